@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is a wall: a core target depends on no I/O module, and `Tests/TidyTests` checks it.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A module and its dependencies; its tests are in `Tests/<name>Tests`.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+    swiftSettings: strict)
+}
+
+let package = Package(
+  name: "clvmd",
+  products: [
+    .executable(name: "clvmd", targets: ["clvmd"]),
+    .executable(name: "clvm", targets: ["clvm"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+  ],
+  targets: [
+    // Words and bytes that everything shares.
+    module("ByteCoding"),
+    module("ConfigText"),
+    module("ClusterTypes"),
+
+    // Core: decides, does nothing.
+    module("LVMMetadata", ["ByteCoding", "ConfigText"]),
+    module("VolumeActivation", ["LVMMetadata"]),
+    module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
+    module("LockManager", ["LockProtocol", "ClusterTypes"]),
+    module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
+    module("LockspaceGroups", ["ByteCoding", "ClusterTypes"]),
+    module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
+
+    // Edge: one piece of the outside world each.
+    .systemLibrary(
+      name: "CDeviceMapper", pkgConfig: "devmapper", providers: [.apt(["libdevmapper-dev"])]),
+    .systemLibrary(name: "CBlkid", pkgConfig: "blkid", providers: [.apt(["libblkid-dev"])]),
+    .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
+    .target(name: "CLinux"),
+    module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
+    module("BlockDevices", ["LVMMetadata", "CBlkid", "CLinux"]),
+    module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
+
+    // Shell: sockets, wiring, programs.
+    module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+    module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
+    module(
+      "ClusterDaemon",
+      [
+        "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ConfigText",
+        "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager",
+        "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+      ]),
+    .executableTarget(
+      name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
+    .executableTarget(
+      name: "clvm",
+      dependencies: [
+        "AdminProtocol", "BlockDevices", "ConfigText", "DeviceMapper", "LVMMetadata",
+        "VolumeActivation", arguments,
+      ], swiftSettings: strict),
+
+    tests("ByteCoding"),
+    tests("ConfigText"),
+    tests("LVMMetadata", ["BlockDevices"]),
+    tests("VolumeActivation", ["LVMMetadata"]),
+    tests("LockProtocol"),
+    tests("LockManager"),
+    tests("ClusterMembership"),
+    tests("LockspaceGroups"),
+    tests("VolumeCoordination"),
+    tests("DeviceMapper"),
+    tests("BlockDevices"),
+    tests("KernelLockspaces"),
+    tests("ClusterTransport", [nioEmbedded]),
+    tests("LVMFrontends", [nioEmbedded]),
+    tests("AdminProtocol"),
+    tests("ClusterDaemon"),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+// What clvm and clvmd say to each other.

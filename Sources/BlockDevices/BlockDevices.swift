@@ -1,0 +1,1 @@
+// Finding, probing, reading and writing block devices.

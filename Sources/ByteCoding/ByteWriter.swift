@@ -1,0 +1,58 @@
+/// Appends integers and byte runs; the counterpart of `ByteReader`, little-endian likewise.
+public struct ByteWriter: Sendable {
+  public private(set) var bytes: [UInt8]
+
+  public init(reservingCapacity capacity: Int = 0) {
+    bytes = []
+    bytes.reserveCapacity(capacity)
+  }
+
+  public var count: Int { bytes.count }
+
+  /// A little-endian integer of `T`'s width.
+  public mutating func write<T: FixedWidthInteger>(_ value: T) {
+    for shift in stride(from: 0, to: T.bitWidth, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
+    }
+  }
+
+  /// A big-endian integer of `T`'s width.
+  public mutating func writeBigEndian<T: FixedWidthInteger>(_ value: T) {
+    write(value.byteSwapped)
+  }
+
+  public mutating func write(_ run: some Sequence<UInt8>) {
+    bytes.append(contentsOf: run)
+  }
+
+  public mutating func writeZeros(_ count: Int) {
+    bytes.append(contentsOf: repeatElement(0, count: count))
+  }
+
+  /// A byte run preceded by its length as a `UInt32`.
+  public mutating func writeCounted(_ run: some Collection<UInt8>) {
+    write(UInt32(run.count))
+    write(run)
+  }
+
+  /// UTF-8 text preceded by its length as a `UInt32`.
+  public mutating func writeString(_ text: String) {
+    writeCounted(Array(text.utf8))
+  }
+
+  /// A list preceded by its element count as a `UInt32`.
+  public mutating func writeList<List: Collection>(
+    _ list: List, _ element: (inout ByteWriter, List.Element) -> Void
+  ) {
+    write(UInt32(list.count))
+    for item in list { element(&self, item) }
+  }
+
+  /// Replaces bytes already written, for lengths and checksums known only at the end.
+  public mutating func overwrite<T: FixedWidthInteger>(_ value: T, at offset: Int) {
+    precondition(offset >= 0 && offset + T.bitWidth / 8 <= bytes.count, "overwrite past the end")
+    for index in 0..<(T.bitWidth / 8) {
+      bytes[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index))
+    }
+  }
+}

@@ -1,0 +1,1 @@
+#include "device_mapper_shim.h"

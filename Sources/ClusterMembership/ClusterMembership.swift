@@ -1,0 +1,1 @@
+// Who is in the cluster, in which order things happen, and who decides.

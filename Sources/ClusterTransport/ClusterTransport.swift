@@ -1,0 +1,1 @@
+// Connections between the daemons, and between lock managers, on SwiftNIO.

@@ -1,0 +1,1 @@
+// libdevmapper behind the interface that VolumeActivation defines.

@@ -1,0 +1,1 @@
+// The unix sockets on which unmodified lvm commands talk to the daemon.

@@ -1,0 +1,1 @@
+// The distributed lock manager as a pure state machine.

@@ -1,0 +1,1 @@
+// The agreed membership, stop and start of every named lockspace.

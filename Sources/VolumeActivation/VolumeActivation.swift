@@ -1,0 +1,1 @@
+// From a VG model to mapped devices, and from there to ordered device-mapper operations.

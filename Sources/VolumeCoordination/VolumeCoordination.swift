@@ -1,0 +1,1 @@
+// Cluster-wide volume changes: prepare, suspend, commit, resume on every node.
