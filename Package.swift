@@ -44,7 +44,7 @@ let package = Package(
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
-    module("LockspaceGroups", ["ByteCoding", "ClusterTypes"]),
+    module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
 
     // Edge: one piece of the outside world each.
