@@ -48,11 +48,17 @@ public struct DeviceNodes: Sendable {
     return devices
   }
 
-  /// `present` maps a name in `/dev/misc` to its minor number, or to nil when it is no device of
-  /// the misc driver.
-  static func changes(wanted: [String: UInt32], present: [String: UInt32?]) -> [Change] {
-    let stale = present.filter { name, minor in minor == nil || wanted[name] != minor }.keys
-    let missing = wanted.filter { name, minor in present[name] != .some(minor) }
+  /// What a name in `/dev/misc` leads to.
+  enum Node: Equatable {
+    case misc(minor: UInt32)
+    /// Another kind of file, or a link to nowhere.
+    case other
+  }
+
+  static func changes(wanted: [String: UInt32], present: [String: Node]) -> [Change] {
+    let wantedNodes = wanted.mapValues { Node.misc(minor: $0) }
+    let stale = present.filter { name, node in wantedNodes[name] != node }.keys
+    let missing = wanted.filter { name, minor in present[name] != .misc(minor: minor) }
     return stale.sorted().map { .remove(name: $0) }
       + missing.sorted { $0.key < $1.key }.map { .make(name: $0.key, minor: $0.value) }
   }
@@ -63,18 +69,17 @@ public struct DeviceNodes: Sendable {
 
   private static let miscMajor: UInt32 = 10
 
-  private func presentNodes(_ names: [String]) throws(KernelControlError) -> [String: UInt32?] {
-    var present: [String: UInt32?] = [:]
+  private func presentNodes(_ names: [String]) throws(KernelControlError) -> [String: Node] {
+    var present: [String: Node] = [:]
     for name in names where Self.isOfTheLockManager(name) {
       let path = "\(paths.miscDeviceNodes)/\(name)"
       var major: UInt32 = 0
       var minor: UInt32 = 0
       let kind = clinux_character_device_numbers(path, &major, &minor)
-      // A link whose target is gone is stale as well.
       guard kind >= 0 || errno == ENOENT else {
         throw .fileOperation(.inspect, path: path, errno: errno)
       }
-      present.updateValue(kind == 1 && major == Self.miscMajor ? minor : nil, forKey: name)
+      present[name] = kind == 1 && major == Self.miscMajor ? .misc(minor: minor) : .other
     }
     return present
   }
