@@ -55,7 +55,7 @@ let package = Package(
     .target(name: "CLinux"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
     module("BlockDevices", ["LVMMetadata", "CBlkid", "CLinux"]),
-    module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
+    module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
     module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
