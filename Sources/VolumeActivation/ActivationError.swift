@@ -4,6 +4,8 @@ public enum ActivationError: Error, Hashable, Sendable, CustomStringConvertible 
   case deviceMapper(DeviceMapperError, volume: String)
   /// Open by a mount, another mapped device or a process.
   case inUse(volume: String, openCount: Int)
+  /// The device disappeared while it was changed.
+  case vanished(volume: String)
   /// The device is suspended by something that did not finish.
   case suspended(volume: String)
   /// The device's table is not one that this version could have made.
@@ -26,6 +28,8 @@ public enum ActivationError: Error, Hashable, Sendable, CustomStringConvertible 
     case .inUse(let volume, let openCount):
       "volume \(volume) is in use (opened \(openCount) times); "
         + "unmount it and stop its users first"
+    case .vanished(let volume):
+      "the device of volume \(volume) was removed by somebody else while it was changed"
     case .suspended(let volume):
       "volume \(volume) is suspended by an unfinished change; recover the volume group first"
     case .foreignTable(let volume, let target):

@@ -24,15 +24,15 @@ struct ChangedVolume: Sendable {
   init?(
     loading plan: PlannedVolume, on mapper: inout some DeviceMapping
   ) throws(ActivationError) {
-    let state = try plan.attempt { () throws(DeviceMapperError) in
+    let state = try attempt(plan.volume) { () throws(DeviceMapperError) in
       try mapper.state(of: plan.uuid)
     }
     guard let state, state.hasLiveTable else { return nil }
     guard !state.isSuspended else { throw .suspended(volume: plan.volume) }
     if state.hasInactiveTable {
-      try plan.attempt { () throws(DeviceMapperError) in try mapper.clear(plan.uuid) }
+      try attempt(plan.volume) { () throws(DeviceMapperError) in try mapper.clear(plan.uuid) }
     }
-    let live = try plan.attempt { () throws(DeviceMapperError) in
+    let live = try attempt(plan.volume) { () throws(DeviceMapperError) in
       try mapper.table(.live, of: plan.uuid)
     }
     self.plan = plan
@@ -41,7 +41,7 @@ struct ChangedVolume: Sendable {
     if live == plan.table && state.isReadOnly == plan.isReadOnly {
       progress = isMisnamed ? .misnamed : .unchanged
     } else {
-      try plan.attempt { () throws(DeviceMapperError) in
+      try attempt(plan.volume) { () throws(DeviceMapperError) in
         try mapper.load(plan.table, into: plan.uuid, readOnly: plan.isReadOnly)
       }
       progress = .loaded
@@ -104,18 +104,5 @@ struct ChangedVolume: Sendable {
       }
     let newSize = change == .reloaded ? plan.table.sectorCount : oldSize
     return VolumeOutcome(volume: plan.volume, change: change, oldSize: oldSize, newSize: newSize)
-  }
-}
-
-extension PlannedVolume {
-  /// Runs `body` so that its error names this volume.
-  func attempt<Result>(
-    _ body: () throws(DeviceMapperError) -> Result
-  ) throws(ActivationError) -> Result {
-    do {
-      return try body()
-    } catch {
-      throw .deviceMapper(error, volume: volume)
-    }
   }
 }

@@ -11,9 +11,9 @@ public protocol DeviceMapping {
 
   /// Makes a device without a table.
   ///
-  /// `number` asks for a fixed device number; the kernel chooses one when it is nil.
+  /// `minor` asks for a fixed minor number; the kernel chooses one when it is nil.
   mutating func create(
-    _ device: MappedDeviceUUID, name: MappedDeviceName, number: DeviceNumber?
+    _ device: MappedDeviceUUID, name: MappedDeviceName, minor: UInt32?
   ) throws(DeviceMapperError) -> DeviceNumber
 
   /// Puts `table` into the inactive slot; nothing changes for I/O before `resume`.

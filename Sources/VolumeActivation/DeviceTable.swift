@@ -70,7 +70,8 @@ public struct TableLine: Hashable, Sendable, CustomStringConvertible {
     else { return nil }
     self.init(
       start: start, length: length,
-      target: TableTarget(type: String(words[2]), parameters: words.count == 4 ? words[3] : ""))
+      target: TableTarget(
+        type: String(words[2]), parameters: words.count == 4 ? String(words[3]) : ""))
   }
 
   public var description: String {

@@ -7,12 +7,12 @@ public struct PlannedVolume: Hashable, Sendable {
   public let table: DeviceTable
   public let isReadOnly: Bool
   public let readAhead: ReadAhead
-  /// Nil unless the volume's metadata asks for a fixed device number.
-  public let fixedNumber: DeviceNumber?
+  /// The minor number that the metadata asks for; nil lets the kernel choose.
+  public let fixedMinor: UInt32?
 
   public init(
     volume: String, uuid: MappedDeviceUUID, name: MappedDeviceName, table: DeviceTable,
-    isReadOnly: Bool = false, readAhead: ReadAhead = .atLeast(0), fixedNumber: DeviceNumber? = nil
+    isReadOnly: Bool = false, readAhead: ReadAhead = .atLeast(0), fixedMinor: UInt32? = nil
   ) {
     self.volume = volume
     self.uuid = uuid
@@ -20,7 +20,7 @@ public struct PlannedVolume: Hashable, Sendable {
     self.table = table
     self.isReadOnly = isReadOnly
     self.readAhead = readAhead
-    self.fixedNumber = fixedNumber
+    self.fixedMinor = fixedMinor
   }
 }
 

@@ -39,11 +39,11 @@ public enum TableTarget: Hashable, Sendable {
   case opaque(type: String, parameters: String)
 
   /// Reads what the kernel reports. Blanks at the end are dropped, because the kernel adds them.
-  public init(type: String, parameters: some StringProtocol) {
+  public init(type: String, parameters: String) {
     let words = parameters.split(separator: " ")
     switch type {
     case "linear":
-      if let areas = Self.areas(words), areas.count == 1 {
+      if let areas = Self.areas(words[...]), areas.count == 1 {
         self = .linear(areas[0])
         return
       }
@@ -63,10 +63,10 @@ public enum TableTarget: Hashable, Sendable {
       type: type, parameters: String(parameters[..<(end ?? parameters.startIndex)]))
   }
 
-  private static func areas(_ words: some RandomAccessCollection<Substring>) -> [TableArea]? {
+  private static func areas(_ words: ArraySlice<Substring>) -> [TableArea]? {
     guard words.count.isMultiple(of: 2) else { return nil }
     var areas: [TableArea] = []
-    var rest = words[...]
+    var rest = words
     while let device = rest.popFirst(), let offset = rest.popFirst() {
       guard let device = DeviceNumber(device), let offset = UInt64(decimal: offset) else {
         return nil

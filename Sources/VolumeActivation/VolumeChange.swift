@@ -119,12 +119,4 @@ extension DeviceMapping {
     try change.suspend(on: &self)
     return try change.resume(on: &self)
   }
-
-  mutating func settleNodes() throws(ActivationError) {
-    do {
-      try settle()
-    } catch {
-      throw .nodesUnsettled(error)
-    }
-  }
 }
