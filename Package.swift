@@ -59,7 +59,9 @@ let package = Package(
 
     // Shell: sockets, wiring, programs.
     module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
-    module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module(
+      "LVMFrontends",
+      ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
     module(
       "ClusterDaemon",
