@@ -58,7 +58,9 @@ let package = Package(
     module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
-    module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+    module(
+      "ClusterTransport",
+      ["ByteCoding", "LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
     module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
     module(
