@@ -58,7 +58,9 @@ let package = Package(
     module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
-    module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+    module(
+      "ClusterTransport",
+      ["ByteCoding", "LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
@@ -66,9 +68,10 @@ let package = Package(
     module(
       "ClusterDaemon",
       [
-        "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ConfigText",
-        "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager",
-        "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+        "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
+        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "KernelLockspaces",
+        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
+        "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
