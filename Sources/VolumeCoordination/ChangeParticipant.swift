@@ -57,6 +57,15 @@ public struct ChangeParticipant: Sendable {
   /// Whether a change or a reload of the volume group is under way on this node.
   public func isBusy(volumeGroupID: String) -> Bool { activities[volumeGroupID] != nil }
 
+  /// Whether a change whose coordinator is dead, or a leftover of an earlier life, is still being
+  /// settled on this node: until then nobody may get the volume group's lock.
+  public func isRecovering(volumeGroup: String) -> Bool {
+    activities.values.contains { activity in
+      guard case .change(let open) = activity, open.volumeGroup == volumeGroup else { return false }
+      return open.change.map { isDead($0.id.origin) } ?? true
+    }
+  }
+
   /// One sentence for each change that is open, sorted.
   public var openChanges: [String] {
     activities.values.compactMap { activity in
