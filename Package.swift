@@ -94,7 +94,9 @@ let package = Package(
     tests("DeviceMapper"),
     tests("BlockDevices"),
     tests("KernelLockspaces"),
-    tests("ClusterTransport", [nioEmbedded]),
+    tests(
+      "ClusterTransport",
+      ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
     tests("ClusterDaemon"),
