@@ -64,9 +64,9 @@ let package = Package(
     module(
       "ClusterDaemon",
       [
-        "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ConfigText",
-        "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager",
-        "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+        "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ClusterTypes",
+        "ConfigText", "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata",
+        "LockManager", "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
