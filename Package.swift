@@ -66,7 +66,8 @@ let package = Package(
       [
         "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ClusterTypes",
         "ConfigText", "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata",
-        "LockManager", "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+        "LockManager", "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore,
+        nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
