@@ -22,7 +22,8 @@ public struct DeviceNodes: Sendable {
   public var isManagedByUdev: Bool { access(paths.udevControl, F_OK) == 0 }
 
   /// Makes what is missing and removes what is stale; nothing when udev runs. To be called after the
-  /// module is loaded and at each `online`, `add` and `remove` of a lockspace. Returns what it did.
+  /// module is loaded and after each reading with `UeventSocket.Reading.deviceNodesChanged`.
+  /// Returns what it did.
   @discardableResult
   public func synchronize() throws(KernelControlError) -> [Change] {
     if isManagedByUdev { return [] }
@@ -63,7 +64,7 @@ public struct DeviceNodes: Sendable {
       + missing.sorted { $0.key < $1.key }.map { .make(name: $0.key, minor: $0.value) }
   }
 
-  private static func isOfTheLockManager(_ name: String) -> Bool {
+  static func isOfTheLockManager(_ name: String) -> Bool {
     (name.hasPrefix("dlm_") || name.hasPrefix("dlm-")) && !name.contains("/")
   }
 

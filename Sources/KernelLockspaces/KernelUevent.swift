@@ -32,20 +32,39 @@ public struct KernelUevent: Equatable, Sendable {
   ///
   /// Nil for events of other subsystems, for actions that mean nothing here, and for datagrams
   /// that are not events at all.
-  public init?(datagram: some Collection<UInt8>) {
-    var fields: [Substring: Substring] = [:]
-    let text = String(decoding: datagram, as: UTF8.self)
-    for field in text.split(separator: "\0").dropFirst() {
-      guard let equals = field.firstIndex(of: "=") else { continue }
-      fields[field[..<equals]] = field[field.index(after: equals)...]
-    }
+  public init?(datagram: some Collection<UInt8>) { self.init(UeventFields(datagram: datagram)) }
+
+  init?(_ fields: UeventFields) {
     guard fields["SUBSYSTEM"] == "dlm", let lockspace = fields["LOCKSPACE"], !lockspace.isEmpty,
-      let action = fields["ACTION"].flatMap({ Action(rawValue: String($0)) }),
+      let action = fields["ACTION"].flatMap({ Action(rawValue: $0) }),
       let directory = fields["DEVPATH"]?.split(separator: "/").last, directory != ".."
     else { return nil }
     self.action = action
-    self.lockspaceText = String(lockspace)
+    self.lockspaceText = lockspace
     self.directory = String(directory)
     self.sequenceNumber = fields["SEQNUM"].flatMap { UInt64($0) }
+  }
+}
+
+/// The `KEY=VALUE` fields of one datagram; the first occurrence of a key counts.
+struct UeventFields {
+  private var values: [Substring: Substring] = [:]
+
+  init(datagram: some Collection<UInt8>) {
+    let text = String(decoding: datagram, as: UTF8.self)
+    for field in text.split(separator: "\0").dropFirst() {
+      guard let equals = field.firstIndex(of: "="), values[field[..<equals]] == nil else {
+        continue
+      }
+      values[field[..<equals]] = field[field.index(after: equals)...]
+    }
+  }
+
+  subscript(key: Substring) -> String? { values[key].map { String($0) } }
+
+  /// A device of the lock manager appeared or went: the one of a lockspace that a program created
+  /// appears only after that lockspace's join has ended, so no event of the lockspace announces it.
+  var concernsDeviceNode: Bool {
+    self["SUBSYSTEM"] == "misc" && (self["DEVNAME"].map(DeviceNodes.isOfTheLockManager) ?? false)
   }
 }

@@ -13,8 +13,16 @@ public final class UeventSocket: Sendable {
   /// What was there to read.
   public struct Reading: Equatable, Sendable {
     public var events: [KernelUevent] = []
+    /// A device of the lock manager came or went: time for `DeviceNodes.synchronize()`.
+    public var deviceNodesChanged = false
     /// The kernel dropped events because they were not read in time.
     public var isIncomplete = false
+
+    mutating func take(datagram: some Collection<UInt8>) {
+      let fields = UeventFields(datagram: datagram)
+      if let event = KernelUevent(fields) { events.append(event) }
+      if fields.concernsDeviceNode { deviceNodesChanged = true }
+    }
   }
 
   /// Thousands of devices that appear at once must not push out the one event that counts.
@@ -45,13 +53,13 @@ public final class UeventSocket: Sendable {
         switch errno {
         case EAGAIN: return reading
         case EINTR: continue
-        case ENOBUFS: reading.isIncomplete = true
+        case ENOBUFS:
+          reading.isIncomplete = true
+          reading.deviceNodesChanged = true
         case let reason: throw .ueventSocket(operation: "read", errno: reason)
         }
-      } else if isFromKernel == 1, count <= datagram.count,
-        let event = KernelUevent(datagram: datagram[..<count])
-      {
-        reading.events.append(event)
+      } else if isFromKernel == 1, count <= datagram.count {
+        reading.take(datagram: datagram[..<count])
       }
     }
     return reading

@@ -80,3 +80,14 @@ func allActionsOfALockspace_areParsed(action: String) {
   ])
   #expect(KernelUevent(datagram: escape) == nil)
 }
+
+@Test func theDeviceOfALockspace_isNoticedAndOtherDevicesAreNot() {
+  var reading = UeventSocket.Reading()
+  reading.take(
+    datagram: datagram(["add@/devices/virtual/misc/tun", "SUBSYSTEM=misc", "DEVNAME=net/tun"]))
+  #expect(!reading.deviceNodesChanged)
+  reading.take(
+    datagram: datagram(["add@/devices/virtual/misc/dlm_x", "SUBSYSTEM=misc", "DEVNAME=dlm_x"]))
+  #expect(reading.deviceNodesChanged)
+  #expect(reading.events == [])
+}
