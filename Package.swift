@@ -40,7 +40,7 @@ let package = Package(
 
     // Core: decides, does nothing.
     module("LVMMetadata", ["ByteCoding", "ConfigText"]),
-    module("VolumeActivation", ["LVMMetadata"]),
+    module("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
     .target(name: "CLinux"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
-    module("BlockDevices", ["LVMMetadata", "CBlkid", "CLinux"]),
+    module("BlockDevices", ["LVMMetadata", "VolumeActivation", "CBlkid", "CLinux"]),
     module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
