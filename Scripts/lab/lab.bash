@@ -7,10 +7,8 @@
 #   lab_destroy                 end what was started here; logs and disk stay in FOLDER
 
 lab_scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-for part in wait network node agent cluster-config; do
-  # shellcheck source=/dev/null
-  source "$lab_scripts/$part.bash"
-done
+# shellcheck source=/dev/null
+for part in ../lib/wait network node agent cluster-config; do source "$lab_scripts/$part.bash"; done
 
 readonly shared_disk_size=1G
 
@@ -20,7 +18,7 @@ lab_create() {
   shift
   lab_nodes=("$@")
   lab_namespace=clvmd-$$
-  mkdir -p "$lab_folder/bin" "$lab_folder/uml"
+  mkdir -p "$lab_folder"/{bin,uml,ledgers,sizes}
   for node in "${lab_nodes[@]}"; do mkdir -p "$lab_folder/nodes/$node"; done
   cp -r "$lab_scripts/guest" "$lab_folder/"
   truncate -s "$shared_disk_size" "$lab_folder/shared.img"

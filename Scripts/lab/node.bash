@@ -1,5 +1,6 @@
 # The life of a node: power on, power cut, power off. A node is one User-Mode-Linux kernel, a
-# process group of its own on the host.
+# process group of its own on the host. Its folder keeps console.log (kernel), clvmd.log (what is
+# written to the node's serial line, which unlike a file loses nothing in a power cut) and mailbox.
 
 readonly node_memory_mib=512
 
@@ -13,8 +14,8 @@ node_power_on() {
     "init=$lab_folder/guest/init" "node=$node" "lab=$lab_folder" \
     "ubdbc=$lab_folder/shared.img" \
     "vec0:transport=tap,ifname=tap$node,mac=02:00:00:00:00:0$node,gro=1" \
-    con=null con0=null,fd:1 ssl=null "uml_dir=$lab_folder/uml" "umid=n$node" quiet \
-    </dev/null >"$folder/console.log" 2>&1 &
+    con=null con0=null,fd:1 ssl=null ssl0=null,fd:3 "uml_dir=$lab_folder/uml" "umid=n$node" quiet \
+    </dev/null >"$folder/console.log" 2>&1 3>"$folder/clvmd.log" &
   echo $! >"$folder/pid"
   disown
 }
@@ -63,7 +64,7 @@ keep_traces_of_earlier_boot() {
   if [[ -d $folder/mailbox ]]; then
     while [[ -d $folder/boot-$boot ]]; do boot=$((boot + 1)); done
     mkdir "$folder/boot-$boot"
-    mv "$folder/mailbox" "$folder/console.log" "$folder/boot-$boot"
+    mv "$folder/mailbox" "$folder/console.log" "$folder/clvmd.log" "$folder/boot-$boot"
   fi
 }
 

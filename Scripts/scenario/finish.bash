@@ -1,0 +1,49 @@
+# What is left on the disk is right, and everything ends in order.
+
+verify_what_was_written() {
+  local node name
+  for node in "${live_nodes[@]}"; do ledger_stop "$node"; done
+  for name in n1-first n2-first n3-first n3-second; do
+    note "$name: $(ledger_verify 2 "$name")"
+  done
+  finding "$(total_safe_lines) synced lines, all there and undamaged"
+}
+
+check_the_disk() {
+  on_nodes "${live_nodes[*]}" "umount $mount_point" 120
+  node_run 1 'fsck.ocfs2 -fn /dev/vg1/lv1' 120 >"$lab_folder/fsck.log"
+  node_run 1 'vgck vg1'
+  expect_sound_headers "$(node_run 1 'pvck --dump headers /dev/ubdb')"
+  finding "fsck.ocfs2, vgck and pvck find nothing wrong"
+}
+
+expect_sound_headers() {
+  if grep 'CHECK' <<<"$1"; then fail "pvck --dump headers complains"; fi
+}
+
+expect_quiet_kernels() {
+  local node
+  for node in "${live_nodes[@]}"; do
+    node_run "$node" 'dmesg' >"$lab_folder/nodes/$node/dmesg.log"
+    if grep -E "$alarming_kernel_message" "$lab_folder/nodes/$node/dmesg.log"; then
+      fail "the kernel of n$node complains"
+    fi
+  done
+  finding "no access beyond a device's end, no file system error, no kernel warning"
+}
+readonly alarming_kernel_message='beyond end of device|OCFS2: ERROR|WARNING: CPU|BUG:|Oops|I/O error'
+
+stop_everything() {
+  local node
+  for node in "${live_nodes[@]}"; do
+    node_run "$node" 'lvchange -an vg1/lv1 && vgchange --lockstop vg1'
+  done
+  for node in "${live_nodes[@]}"; do clvmd_stop "$node"; done
+  for node in "${live_nodes[@]}"; do node_halt "$node"; done
+  finding "every clvmd ended with status 0 after SIGTERM, nodes are off"
+}
+
+total_safe_lines() {
+  cat "$lab_folder"/ledgers/n?-first "$lab_folder"/ledgers/n?-second |
+    awk '{ sum += $1 } END { print sum }'
+}
