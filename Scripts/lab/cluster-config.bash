@@ -1,4 +1,4 @@
-# /etc/lvm/clvmd.conf of every node in the lab; all nodes get the same file.
+# What clvmd reads from /etc/lvm/clvmd.conf in the lab: the same on every node.
 
 readonly lab_cluster_name=demo
 

@@ -7,7 +7,6 @@
 #   lab_destroy                 end what was started here; logs and disk stay in FOLDER
 
 lab_scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-# shellcheck source=/dev/null
 for part in ../lib/wait network node agent cluster-config; do source "$lab_scripts/$part.bash"; done
 
 readonly shared_disk_size=1G
@@ -30,7 +29,6 @@ lab_create() {
 # lab_open FOLDER: take over a lab that another script left running.
 lab_open() {
   lab_folder=$(realpath "$1")
-  # shellcheck source=/dev/null
   source "$lab_folder/lab.env"
 }
 

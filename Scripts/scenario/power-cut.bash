@@ -12,7 +12,7 @@ status_names_the_wait() {
 }
 
 confirm_the_fence() {
-  local started=$EPOCHREALTIME
+  local node started=$EPOCHREALTIME
   node_run 1 'clvm node fenced 3 --yes'
   for node in "${live_nodes[@]}"; do clvmd_await_members "$node" 2; done
   for node in "${live_nodes[@]}"; do ledger_must_grow "$node"; done
