@@ -30,12 +30,14 @@ finding() {
 
 # fail MESSAGE: for an expectation that was not met.
 fail() {
-  complain "   not as expected: $*"
+  complain "$*"
   return 1
 }
 
+# step_failed REASON: REASON is recorded unless something complained in its own words.
 step_failed() {
   if [[ -n $step_title ]]; then
+    step_finding=${last_complaint:-$1}
     step_record FAILED
     printf '   FAILED, %s\n' "$(as_seconds $(($(milliseconds_now) - step_started)))"
   fi

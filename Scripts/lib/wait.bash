@@ -15,7 +15,11 @@ wait_until() {
   done
 }
 
-complain() { printf '%s\n' "$*" >&2; }
+last_complaint=''
+complain() {
+  last_complaint=$*
+  printf '%s\n' "$*" >&2
+}
 
 process_is_gone() { ! kill -0 "$1" 2>/dev/null; }
 

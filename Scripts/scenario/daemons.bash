@@ -29,8 +29,13 @@ clvmd_start() {
 }
 
 clvmd_await_members() {
-  wait_until 60 "n$1 to see $2 members" clvmd_sees_members "$1" "$2"
+  wait_until 60 "n$1 to see $2 members" clvmd_sees_members_or_ended "$1" "$2"
+  if clvmd_ended "$1"; then fail "clvmd on n$1 ended"; fi
 }
+
+clvmd_sees_members_or_ended() { clvmd_sees_members "$@" || clvmd_ended "$1"; }
+
+clvmd_ended() { [[ -e $lab_folder/nodes/$1/mailbox/${clvmd_job[$1]}.rc ]]; }
 
 clvmd_sees_members() {
   local members
