@@ -22,7 +22,7 @@ lab_create() {
   cp -r "$lab_scripts/guest" "$lab_folder/"
   truncate -s "$shared_disk_size" "$lab_folder/shared.img"
   cluster_config >"$lab_folder/clvmd.conf"
-  declare -p lab_nodes lab_namespace >"$lab_folder/lab.env"
+  printf 'lab_nodes=(%s) lab_namespace=%s\n' "${lab_nodes[*]}" "$lab_namespace" >"$lab_folder/lab.env"
   network_create
 }
 
