@@ -1,0 +1,62 @@
+# OCFS2 on the volume, and one writer on each node.
+
+readonly mount_point=/mnt/shared
+declare -A ledger_job ledger_name
+
+make_and_mount_the_file_system() {
+  node_run 1 "mkfs.ocfs2 -b 4K -C 4K -N 4 --cluster-stack=pcmk \
+    --cluster-name=$lab_cluster_name /dev/vg1/lv1" 120 2>&1 | tail -n 1
+  on_nodes '1 2 3' "$(mount_command)" 120
+  kernel_lockspace_members_are 1 '1 2 3' || fail "the kernel lockspace lacks members"
+  finding "mounted on all; one kernel lockspace with members 1 2 3"
+}
+
+mount_command() { echo "mkdir -p $mount_point && mount -t ocfs2 /dev/vg1/lv1 $mount_point"; }
+
+# kernel_lockspace_members_are NODE 'N…': there is one kernel lockspace and these nodes are in it.
+kernel_lockspace_members_are() {
+  local members
+  members=$(node_run "$1" 'clvm lockspaces --json' |
+    jq -r '.lockspaces[] | select(.kind == "kernel") | .members | sort | join(" ")') &&
+    [[ $members == "$2" ]]
+}
+
+start_the_writers() {
+  local node
+  for node in "${live_nodes[@]}"; do ledger_start "$node" "n$node-first"; done
+  for node in "${live_nodes[@]}"; do ledger_must_grow "$node"; done
+  finding "one ledger on each node"
+}
+
+ledger_start() {
+  local node=$1 name=$2
+  ledger_name[$node]=$name
+  ledger_job[$node]=$(node_spawn "$node" \
+    "exec /lab/guest/ledger write $mount_point/$name $name /lab/ledgers/$name")
+}
+
+ledger_stop() {
+  node_signal "$1" "${ledger_job[$1]}" TERM
+  node_await "$1" "${ledger_job[$1]}" 60
+}
+
+# Lines that are safe on the shared disk.
+ledger_safe_lines() {
+  local digits=0
+  read -r digits 2>/dev/null <"$lab_folder/ledgers/${ledger_name[$1]}" || true
+  echo $((10#$digits))
+}
+
+ledger_must_grow() {
+  wait_until 60 "the writer on n$1 to go on" ledger_has_more_than "$1" "$(ledger_safe_lines "$1")"
+}
+
+ledger_has_more_than() { (($(ledger_safe_lines "$1") > $2)); }
+
+ledger_verify() { node_run "$1" "/lab/guest/ledger verify $mount_point/$2 $2 /lab/ledgers/$2"; }
+
+# The longest time in milliseconds that any write or fsync took since the time given.
+longest_pause_since() {
+  cat "$lab_folder"/ledgers/*.pauses 2>/dev/null |
+    awk -v since="$1" '$1 >= since && $2 > most { most = $2 } END { print most + 0 }'
+}

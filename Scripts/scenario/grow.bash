@@ -1,0 +1,89 @@
+# Growing the volume under the mounted file system.
+
+declare -A size_watch_job
+
+grow_with_debians_lvm() {
+  grow_and_check 2 'lvextend -L +64M vg1/lv1' 320
+  finding "$switch_report; writers waited at most $longest_pause ms"
+}
+
+grow_with_clvm() {
+  grow_and_check 3 'clvm lvextend -L +64M --reportformat json vg1/lv1' 384
+  finding "$switch_report; suspended: $(suspended_times <<<"$grow_output")"
+}
+
+grow_with_two_nodes() {
+  grow_and_check 1 'lvextend -L +64M vg1/lv1' 448
+  grow_the_file_system_to 448
+  finding "448 MiB on n1 and n2"
+}
+
+grow_the_file_system_once() { grow_the_file_system_to 320; }
+grow_the_file_system_again() { grow_the_file_system_to 384; }
+
+# grow_and_check NODE COMMAND MEBIBYTES: the point of it all is that when COMMAND has returned, no
+# node is left on the old size.
+grow_and_check() {
+  local node=$1 size started=$EPOCHREALTIME returned
+  size=$(mebibytes "$3")
+  size_watches_start
+  grow_output=$(node_run "$node" "$2 && echo \$EPOCHREALTIME >/tmp/returned" 120)
+  expect_size_everywhere "$size"
+  returned=$(node_run "$node" 'cat /tmp/returned')
+  size_watches_stop
+  expect_switch_before "$returned" $((size / 512))
+  longest_pause=$(longest_pause_since "$started")
+}
+
+size_watches_start() {
+  local node
+  rm -f "$lab_folder"/sizes/*
+  for node in "${live_nodes[@]}"; do
+    size_watch_job[$node]=$(node_spawn "$node" \
+      "exec /lab/guest/watch-size /dev/vg1/lv1 /lab/sizes/n$node")
+  done
+  for node in "${live_nodes[@]}"; do
+    wait_until 10 "the size watch on n$node" test -s "$lab_folder/sizes/n$node"
+  done
+}
+
+size_watches_stop() {
+  local node
+  for node in "${live_nodes[@]}"; do
+    node_signal "$node" "${size_watch_job[$node]}" TERM
+  done
+}
+
+# The watches look every 10 ms and share two processors with all else.
+readonly watch_delay_microseconds=50000
+
+# expect_switch_before TIME SECTORS: every node's kernel had the new size by then.
+expect_switch_before() {
+  local node time sectors latest=0 ahead
+  for node in "${live_nodes[@]}"; do
+    read -r time sectors < <(tail -n 1 "$lab_folder/sizes/n$node")
+    [[ $sectors == "$2" ]] || fail "n$node was last seen with $sectors sectors, not $2"
+    time=$(as_microseconds "$time")
+    if ((time > latest)); then latest=$time; fi
+  done
+  ahead=$(($(as_microseconds "$1") - latest))
+  ((ahead > -watch_delay_microseconds)) ||
+    fail "the last node switched $((-ahead / 1000)) ms after the return"
+  switch_report="last node switched $((ahead / 1000)) ms before it returned"
+}
+
+# Bash prints a time as seconds with six decimals; the decimal point depends on the locale.
+as_microseconds() { echo "${1/[.,]/}"; }
+
+grow_the_file_system_to() {
+  local node blocks
+  node_run "${live_nodes[0]}" 'tunefs.ocfs2 -S /dev/vg1/lv1' 120
+  for node in "${live_nodes[@]}"; do
+    blocks=$(node_run "$node" "stat --file-system --format %b $mount_point")
+    ((blocks * 4096 == $(mebibytes "$1"))) ||
+      fail "the file system has $blocks blocks of 4 KiB on n$node, not $1 MiB"
+  done
+  finding "$1 MiB on ${#live_nodes[@]} nodes"
+}
+
+suspended_times() { jq -r '[.nodes[] | "n\(.id) \(.suspended_ms) ms"] | join(", ")'; }
