@@ -19,7 +19,7 @@ final class VolumeGroupWorker: Sendable {
 
   private struct Prepared {
     let id: VolumeRequestID
-    var mapping: VolumeActivation.VolumeChange
+    var mapping: MappingChange
   }
 
   private struct State {
@@ -147,7 +147,7 @@ final class VolumeGroupWorker: Sendable {
       plans.append(try planner.plan(volume, readOnly: device.isReadOnly))
     }
     state.prepared = Prepared(
-      id: change.id, mapping: try VolumeActivation.VolumeChange(preparing: plans, on: &state.mapper))
+      id: change.id, mapping: try MappingChange(preparing: plans, on: &state.mapper))
     return .done
   }
 
@@ -247,11 +247,11 @@ final class VolumeGroupWorker: Sendable {
       let plan: PlannedVolume
       do {
         plan = try planner.plan(volume, readOnly: current.isReadOnly)
-      } catch let refusal as ActivationRefusal {
+      } catch {
         // A kind of volume that is only ever active on one node: its size tells of a change.
         let live = try state.mapper.table(.live, of: device.uuid)
         return live.sectorCount == group.sizeSectors(of: volume)
-          ? .unchanged : .failed("\(refusal)")
+          ? .unchanged : .failed("\(error)")
       }
       let outcomes = try state.mapper.refresh([plan])
       return outcomes.allSatisfy { $0.change == .unchanged } ? .unchanged : .reloaded

@@ -1,0 +1,5 @@
+import VolumeActivation
+import VolumeCoordination
+
+typealias MappingChange = VolumeActivation.VolumeChange
+typealias VolumeChange = VolumeCoordination.VolumeChange
