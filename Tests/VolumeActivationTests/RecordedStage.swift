@@ -23,7 +23,12 @@ struct RecordedStage: CustomStringConvertible {
 
   private struct Recording: Decodable {
     let devices: [String: Device]
-    let device_names: [String: String]
+    let deviceNames: [String: String]
+
+    enum CodingKeys: String, CodingKey {
+      case devices
+      case deviceNames = "device_names"
+    }
   }
 
   let description: String
@@ -63,7 +68,7 @@ struct RecordedStage: CustomStringConvertible {
     let recording = try JSONDecoder().decode(Recording.self, from: Data(contentsOf: recording))
     devices = recording.devices.values.sorted { $0.info.name < $1.info.name }
     disks = Set(
-      recording.device_names.filter { $0.value.hasPrefix("@pv") }.keys
+      recording.deviceNames.filter { $0.value.hasPrefix("@pv") }.keys
         .compactMap { DeviceNumber($0) })
   }
 
