@@ -85,7 +85,7 @@ let package = Package(
     tests("ByteCoding"),
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices"]),
-    tests("VolumeActivation", ["LVMMetadata"]),
+    tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol"),
     tests("LockManager"),
     tests("ClusterMembership"),
