@@ -31,24 +31,6 @@ public struct PeerLink: Sendable {
     case overflowed
   }
 
-  /// Why something was dropped.
-  public enum DropReason: Error, Hashable, Sendable {
-    case malformed(FrameDecodingError)
-    /// The peer has been heard to speak the other version.
-    case versionChanged(ProtocolVersion)
-    /// The packet says it comes from another node than the connection.
-    case wrongSender(NodeID)
-    /// A message that this version sends only with a number, or only without.
-    case wrongPlace
-    /// The node is neither a member nor has it asked for the status of a lockspace.
-    case peerNotMember
-    /// A finish message that the close state does not expect.
-    case unexpectedFinish(CloseState)
-    case acknowledgedUnsent(UInt32)
-    /// A packet to a node that is leaving or has left.
-    case peerLeaving(CloseState)
-  }
-
   /// How far the orderly close has come (dlm-wire 5.4); named as TCP names it.
   public enum CloseState: Hashable, Sendable {
     case closed

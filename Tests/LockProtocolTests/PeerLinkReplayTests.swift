@@ -49,6 +49,54 @@ struct PeerLinkReplayTests {
   }
 }
 
+/// Inputs in an order that no honest network and no control plane would choose.
+struct PeerLinkFuzzTests {
+  @Test func anyInputsInAnyOrderLeaveTheLinkSound() throws {
+    let frames = try Recording.all().flatMap(\.messages).filter { $0.from == 2 }.map(\.bytes)
+    for seed in 0..<40 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      var fixture = try LinkFixture(limits: .init(unacknowledgedCount: 50, waitingBareCount: 5))
+      for _ in 0..<2000 {
+        step(&fixture, frames, &random)
+        #expect(fixture.link.unacknowledgedCount <= 50, "seed \(seed)")
+        #expect(fixture.link.waitingForConnection.count <= 50, "seed \(seed)")
+        #expect(fixture.link.waitingForVersion.count <= 50, "seed \(seed)")
+        if fixture.link.state == .closed {
+          #expect(fixture.link.unacknowledgedCount == 0, "seed \(seed)")
+        }
+      }
+    }
+  }
+
+  private func step(
+    _ fixture: inout LinkFixture, _ frames: [[UInt8]], _ random: inout SeededRandom
+  ) {
+    switch random.next() % 16 {
+    case 0: _ = fixture.link.connected()
+    case 1: _ = fixture.link.connectionLost()
+    case 2: _ = fixture.link.memberAdded(userCount: Int(random.next() % 3))
+    case 3: _ = fixture.link.memberRemoved(userCount: Int(random.next() % 2))
+    case 4 where random.next() % 8 == 0: _ = fixture.link.lastLockspaceReleased()
+    case 5 where random.next() % 8 == 0: _ = fixture.link.addressRemoved()
+    case 6: _ = fixture.link.endReadBatch()
+    case 7:
+      fixture.now = fixture.now + .milliseconds(700)
+      _ = fixture.link.timerFired(at: fixture.now)
+    case 8, 9: _ = fixture.link.send(fixture.packet(UInt32(random.next() % 100)))
+    case 10: _ = fixture.link.send(fixture.status())
+    case 11: _ = fixture.receivePacket(fixture.link.expectedSequence)
+    case 12: _ = fixture.receive(.acknowledgement(UInt32(truncatingIfNeeded: random.next() % 60)))
+    case 13: _ = fixture.receive(.finish(fixture.link.expectedSequence))
+    default:
+      var bytes = frames[Int(random.next() % UInt64(frames.count))]
+      if random.next() % 2 == 0 {
+        bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+      }
+      _ = fixture.link.receive(bytes[...], at: fixture.now)
+    }
+  }
+}
+
 /// Two links whose connection breaks at random moments and loses what is under way.
 private struct LossyNetwork {
   private(set) var links: [PeerLink]
