@@ -47,6 +47,9 @@ let package = Package(
     module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
 
+    // For tests: the clock, chance and links of a simulated cluster.
+    module("ClusterSimulation", ["ClusterTypes"]),
+
     // Edge: one piece of the outside world each.
     .systemLibrary(
       name: "CDeviceMapper", pkgConfig: "devmapper", providers: [.apt(["libdevmapper-dev"])]),
@@ -87,7 +90,7 @@ let package = Package(
     tests("LVMMetadata", ["BlockDevices"]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol"),
-    tests("LockManager"),
+    tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership"),
     tests("LockspaceGroups"),
     tests("VolumeCoordination"),
