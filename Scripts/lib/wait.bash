@@ -15,8 +15,9 @@ wait_until() {
   done
 }
 
-last_complaint=''
+# The last complaint is what the summary of a failed run says.
 complain() {
+  # shellcheck disable=SC2034  # read in steps.bash
   last_complaint=$*
   printf '%s\n' "$*" >&2
 }

@@ -24,14 +24,13 @@ grow_the_file_system_again() { grow_the_file_system_to 384; }
 # grow_and_check NODE COMMAND MEBIBYTES: the point of it all is that when COMMAND has returned, no
 # node is left on the old size.
 grow_and_check() {
-  local node=$1 size started=$EPOCHREALTIME returned
+  local node=$1 size started=$EPOCHREALTIME
   size=$(mebibytes "$3")
   size_watches_start
-  grow_output=$(node_run "$node" "$2 && echo \$EPOCHREALTIME >/tmp/returned" 120)
+  grow_output=$(node_run "$node" "$2 && echo \$EPOCHREALTIME >/lab/sizes/returned" 120)
   expect_size_everywhere "$size"
-  returned=$(node_run "$node" 'cat /tmp/returned')
-  size_watches_stop
-  expect_switch_before "$returned" $((size / 512))
+  size_watches_end
+  expect_switch_before "$(<"$lab_folder/sizes/returned")" $((size / 512))
   longest_pause=$(longest_pause_since "$started")
 }
 
@@ -43,15 +42,13 @@ size_watches_start() {
       "exec /lab/guest/watch-size /dev/vg1/lv1 /lab/sizes/n$node")
   done
   for node in "${live_nodes[@]}"; do
-    wait_until 10 "the size watch on n$node" test -s "$lab_folder/sizes/n$node"
+    wait_until 20 "the size watch on n$node" test -s "$lab_folder/sizes/n$node"
   done
 }
 
-size_watches_stop() {
+size_watches_end() {
   local node
-  for node in "${live_nodes[@]}"; do
-    node_signal "$node" "${size_watch_job[$node]}" TERM
-  done
+  for node in "${live_nodes[@]}"; do node_await "$node" "${size_watch_job[$node]}" 20; done
 }
 
 # The watches look every 10 ms and share two processors with all else.
@@ -62,7 +59,7 @@ expect_switch_before() {
   local node time sectors latest=0 ahead
   for node in "${live_nodes[@]}"; do
     read -r time sectors < <(tail -n 1 "$lab_folder/sizes/n$node")
-    [[ $sectors == "$2" ]] || fail "n$node was last seen with $sectors sectors, not $2"
+    [[ $sectors == "$2" ]] || fail "n$node switched to $sectors sectors, not $2"
     time=$(as_microseconds "$time")
     if ((time > latest)); then latest=$time; fi
   done
@@ -76,14 +73,24 @@ expect_switch_before() {
 as_microseconds() { echo "${1/[.,]/}"; }
 
 grow_the_file_system_to() {
-  local node blocks
+  local size sizes
   node_run "${live_nodes[0]}" 'tunefs.ocfs2 -S /dev/vg1/lv1' 120
-  for node in "${live_nodes[@]}"; do
-    blocks=$(node_run "$node" "stat --file-system --format %b $mount_point")
-    ((blocks * 4096 == $(mebibytes "$1"))) ||
-      fail "the file system has $blocks blocks of 4 KiB on n$node, not $1 MiB"
+  sizes=$(on_nodes "${live_nodes[*]}" "df --output=size --block-size=1M $mount_point | tail -n 1")
+  for size in $sizes; do
+    ((size == $1)) || fail "the file system has the sizes ${sizes//$'\n'/, } MiB, not $1"
   done
   finding "$1 MiB on ${#live_nodes[@]} nodes"
+}
+
+# One node writes more than the whole volume had at first, another reads it back: both use blocks
+# that exist only since the growth.
+fill_what_was_gained() {
+  local file=$mount_point/filler written read_back
+  written=$(node_run 1 "head -c 260M /dev/urandom | tee $file | cksum && sync $file" 120)
+  read_back=$(node_run 2 "cksum <$file" 120)
+  [[ $read_back == "$written" ]] || fail "n1 wrote '$written', n2 reads '$read_back'"
+  node_run 1 "rm $file"
+  finding "n1 wrote 260 MiB into what was a 256 MiB volume, n2 read them"
 }
 
 suspended_times() { jq -r '[.nodes[] | "n\(.id) \(.suspended_ms) ms"] | join(", ")'; }

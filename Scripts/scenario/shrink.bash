@@ -24,5 +24,5 @@ must_refuse() {
   words=$(node_run "$1" "$2" 2>&1) || status=$?
   ((status > 0 && status < 124)) || fail "'$2' ended with $status"
   [[ -n $words ]] || fail "'$2' failed without a word"
-  note "$2: exit $status, $(head -n 1 <<<"$words")"
+  note "$2: exit $status, $(tail -n 1 <<<"$words")"
 }

@@ -16,12 +16,11 @@ activate_one_volume_everywhere() {
 
 mebibytes() { echo $(($1 * 1024 * 1024)); }
 
-bytes_of_volume() { node_run "$1" 'blockdev --getsize64 /dev/vg1/lv1'; }
-
+# expect_size_everywhere BYTES
 expect_size_everywhere() {
-  local node size
-  for node in "${live_nodes[@]}"; do
-    size=$(bytes_of_volume "$node")
-    [[ $size == "$1" ]] || fail "vg1/lv1 has $size bytes on n$node, not $1"
+  local size sizes
+  sizes=$(on_nodes "${live_nodes[*]}" 'blockdev --getsize64 /dev/vg1/lv1')
+  for size in $sizes; do
+    [[ $size == "$1" ]] || fail "vg1/lv1 has the sizes ${sizes//$'\n'/, } bytes, not $1"
   done
 }
