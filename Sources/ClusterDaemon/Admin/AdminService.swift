@@ -6,16 +6,10 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// Carries replies to `clvm`.
-protocol AdminReplies: AnyObject {
-  func reply(_ bytes: [UInt8], to client: ClientID)
-  func close(_ client: ClientID)
-}
-
 /// Answers what `clvm` asks. One request a connection; what a request holds ends with it.
 ///
 /// Confined to the cluster's event loop.
-final class AdminService: ClusterObserver {
+final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private struct Client {
     let processID: Int32
     var hasAsked = false
@@ -33,7 +27,8 @@ final class AdminService: ClusterObserver {
   private let logger: Logger
   private var clients: [ClientID: Client] = [:]
   private var fenceWaiters: [(instance: NodeInstance, client: ClientID)] = []
-  weak var replies: (any AdminReplies)?
+  /// Sends a message to a client; its terminator is added there.
+  var send: ([UInt8], ClientID) -> Void = { _, _ in }
   /// Whether a control channel with the node is open.
   var isHeard: (NodeID) -> Bool = { _ in false }
 
@@ -51,11 +46,11 @@ final class AdminService: ClusterObserver {
     self.logger = logger
   }
 
-  func connected(_ client: ClientID, processID: Int32) {
-    clients[client] = Client(processID: processID)
+  func clientConnected(_ client: ClientID, peer: SocketPeer) {
+    clients[client] = Client(processID: peer.processID)
   }
 
-  func closed(_ client: ClientID) {
+  func clientClosed(_ client: ClientID) {
     fenceWaiters.removeAll { $0.client == client }
     clients.removeValue(forKey: client)?.release()
   }
@@ -160,6 +155,6 @@ final class AdminService: ClusterObserver {
 
   private func reply(_ reply: AdminReply, to client: ClientID) {
     guard clients[client] != nil else { return }
-    replies?.reply(reply.encode(), to: client)
+    send(Array(reply.encode().dropLast(AdminFraming.terminator.count)), client)
   }
 }

@@ -6,17 +6,10 @@ import LockProtocol
 import Logging
 import NIOCore
 
-/// What carries replies to lvm commands, and the datagrams of lvmlockctl's dumps.
-protocol LockDaemonReplies: AnyObject {
-  func reply(_ bytes: [UInt8], to client: ClientID)
-  func close(_ client: ClientID)
-  func sendDump(_ bytes: [UInt8])
-}
-
-/// Wires the lvmlockd machine to the lock manager, the volume service and its socket.
+/// Does for lvm commands what the lvmlockd machine wants from the cluster.
 ///
 /// Confined to the cluster's event loop.
-final class LockDaemonService: ClusterObserver {
+final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private struct ClusterLock {
     let lockspace: LockspaceName
     let handle: LockHandle
@@ -27,31 +20,28 @@ final class LockDaemonService: ClusterObserver {
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
   private let store: PersistentLockStore
-  private let loop: any EventLoop
   private let logger: Logger
-  private var machine: LockDaemonMachine
   private var clusterLocks: [LockToken: ClusterLock] = [:]
-  private var inputs: [LockDaemonMachine.Input] = []
-  private var isWorking = false
-  private var deadline: Scheduled<Void>?
-  weak var replies: (any LockDaemonReplies)?
+  /// Answers and events go here.
+  var handle: (LockDaemonMachine.Input) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
   var quit: () -> Void = {}
   /// A volume group's lockspace has been joined here.
   var started: (_ lockspace: LockspaceName) -> Void = { _ in }
 
   init(
-    clusterName: String, node: ClusterNode, locks: InHouseLockspaces, volumes: VolumeService,
-    store: PersistentLockStore, loop: any EventLoop, logger: Logger
+    node: ClusterNode, locks: InHouseLockspaces, volumes: VolumeService,
+    store: PersistentLockStore, logger: Logger
   ) {
     self.node = node
     self.locks = locks
     self.volumes = volumes
     self.store = store
-    self.loop = loop
     self.logger = logger
-    machine = LockDaemonMachine(configuration: .init(clusterName: clusterName))
   }
+
+  /// How many active logical volumes of shared volume groups have their locks here.
+  var persistentLockCount: Int { store.count }
 
   /// Takes up the locks of active volumes that an earlier life of the daemon held.
   func adopt() throws {
@@ -59,21 +49,6 @@ final class LockDaemonService: ClusterObserver {
     guard !locks.isEmpty else { return }
     logger.notice("taking up \(locks.count) locks of active logical volumes")
     handle(.adopt(locks))
-  }
-
-  func handle(_ input: LockDaemonMachine.Input) {
-    inputs.append(input)
-    guard !isWorking else { return }
-    isWorking = true
-    var next = 0
-    while next < inputs.count {
-      let input = inputs[next]
-      next += 1
-      for effect in machine.handle(input, at: .now) { carryOut(effect) }
-    }
-    inputs.removeAll(keepingCapacity: true)
-    isWorking = false
-    scheduleDeadline()
   }
 
   // MARK: - The cluster
@@ -92,11 +67,8 @@ final class LockDaemonService: ClusterObserver {
 
   // MARK: - Effects
 
-  private func carryOut(_ effect: LockDaemonMachine.Effect) {
+  func carryOut(_ effect: LockDaemonMachine.Effect) {
     switch effect {
-    case .reply(let client, let text): replies?.reply(text, to: client)
-    case .sendDump(let bytes): replies?.sendDump(bytes)
-    case .closeClient(let client): replies?.close(client)
     case .join(let name): join(name)
     case .leave(let name): leave(name)
     case .countMembers(let question, let name):
@@ -117,7 +89,8 @@ final class LockDaemonService: ClusterObserver {
         (\(reason)): deactivate it, or make sure that no other node uses it
         """)
     case .quit: quit()
-    case .log(let level, let text): log(level, text)
+    case .reply, .sendDump, .closeClient, .log:
+      preconditionFailure("the front end's own effect: \(effect)")
     }
   }
 
@@ -218,23 +191,6 @@ final class LockDaemonService: ClusterObserver {
     } catch {
       logger.error("cannot \(what) the record of a persistent lock: \(error)")
     }
-  }
-
-  private func log(_ level: LockDaemonLogLevel, _ text: String) {
-    switch level {
-    case .debug: logger.debug("\(text)")
-    case .info: logger.info("\(text)")
-    case .warning: logger.warning("\(text)")
-    case .error: logger.error("\(text)")
-    }
-  }
-
-  private func scheduleDeadline() {
-    deadline?.cancel()
-    deadline = nil
-    guard let moment = machine.nextDeadline else { return }
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    deadline = loop.assumeIsolated().scheduleTask(in: delay) { [self] in handle(.timePassed) }
   }
 }
 

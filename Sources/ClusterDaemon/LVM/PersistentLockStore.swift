@@ -12,6 +12,8 @@ final class PersistentLockStore {
 
   init(path: String) { self.path = path }
 
+  var count: Int { locks.count }
+
   /// What an earlier life of the daemon left; empty when there is no file.
   func load() throws -> [PersistentLock] {
     guard access(path, F_OK) == 0 else { return [] }
