@@ -148,9 +148,9 @@ extension LockResource {
     let ended = activity
     activity = .none
     switch ended {
-    case .acquiring(let mode, isCancelled: _):
+    case .acquiring(let mode, let isCancelled):
       clusterMode = mode
-      readVersion(valueBlock, &actions)
+      if readVersion(valueBlock, &actions), !isCancelled { grantHead(&actions) }
     case .upgrading(let request):
       clusterMode = .exclusive
       if let request { hold(.exclusive, for: request, &actions) }
@@ -190,18 +190,31 @@ extension LockResource {
     return actions
   }
 
-  /// Takes the version over from the value block, or refuses the head when it is not for us.
-  private mutating func readVersion(_ valueBlock: [UInt8]?, _ actions: inout [Action]) {
-    guard name.usesValueBlock else { return }
+  /// Takes the version over from the value block. False, with the head refused, when the block says
+  /// that the lock is not to be used.
+  private mutating func readVersion(_ valueBlock: [UInt8]?, _ actions: inout [Action]) -> Bool {
+    guard name.usesValueBlock else { return true }
     switch VersionBlock.read(valueBlock) {
-    case .unknown: return
+    case .unknown: return true
     case .version(let block) where block.isRemoved && block.version != 0:
       refuseHead(.removed, &actions)
-    case .version(let block): version = block.version
+      return false
+    case .version(let block):
+      version = block.version
+      return true
     case .incompatible(let format):
       actions.append(.log(.error, "\(name.text) has a value block of unknown format \(format)"))
       refuseHead(.invalid, &actions)
+      return false
     }
+  }
+
+  /// The cluster lock was raised for the head of the queue, which has it now.
+  private mutating func grantHead(_ actions: inout [Action]) {
+    guard let clusterMode, let index = headIndex, case .lock(let mode) = queue[index].purpose,
+      ClusterLockMode(mode) <= clusterMode
+    else { return }
+    hold(mode, for: queue.remove(at: index), &actions)
   }
 
   private mutating func refuseHead(_ result: LockDaemonResult, _ actions: inout [Action]) {
