@@ -137,7 +137,8 @@ public struct DaemonProcess {
       local: local, addresses: addresses, clusterName: configuration.cluster.name,
       tcpPort: settings.tcpPort)
     let stack = OCFS2ClusterStack()
-    logger.info("OCFS2: \(try stack.select())")
+    let selection = try stack.select()
+    logger.info("OCFS2: \(selection)")
     if let warning = stack.dlmfsWarning() { logger.warning("\(warning)") }
     return worker
   }

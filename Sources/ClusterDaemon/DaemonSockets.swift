@@ -23,7 +23,7 @@ final class DaemonSockets {
       eventLoop: loop, configuration: .init(path: configuration.adminSocket), logger: logger,
       delegate: admin)
     self.admin = server
-    admin.send = { [unowned server] bytes, client in server.reply(to: client, bytes) }
+    admin.server = server
     guard configuration.lvmlockd != nil else {
       frontend = nil
       return

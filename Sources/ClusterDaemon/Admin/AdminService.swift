@@ -27,8 +27,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private let logger: Logger
   private var clients: [ClientID: Client] = [:]
   private var fenceWaiters: [(instance: NodeInstance, client: ClientID)] = []
-  /// Sends a message to a client; its terminator is added there.
-  var send: ([UInt8], ClientID) -> Void = { _, _ in }
+  /// Where replies go.
+  weak var server: FramedTextServer?
   /// Whether a control channel with the node is open.
   var isHeard: (NodeID) -> Bool = { _ in false }
 
@@ -155,6 +155,12 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   private func reply(_ reply: AdminReply, to client: ClientID) {
     guard clients[client] != nil else { return }
-    send(Array(reply.encode().dropLast(AdminFraming.terminator.count)), client)
+    // The server adds the terminator.
+    let text = Array(reply.encode().dropLast(AdminFraming.terminator.count))
+    if reply.isFinal {
+      server?.reply(to: client, text)
+    } else {
+      server?.announce(to: client, text)
+    }
   }
 }

@@ -18,6 +18,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   private static let versions = ControlVersionRange(oldest: 1, newest: 1)
 
+  private let loop: any EventLoop
   private let channels: ControlChannels
   private let lockTransport: LockTransport
   private let logger: Logger
@@ -34,6 +35,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     configuration: DaemonConfiguration, local: ClusterMembership.Member, loop: any EventLoop,
     logger: Logger
   ) throws {
+    self.loop = loop
     self.logger = logger
     let cluster = configuration.cluster
     localNode = cluster.localNode.id
@@ -72,7 +74,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   /// Opens the lock manager's listener first: whoever becomes a member must find it open.
   func start() -> EventLoopFuture<Void> {
-    let channels = NIOLoopBound(channels, eventLoop: lockTransport.loop)
+    let channels = NIOLoopBound(channels, eventLoop: loop)
     return lockTransport.start().flatMap { channels.value.start() }
   }
 

@@ -31,8 +31,6 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
 
   private static let recoveryPollInterval = TimeAmount.milliseconds(50)
   private static let stopRetryInterval = TimeAmount.seconds(1)
-  /// libdlm waits up to ten seconds for the device of a lockspace that it has created.
-  private static let deviceNodeLooks = [50, 200, 500, 1000, 2000, 4000].map(TimeAmount.milliseconds)
 
   private let worker: KernelWorker
   private unowned let node: ClusterNode
@@ -57,7 +55,24 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
 
   // MARK: - The kernel's events
 
-  func received(_ event: KernelUevent) {
+  func received(_ reading: UeventSocket.Reading) {
+    for event in reading.events { received(event) }
+    if reading.deviceNodesChanged { synchronizeDeviceNodes() }
+    if reading.isIncomplete { lookForMissedJoins() }
+  }
+
+  /// Events were lost: a join whose event nobody heard shows in sysfs, and a process waits there.
+  private func lookForMissedJoins() {
+    logger.error("events of the kernel were lost; looking for lockspaces that wait")
+    run(worker) { try $0.waitingLockspaces() }.whenComplete { [self] result in
+      switch result {
+      case .success(let names): for name in names where spaces[name] == nil { online(name) }
+      case .failure(let error): logger.error("\(error)")
+      }
+    }
+  }
+
+  private func received(_ event: KernelUevent) {
     guard let name = event.lockspace else {
       if event.action == .online || event.action == .offline {
         refuse(event)
@@ -69,7 +84,6 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     case .offline: offline(name)
     case .add, .remove: break
     }
-    lookAtDeviceNodes()
   }
 
   private func refuse(_ event: KernelUevent) {
@@ -162,7 +176,6 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       return
     }
     if answeredJoin, case .join = spaces[name]?.waiting { spaces[name]?.waiting = .nobody }
-    lookAtDeviceNodes()
     awaitRecovery(name, generation: order.generation)
   }
 
@@ -191,7 +204,6 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     } done: { driver, _ in
       driver.logger.info("lockspace \(name): left")
       driver.spaces[name] = nil
-      driver.lookAtDeviceNodes()
     }
   }
 
@@ -256,14 +268,9 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     loop.assumeIsolated().scheduleTask(in: delay) { [self] in body(self) }
   }
 
-  private func lookAtDeviceNodes() {
-    for delay in Self.deviceNodeLooks {
-      after(delay) { driver in
-        driver.run(driver.worker) { try $0.synchronizeDeviceNodes() }.whenFailure {
-          [logger = driver.logger] error in
-          logger.error("the lock manager's device nodes cannot be made: \(error)")
-        }
-      }
+  private func synchronizeDeviceNodes() {
+    run(worker) { try $0.synchronizeDeviceNodes() }.whenFailure { [logger] error in
+      logger.error("the lock manager's device nodes cannot be made: \(error)")
     }
   }
 }

@@ -104,6 +104,13 @@ final class KernelWorker: Sendable {
     try control.refuse(event, errno: errno)
   }
 
+  /// Lockspaces whose join nobody has answered.
+  func waitingLockspaces() throws -> [LockspaceName] {
+    try control.lockspaces().compactMap { LockspaceName($0) }.filter { name in
+      try control.state(of: name).awaitsJoin
+    }
+  }
+
   func synchronizeDeviceNodes() throws { try deviceNodes.synchronize() }
 
   /// After a clean end: refused by the kernel while lockspaces exist.

@@ -112,6 +112,16 @@ final class InHouseLockspaces: LockspaceDriver {
     node.leave(name)
   }
 
+  /// Leaves whatever uses are left: the daemon stops.
+  func abandon(_ name: LockspaceName, completion: @escaping () -> Void) {
+    guard spaces[name] != nil else { return completion() }
+    for (handle, record) in records where record.lockspace == name {
+      unlock(handle, flags: .forceUnlock)
+    }
+    spaces[name]?.users = 1
+    leave(name, completion: completion)
+  }
+
   // MARK: - Locks
 
   /// Requests a lock. `owner` is told to whoever asks who holds it.

@@ -6,6 +6,8 @@ import VolumeActivation
 /// The disks of this node as LVM would see them, opened anew for each look.
 struct SharedDisks: Sendable {
   let localNode: NodeID
+  /// Told in the metadata that this node writes.
+  let hostName: String
   let filter: DeviceFilter
 
   private func devices(_ access: BlockDevice.Access) throws -> [any MetadataDevice] {

@@ -103,6 +103,16 @@ final class FramedTextConnection: ChannelInboundHandler {
     }
   }
 
+  /// Writes a message that is not the reply: progress before it, or a notice while none is due.
+  func announce(_ text: [UInt8]) {
+    guard let context else { return }
+    var bytes = context.channel.allocator.buffer(
+      capacity: text.count + FramedTextBuffer.terminator.count)
+    bytes.writeBytes(text)
+    bytes.writeBytes(FramedTextBuffer.terminator)
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+  }
+
   private func replied(isDelivered: Bool) {
     guard case .replying(let client, let completion) = state else { return }
     state = .idle(client)

@@ -106,6 +106,13 @@ public final class FramedTextServer {
     connection.reply(text, completion)
   }
 
+  /// Sends a message that is no reply, for protocols that have such; lvmlockd's has not. A client
+  /// that does not read costs a buffer, so there must be few of them.
+  public func announce(to client: ClientID, _ text: [UInt8]) {
+    eventLoop.preconditionInEventLoop()
+    connections[client]?.announce(text)
+  }
+
   /// Disconnects `client`; the delegate hears `clientClosed`.
   public func close(_ client: ClientID) {
     eventLoop.preconditionInEventLoop()
