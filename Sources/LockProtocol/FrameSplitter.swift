@@ -3,14 +3,15 @@
 /// Holds at most one incomplete message beside what was appended last. After an error the stream
 /// is worthless: the connection must be reset.
 public struct FrameSplitter: Sendable {
-  private var buffer: [UInt8] = []
-  private var start = 0
+  @usableFromInline var buffer: [UInt8] = []
+  @usableFromInline var start = 0
 
   public init() {}
 
   /// Bytes that wait for the rest of their message.
   public var pendingByteCount: Int { buffer.count - start }
 
+  @inlinable
   public mutating func append(_ bytes: some Sequence<UInt8>) {
     if start > 0 {
       buffer.removeFirst(start)

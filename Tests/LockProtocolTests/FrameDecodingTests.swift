@@ -137,7 +137,7 @@ struct FrameDecodingTests {
     var random = SeededRandom(seed: seed)
     let frames = try Recording.all().flatMap { $0.messages.map(\.bytes) }
     var refused = 0
-    for round in 0..<40_000 {
+    for round in 0..<20_000 {
       var bytes = frames[Int(random.next() % UInt64(frames.count))]
       for _ in 0...(random.next() % 4) {
         bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())

@@ -1,19 +1,26 @@
 import FoundationEssentials
 
 /// The recorded messages of real kernels, one file per scene, in `Fixtures/dlm`.
-struct Recording {
+struct Recording: Sendable {
   /// One message as it was sent, and how an independent decoder read it.
-  struct Message: Decodable {
+  struct Message: Sendable {
     let from: Int32
     let to: Int32
     let decoded: [String: Field]
     let raw: String
+    let bytes: [UInt8]
 
-    var bytes: [UInt8] { hexBytes(raw) }
+    init(from: Int32, to: Int32, decoded: [String: Field], raw: String) {
+      self.from = from
+      self.to = to
+      self.decoded = decoded
+      self.raw = raw
+      bytes = hexBytes(raw)
+    }
   }
 
   /// A value of the independent decoder: a number, a text such as `0x8(VALBLK)`, or a list.
-  enum Field: Decodable, Equatable {
+  enum Field: Decodable, Equatable, Sendable {
     case number(Int64)
     case text(String)
     case list([String])
@@ -59,7 +66,12 @@ struct Recording {
     try Data(contentsOf: URL(filePath: "\(folder)/\(file)"))
   }
 
-  static func all() throws -> [Recording] {
+  /// Read once for all tests.
+  private static let loaded = Result { try load() }
+
+  static func all() throws -> [Recording] { try loaded.get() }
+
+  private static func load() throws -> [Recording] {
     let files = try FileManager.default.contentsOfDirectory(atPath: folder)
     return try files.filter { $0.first?.isNumber == true && $0.hasSuffix(".json") }.sorted()
       .map { file in
