@@ -155,7 +155,7 @@ import Testing
     #expect(cluster.nodes[node1]?.machine.reloadFailures == [:])
   }
 
-  @Test func vgCannotBeStoppedWhileAChangeIsNotReloaded() {
+  @Test func vgCannotBeStoppedWhileACommandChangesIt() {
     var cluster = started()
     let writer = cluster.connect(to: node1)
     let other = cluster.connect(to: node1)
