@@ -8,7 +8,7 @@ extension LockspaceMachine {
   mutating func lock(_ call: LockCall) {
     guard handles[call.handle] == nil else { return refuse(call.handle, .handleInUse) }
     if let refusal = refusal(
-      granted: .iv, requested: call.mode, flags: call.flags, valueBlock: call.valueBlock)
+      requested: call.mode, flags: call.flags, valueBlock: call.valueBlock, isConversion: false)
     {
       return refuse(call.handle, refusal)
     }

@@ -23,7 +23,7 @@ extension SimulatedCluster {
   /// that it cannot be trusted.
   mutating func checkValue(_ lock: ClientLock, _ outcome: LockOutcome) {
     guard let value = outcome.valueBlock, let mode = outcome.mode else { return }
-    guard transfersToOwner(lock, mode) else { return }
+    guard lock.origin.valueBlockTransfer(granting: mode) == .read else { return }
     guard !outcome.flags.contains(.valueNotValid) else { return }
     let history = histories[lock.resource]
     let isZero = value.allSatisfy { $0 == 0 }
@@ -44,11 +44,6 @@ extension SimulatedCluster {
     return locks.values.contains {
       $0.isAnchor && $0.resource == resource && ($0.grantedAt ?? .max) < observedAt
     }
-  }
-
-  private func transfersToOwner(_ lock: ClientLock, _ mode: LockMode) -> Bool {
-    lock.flags.contains(.valueBlock)
-      && (lock.grantedAt == nil || lock.held.valueBlockTransfer(granting: mode) == .read)
   }
 
   private func text(_ value: [UInt8]) -> String {
