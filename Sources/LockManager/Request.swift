@@ -87,6 +87,7 @@ extension LockspaceMachine {
     let overlap = locks[id].overlap
     locks[id].overlap = []
     let resource = locks[id].resource
+    resources[resource].isMasterUnconfirmed = false
     masterFound(on: resource)
     if overlap.contains(.unlock) {
       sendUnlock(id)
