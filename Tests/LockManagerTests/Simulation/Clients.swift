@@ -119,11 +119,9 @@ extension SimulatedCluster {
     if scenario.usesConversionDeadlock, !flags.contains(.noQueue), random.chance(40) {
       flags.insert(.conversionDeadlock)
     }
-    if !lock.flags.contains(.valueBlock), lock.held > .cr,
-      lock.held.valueBlockTransfer(granting: mode) == .read
-    {
-      flags.remove(.valueBlock)
-    }
+    // Who uses the value block of a strong mode must have taken it with the value block: otherwise
+    // nobody knows that it was in danger when the node dies.
+    if !lock.flags.contains(.valueBlock), lock.held > .cr { flags.remove(.valueBlock) }
     locks[lock.handle]?.flags = flags.union(.convert)
     locks[lock.handle]?.requested = mode
     locks[lock.handle]?.origin = lock.held
@@ -152,7 +150,7 @@ extension SimulatedCluster {
       if random.chance(20) { flags.insert(.invalidateValueBlock) }
       if lock.held >= .pw, lock.flags.contains(.valueBlock) { write(lock, nil) }
     } else if lock.held >= .pw {
-      if random.chance(50) {
+      if lock.flags.contains(.valueBlock), random.chance(50) {
         flags.insert(.valueBlock)
         value = newValue(lock)
       }
