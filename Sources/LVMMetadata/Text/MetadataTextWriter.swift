@@ -74,11 +74,22 @@ extension TextLayout {
     blankLine()
     if let historical = group.historicalLogicalVolumes {
       open("historical_logical_volumes")
-      for entry in historical.entries {
-        blankLine()
-        entries([entry])
-      }
+      for entry in historical.entries { writeHistorical(entry) }
       close()
+    }
+    close()
+  }
+
+  private mutating func writeHistorical(_ entry: ConfigEntry) {
+    blankLine()
+    guard case .section(let section) = entry.content else { return entries([entry]) }
+    open(entry.name)
+    for item in section.entries {
+      if case .value(.integer(let seconds)) = item.content, item.name.hasSuffix("_time") {
+        value(item.name, seconds, hint: TextHint.timestamp(UInt64(max(seconds, 0))))
+      } else {
+        entries([item])
+      }
     }
     close()
   }
@@ -87,7 +98,7 @@ extension TextLayout {
     string("id", group.id.dashed)
     value("seqno", group.seqno)
     if let format = group.format {
-      value("format", .string(format), hint: "informational", tabs: 3)
+      value("format", .string(format), hint: "informational")
     }
     words("status", group.status.words)
     words("flags", group.flags.words)
@@ -99,10 +110,11 @@ extension TextLayout {
     }
     value(
       "extent_size", .integer(Int64(clamping: group.extentSizeSectors)),
-      hint: TextHint.size(sectors: group.extentSizeSectors), tabs: 2)
+      hint: TextHint.size(sectors: group.extentSizeSectors))
     value("max_lv", group.logicalVolumeLimit)
     value("max_pv", group.physicalVolumeLimit)
     if group.allocationPolicy != .normal {
+      blankLine()
       string("allocation_policy", group.allocationPolicy.rawValue)
     }
     string("profile", group.profile)
@@ -158,8 +170,8 @@ extension TextLayout {
     if let minor = volume.minor { value("minor", minor) }
     entries(volume.unknownEntries)
     value("segment_count", volume.segments.count)
+    blankLine()
     for (index, segment) in volume.segments.enumerated() {
-      blankLine()
       open("segment\(index + 1)")
       write(segment, of: group, labels: labels)
       close()

@@ -17,7 +17,7 @@ extension TextLayout {
       entries(segment.unknownEntries)
     case .other(let type, let section):
       if SegmentType(type).isKnown {
-        for entry in section.entries { writeKnown(entry) }
+        for entry in section.entries { writeKnown(entry, type: type, of: group) }
       } else {
         tree(section.entries)
       }
@@ -47,24 +47,39 @@ extension TextLayout {
   }
 
   /// An entry of a type LVM knows: lists of volumes have a line for each pair.
-  private mutating func writeKnown(_ entry: ConfigEntry) {
+  private mutating func writeKnown(_ entry: ConfigEntry, type: String, of group: VolumeGroup) {
     switch entry.content {
-    case .section(let section) where entry.name == "policy_settings":
+    case .section(let section):
+      if entry.name == "policy_settings" { return tree([entry]) }
+      // Messages to a thin pool's kernel side begin behind a blank line.
+      if entry.name == "message1" { blankLine() }
       open(entry.name)
-      tree(section.entries)
+      entries(section.entries)
       close()
-    case .section:
-      blankLine()
-      entries([entry])
     case .value(let value):
       switch entry.name {
       case "stripes", "mirrors", "raids": table(entry.name, Self.rows(of: value, width: 2))
       case "raid0_lvs": table(entry.name, Self.rows(of: value, width: 1))
-      case "virtual_extents":
-        self.value(entry.name, value)
-        blankLine()
-      default: self.value(entry.name, value)
+      default:
+        self.value(entry.name, value, hint: Self.hint(entry.name, value, type: type, of: group))
+        if entry.name == "virtual_extents" { blankLine() }
       }
+    }
+  }
+
+  /// The comment LVM puts behind some numbers.
+  private static func hint(
+    _ name: String, _ value: ConfigValue, type: String, of group: VolumeGroup
+  ) -> String? {
+    guard let number = value.asInteger, let count = UInt32(exactly: number) else { return nil }
+    switch name {
+    case "chunk_size" where type.hasPrefix("thin-pool"), "header_size":
+      return TextHint.size(sectors: UInt64(count))
+    case "virtual_extents", "extents_moved":
+      return TextHint.size(sectors: group.sectors(extents: Int(count)))
+    case "block_map_cache_size_mb", "index_memory_size_mb", "slab_size_mb":
+      return TextHint.size(sectors: UInt64(count) * 2048)
+    default: return nil
     }
   }
 

@@ -15,32 +15,36 @@ struct TextLayout {
   private var depth = 0
   /// LVM indents no further.
   private static let depthMax = 5
+  /// Tab stop at which LVM aligns hints behind short lines.
+  private static let hintColumn = 5
 
   init(form: MetadataTextForm) { self.form = form }
 
   mutating func blankLine() { bytes.append(UInt8(ascii: "\n")) }
 
   /// A line, with `hint` as a comment in files only.
-  mutating func line(_ text: String, hint: String? = nil, tabs: Int = 1) {
-    line(Array(text.utf8), hint: hint, tabs: tabs)
+  mutating func line(_ text: String, hint: String? = nil) {
+    line(Array(text.utf8), hint: hint)
   }
 
-  mutating func line(_ text: [UInt8], hint: String? = nil, tabs: Int = 1) {
+  mutating func line(_ text: [UInt8], hint: String? = nil) {
     switch form {
     case .disk: bytes += text
     case .file:
-      bytes += repeatElement(UInt8(ascii: "\t"), count: min(depth, Self.depthMax))
+      let indentation = min(depth, Self.depthMax)
+      bytes += repeatElement(UInt8(ascii: "\t"), count: indentation)
       bytes += text
       if let hint {
-        bytes += repeatElement(UInt8(ascii: "\t"), count: tabs)
+        let column = indentation + text.count / 8
+        bytes += repeatElement(UInt8(ascii: "\t"), count: max(1, Self.hintColumn - column))
         bytes += "# \(hint)".utf8
       }
     }
     bytes.append(UInt8(ascii: "\n"))
   }
 
-  mutating func value(_ name: String, _ value: ConfigValue, hint: String? = nil, tabs: Int = 1) {
-    line(ConfigValue.nameBytes(name) + " = ".utf8 + value.text, hint: hint, tabs: tabs)
+  mutating func value(_ name: String, _ value: ConfigValue, hint: String? = nil) {
+    line(ConfigValue.nameBytes(name) + " = ".utf8 + value.text, hint: hint)
   }
 
   mutating func value(_ name: String, _ number: some BinaryInteger, hint: String? = nil) {
@@ -79,16 +83,24 @@ struct TextLayout {
     line("]")
   }
 
-  /// Entries as LVM writes trees it does not look into: `name=value`, `["x",3]`.
-  mutating func tree(_ entries: [ConfigEntry]) {
+  /// Entries as LVM writes trees it does not look into: `name=value`, `["x",3]`, and sections in
+  /// them indented even on disk.
+  mutating func tree(_ entries: [ConfigEntry], level: Int = 0) {
+    let indentation: [UInt8]
+    switch form {
+    case .disk: indentation = [UInt8](repeating: UInt8(ascii: "\t"), count: level)
+    case .file: indentation = []
+    }
     for entry in entries {
+      let name = indentation + ConfigValue.nameBytes(entry.name)
       switch entry.content {
-      case .value(let value):
-        line(ConfigValue.nameBytes(entry.name) + "=".utf8 + value.text(separator: ","))
+      case .value(let value): line(name + "=".utf8 + value.text(separator: ","))
       case .section(let section):
-        open(entry.name)
-        tree(section.entries)
-        close()
+        line(name + " {".utf8)
+        depth += 1
+        tree(section.entries, level: level + 1)
+        depth -= 1
+        line(indentation + "}".utf8)
       }
     }
   }
