@@ -80,7 +80,7 @@ let package = Package(
     tests("ByteCoding"),
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices"]),
-    tests("VolumeActivation", ["LVMMetadata"]),
+    tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol"),
     tests("LockManager"),
     tests("ClusterMembership"),

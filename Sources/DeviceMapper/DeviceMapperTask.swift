@@ -17,6 +17,8 @@ struct DeviceMapperTask: ~Copyable {
     _ type: Int, _ operation: DeviceMapperOperation, _ device: String?
   ) throws(DeviceMapperError) {
     _ = LibraryLog.take()
+    let driverError = Library.driverError()
+    guard driverError == 0 else { throw Self.error(operation, device, code: driverError) }
     errno = 0
     guard let task = dm_task_create(Int32(type)) else {
       throw Self.error(operation, device, code: errno)

@@ -1,4 +1,6 @@
+import CDeviceMapper
 import CDeviceMapperShim
+import Glibc
 import Synchronization
 import VolumeActivation
 
@@ -17,6 +19,39 @@ enum Library {
         isSetUp = true
       }
       return try body()
+    }
+  }
+
+  private static let isDriverFound = Mutex<Bool>(false)
+
+  /// The error number of reaching the kernel's device-mapper; 0 when it is there.
+  ///
+  /// The library asks only once per process and never notices a module that is loaded later;
+  /// therefore it is not used before its control device can be opened, which loads the module
+  /// where the system can do that.
+  static func driverError() -> Int32 {
+    isDriverFound.withLock { isFound in
+      if isFound { return 0 }
+      let descriptor = open("\(String(cString: dm_dir()))/control", O_RDWR | O_CLOEXEC)
+      if descriptor >= 0 {
+        close(descriptor)
+        isFound = true
+        return 0
+      }
+      let code = errno
+      // Without the node the library makes it, if the kernel lists the driver.
+      guard code == ENOENT else { return code }
+      isFound = listsDriver()
+      return isFound ? 0 : ENODEV
+    }
+  }
+
+  private static func listsDriver() -> Bool {
+    guard let file = fopen("/proc/misc", "re") else { return false }
+    defer { fclose(file) }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
+      let count = fread(buffer.baseAddress, 1, buffer.count, file)
+      return String(decoding: buffer[..<count], as: UTF8.self).contains("device-mapper\n")
     }
   }
 }

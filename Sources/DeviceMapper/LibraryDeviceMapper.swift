@@ -7,13 +7,12 @@ import VolumeActivation
 /// Where udev runs it makes the device nodes and `settle` waits for it; elsewhere the library
 /// makes `/dev/mapper/NAME` and this type `/dev/VG/LV` (dm-activation 9). Both happen in `settle`
 /// only, so that nothing waits for udev or writes to /dev while devices are suspended.
-///
-/// libdevmapper asks once per process whether the kernel has a device-mapper; a module loaded
-/// later is not noticed.
 public struct LibraryDeviceMapper: DeviceMapping {
   /// The udev cookie of all operations since the last `settle`; 0 when there is none.
   private var cookie: UInt32 = 0
   private var links = VolumeLinks()
+  /// Whether nothing was done since the last `settle` that concerns nodes.
+  private var isSettled = true
 
   /// How long `settle` waits for udev, in milliseconds.
   private static let settleLimitMilliseconds = 30_000
@@ -136,6 +135,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
     _ device: MappedDeviceUUID, readAhead: ReadAhead?
   ) throws(DeviceMapperError) {
     var cookie = cookie
+    isSettled = false
     defer { self.cookie = cookie }
     let found = try Library.exclusively { () throws(DeviceMapperError) in
       let found = try Self.existing(device, for: .resume)
@@ -152,6 +152,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
 
   public mutating func remove(_ device: MappedDeviceUUID) throws(DeviceMapperError) {
     var cookie = cookie
+    isSettled = false
     defer { self.cookie = cookie }
     let found = try Library.exclusively { () throws(DeviceMapperError) in
       let found = try Self.existing(device, for: .remove)
@@ -169,6 +170,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
     _ device: MappedDeviceUUID, to name: MappedDeviceName
   ) throws(DeviceMapperError) {
     var cookie = cookie
+    isSettled = false
     defer { self.cookie = cookie }
     let found = try Library.exclusively { () throws(DeviceMapperError) in
       let found = try Self.existing(device, for: .rename)
@@ -237,17 +239,20 @@ public struct LibraryDeviceMapper: DeviceMapping {
 
   /// - Throws: an error with ETIMEDOUT when udev has not come to the end; to be repeated then.
   public mutating func settle() throws(DeviceMapperError) {
+    // The library must not be asked anything before the kernel's driver was found.
+    guard !isSettled else { return }
     try waitForUdev()
     let makesLinks = try Library.exclusively { () throws(DeviceMapperError) in
       dm_task_update_nodes()
       return !Self.isServedByUdev
     }
+    isSettled = true
     if makesLinks { try links.carryOut() } else { links.forget() }
   }
 
   private mutating func waitForUdev() throws(DeviceMapperError) {
-    guard cookie != 0 else { return }
     let cookie = cookie
+    guard cookie != 0 else { return }
     for _ in 0..<(Self.settleLimitMilliseconds / Self.settlePauseMilliseconds) {
       let isReady = try Library.exclusively { () throws(DeviceMapperError) in
         var ready: Int32 = 0
