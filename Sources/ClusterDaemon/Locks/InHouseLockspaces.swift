@@ -61,9 +61,10 @@ final class InHouseLockspaces: LockspaceDriver {
   /// Called before a lockspace starts on new members, to finish what a dead member left undone
   /// under its locks; the start waits until the closure it is given is called.
   var beforeStart: ((StartOrder, @escaping () -> Void) -> Void)?
-  /// Members of a lockspace come and go: the reliability layer counts them.
-  var memberAdded: (NodeID) -> Void = { _ in }
-  var memberRemoved: (NodeID) -> Void = { _ in }
+  /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
+  /// what the reliability layer goes by.
+  var memberAdded: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
+  var memberRemoved: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
 
   init(
     node: ClusterNode, loop: any EventLoop, logger: Logger, send: @escaping (Packet, NodeID) -> Void
@@ -88,7 +89,7 @@ final class InHouseLockspaces: LockspaceDriver {
         spaces[name]?.users += 1
         spaces[name]?.joinWaiters.append(completion)
       case .leaving:
-        completion(DaemonError("lockspace \(name) is being left; try again"))
+        spaces[name]?.leaveWaiters.append { [self] in join(name, completion: completion) }
       }
       return
     }
@@ -202,7 +203,9 @@ final class InHouseLockspaces: LockspaceDriver {
     space.wake?.cancel()
     names = names.filter { $0.value != name }
     records = records.filter { $0.value.lockspace != name }
-    for member in space.machine.members where member != node.local.node { memberRemoved(member) }
+    for member in space.machine.members where member != node.local.node {
+      memberRemoved(member, commonLockspaceCount(with: member))
+    }
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name) was left")) }
     for waiter in space.leaveWaiters { waiter() }
   }
@@ -244,12 +247,17 @@ final class InHouseLockspaces: LockspaceDriver {
       guard let record = records[handle] else { return }
       if reason.leavesNoLock { records[handle] = nil }
       record.events.refused(reason)
-    case .memberAdded(let member): memberAdded(member)
-    case .memberRemoved(let member): memberRemoved(member)
+    case .memberAdded(let member): memberAdded(member, commonLockspaceCount(with: member))
+    case .memberRemoved(let member):
+      memberRemoved(member, commonLockspaceCount(with: member))
     case .recovered(let generation, _): recovered(name, generation)
     case .recoveryFailed(let failure): recoveryFailed(name, failure)
     case .wake(let moment): schedule(name, moment)
     }
+  }
+
+  private func commonLockspaceCount(with member: NodeID) -> Int {
+    spaces.values.count { $0.machine.members.contains(member) }
   }
 
   private func recovered(_ name: LockspaceName, _ recoveryGeneration: UInt32) {
