@@ -3,7 +3,7 @@ import Glibc
 @testable import LVMFrontends
 
 /// A blocking client of a unix socket, as lvm is one.
-struct SocketClient: ~Copyable {
+final class SocketClient {
   private let descriptor: Int32
 
   /// Nil when nobody listens.
