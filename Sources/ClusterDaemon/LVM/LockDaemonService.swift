@@ -16,12 +16,21 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let usesValueBlock: Bool
   }
 
+  private struct Modes {
+    /// As last granted.
+    var granted = ClusterLockMode.null
+    /// What the operation under way asks for.
+    var requested: ClusterLockMode
+  }
+
   private unowned let node: ClusterNode
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
   private let store: PersistentLockStore
   private let logger: Logger
   private var clusterLocks: [LockToken: ClusterLock] = [:]
+  /// Apart from the locks, because a grant may come before the request has returned.
+  private var modes: [LockToken: Modes] = [:]
   /// Answers and events go here.
   var handle: (LockDaemonMachine.Input) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
@@ -108,6 +117,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private func leave(_ name: LockspaceName) {
     for (token, lock) in clusterLocks where lock.lockspace == name {
       clusterLocks[token] = nil
+      modes[token] = nil
       locks.unlock(lock.handle, flags: .forceUnlock)
     }
     locks.leave(name) { [self] in handle(.left(name)) }
@@ -120,6 +130,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let resourceName = LockProtocol.ResourceName(resource) else {
       return handle(.lockRefused(token, .failed("'\(resource)' cannot name a resource")))
     }
+    modes[token] = Modes(requested: mode)
     do {
       let handle = try locks.lock(
         name, resource: resourceName, mode: mode.lockManagerMode,
@@ -138,9 +149,13 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let lock = clusterLocks[token] else {
       return handle(.lockRefused(token, .failed("the lock is gone with its lockspace")))
     }
+    let granted = modes[token]?.granted ?? .null
+    modes[token]?.requested = mode
+    var flags = flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock)
+    // Behind those who wait already: without it a stream of readers would starve a writer.
+    if isQueued, mode > granted { flags.insert(.queueConversion) }
     locks.convert(
-      lock.handle, to: mode.lockManagerMode,
-      flags: flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock), valueBlock: writing)
+      lock.handle, to: mode.lockManagerMode, flags: flags, valueBlock: writing)
   }
 
   private func flags(isQueued: Bool, usesValueBlock: Bool) -> LockFlags {
@@ -155,6 +170,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
       completed: { [self] outcome in completed(token, outcome) },
       released: { [self] in
         clusterLocks[token] = nil
+        modes[token] = nil
         handle(.lockGranted(token, valueBlock: nil))
       },
       refused: { [self] refusal in
@@ -163,9 +179,13 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   }
 
   private func completed(_ token: LockToken, _ outcome: LockOutcome) {
-    if outcome.mode == nil { clusterLocks[token] = nil }
+    if outcome.mode == nil {
+      clusterLocks[token] = nil
+      modes[token] = nil
+    }
     switch outcome.result {
     case .granted:
+      if let mode = modes[token]?.requested { modes[token]?.granted = mode }
       let isValid = !outcome.flags.contains(.valueNotValid)
       handle(.lockGranted(token, valueBlock: isValid ? outcome.valueBlock : nil))
     case .wouldBlock: handle(.lockRefused(token, .heldElsewhere(by: nil)))
