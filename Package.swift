@@ -61,7 +61,9 @@ let package = Package(
     module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
-    module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+    module(
+      "ClusterTransport",
+      ["ByteCoding", "LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
     module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
     module(
@@ -92,7 +94,9 @@ let package = Package(
     tests("DeviceMapper"),
     tests("BlockDevices"),
     tests("KernelLockspaces"),
-    tests("ClusterTransport", [nioEmbedded]),
+    tests(
+      "ClusterTransport",
+      ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
     tests("ClusterDaemon"),

@@ -5,6 +5,7 @@ public struct ResourceName: Hashable, Sendable {
   public static let maximumLength = 64
 
   /// Nil unless there are 1 to 64 bytes.
+  @inlinable
   public init?(_ bytes: some Sequence<UInt8>) {
     let bytes = Array(bytes)
     guard (1...Self.maximumLength).contains(bytes.count) else { return nil }
