@@ -9,7 +9,9 @@ struct SimulationTests {
   func randomRuns() {
     for seed in 1...Self.lastSeed {
       let cluster = Self.run(seed: seed, keepsLog: false)
-      #expect(cluster.violations.isEmpty, "\(cluster.violations.prefix(3)), replay with SIMULATION_SEED=\(seed)")
+      #expect(
+        cluster.violations.isEmpty,
+        "\(cluster.violations.prefix(3)), replay with SIMULATION_SEED=\(seed)")
       if !cluster.violations.isEmpty { return }
     }
   }
