@@ -72,6 +72,11 @@ extension SimulatedCluster {
   mutating func remove(_ node: NodeID) {
     note("node \(node) is gone")
     nodes[node] = nil
+    for lock in locks.values where lock.node == node && lock.mayHaveWritten {
+      histories[lock.resource].loseLast()
+    }
+    // Some of what it sent may never arrive.
+    for other in nodes.keys.sorted() where random.chance(50) { links.breakLink(node, other) }
     locks = locks.filter { $0.value.node != node }
     links.breakLink(Self.controlNode, node)
     controlPlane.members.remove(node)
