@@ -44,8 +44,11 @@ let package = Package(
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
-    module("LockspaceGroups", ["ByteCoding", "ClusterTypes"]),
+    module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
+
+    // For tests: the clock, chance and links of a simulated cluster.
+    module("ClusterSimulation", ["ClusterTypes"]),
 
     // Edge: one piece of the outside world each.
     .systemLibrary(
@@ -54,19 +57,24 @@ let package = Package(
     .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
     .target(name: "CLinux"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
-    module("BlockDevices", ["LVMMetadata", "CBlkid", "CLinux"]),
-    module("KernelLockspaces", ["ClusterTypes", "CLinux"]),
+    module("BlockDevices", ["LVMMetadata", "VolumeActivation", "CBlkid", "CLinux"]),
+    module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
-    module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
-    module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module(
+      "ClusterTransport",
+      ["ByteCoding", "LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+    module(
+      "LVMFrontends",
+      ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
     module(
       "ClusterDaemon",
       [
-        "AdminProtocol", "BlockDevices", "ClusterMembership", "ClusterTransport", "ConfigText",
-        "DeviceMapper", "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager",
-        "LockspaceGroups", "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+        "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
+        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "KernelLockspaces",
+        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
+        "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
@@ -80,16 +88,18 @@ let package = Package(
     tests("ByteCoding"),
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices"]),
-    tests("VolumeActivation", ["LVMMetadata"]),
+    tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol"),
-    tests("LockManager"),
+    tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership"),
     tests("LockspaceGroups"),
     tests("VolumeCoordination"),
-    tests("DeviceMapper"),
-    tests("BlockDevices"),
+    tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),
+    tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
     tests("KernelLockspaces"),
-    tests("ClusterTransport", [nioEmbedded]),
+    tests(
+      "ClusterTransport",
+      ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
     tests("ClusterDaemon"),

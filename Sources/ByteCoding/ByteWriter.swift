@@ -1,35 +1,46 @@
 /// Appends integers and byte runs; the counterpart of `ByteReader`, little-endian likewise.
 public struct ByteWriter: Sendable {
-  public private(set) var bytes: [UInt8]
+  @usableFromInline var storage: [UInt8]
 
+  /// What has been written.
+  @inlinable
+  public var bytes: [UInt8] { storage }
+
+  @inlinable
   public init(reservingCapacity capacity: Int = 0) {
-    bytes = []
-    bytes.reserveCapacity(capacity)
+    storage = []
+    storage.reserveCapacity(capacity)
   }
 
-  public var count: Int { bytes.count }
+  @inlinable
+  public var count: Int { storage.count }
 
   /// A little-endian integer of `T`'s width.
+  @inlinable
   public mutating func write<T: FixedWidthInteger>(_ value: T) {
     for shift in stride(from: 0, to: T.bitWidth, by: 8) {
-      bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
+      storage.append(UInt8(truncatingIfNeeded: value >> T(shift)))
     }
   }
 
   /// A big-endian integer of `T`'s width.
+  @inlinable
   public mutating func writeBigEndian<T: FixedWidthInteger>(_ value: T) {
     write(value.byteSwapped)
   }
 
+  @inlinable
   public mutating func write(_ run: some Sequence<UInt8>) {
-    bytes.append(contentsOf: run)
+    storage.append(contentsOf: run)
   }
 
+  @inlinable
   public mutating func writeZeros(_ count: Int) {
-    bytes.append(contentsOf: repeatElement(0, count: count))
+    storage.append(contentsOf: repeatElement(0, count: count))
   }
 
   /// A byte run preceded by its length as a `UInt32`.
+  @inlinable
   public mutating func writeCounted(_ run: some Collection<UInt8>) {
     write(UInt32(run.count))
     write(run)
@@ -41,6 +52,7 @@ public struct ByteWriter: Sendable {
   }
 
   /// A list preceded by its element count as a `UInt32`.
+  @inlinable
   public mutating func writeList<List: Collection>(
     _ list: List, _ element: (inout ByteWriter, List.Element) -> Void
   ) {
@@ -49,10 +61,11 @@ public struct ByteWriter: Sendable {
   }
 
   /// Replaces bytes already written, for lengths and checksums known only at the end.
+  @inlinable
   public mutating func overwrite<T: FixedWidthInteger>(_ value: T, at offset: Int) {
-    precondition(offset >= 0 && offset + T.bitWidth / 8 <= bytes.count, "overwrite past the end")
+    precondition(offset >= 0 && offset + T.bitWidth / 8 <= storage.count, "overwrite past the end")
     for index in 0..<(T.bitWidth / 8) {
-      bytes[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index))
+      storage[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index))
     }
   }
 }

@@ -28,11 +28,12 @@ import Testing
   }
 
   /// Vectors of lvm2-metadata.md, section 1.5.
-  @Test(arguments: [
-    ([], 0xF597_A6CF), ([0], 0x0B2E_4887), (Array("123456789".utf8), 0x4991_CF02),
-    (Array("LVM2 001".utf8), 0x5B9B_CF05), (Array(0...255), 0x5AF1_DACF),
-    ([UInt8](repeating: 0, count: 508), 0x6702_D122),
-  ] as [([UInt8], UInt32)])
+  @Test(
+    arguments: [
+      ([], 0xF597_A6CF), ([0], 0x0B2E_4887), (Array("123456789".utf8), 0x4991_CF02),
+      (Array("LVM2 001".utf8), 0x5B9B_CF05), (Array(0...255), 0x5AF1_DACF),
+      ([UInt8](repeating: 0, count: 508), 0x6702_D122),
+    ] as [([UInt8], UInt32)])
   func lvmChecksums(bytes: [UInt8], expected: UInt32) {
     #expect(CRC32.lvm(bytes) == expected)
   }

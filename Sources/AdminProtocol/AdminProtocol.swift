@@ -1,1 +1,0 @@
-// What clvm and clvmd say to each other.

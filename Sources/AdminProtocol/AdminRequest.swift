@@ -1,0 +1,229 @@
+import ClusterTypes
+import ConfigText
+
+/// What `clvm` asks of the daemon on its node. One request a connection; then replies come until
+/// one is final, and a lock is held until the connection closes.
+public enum AdminRequest: Equatable, Sendable {
+  case status
+  case nodes
+  case lockspaces
+  /// `lockspace`: nil for all.
+  case locks(lockspace: LockspaceName?, onlyWaiting: Bool)
+  case lock(LockRequest)
+  /// The administrator vouches that the node does not act any more.
+  case nodeFenced(NodeID)
+  case resize(ResizeRequest)
+  /// The mapped devices of this node that belong to LVM.
+  case mappedDevices
+
+  public static let version = 1
+}
+
+/// A lock in a lockspace of the in-house manager, for as long as the connection is open.
+public struct LockRequest: Equatable, Sendable {
+  public var lockspace: LockspaceName
+  /// 1 to 64 bytes of text.
+  public var resource: String
+  public var mode: LockModeName
+  /// Fail at once instead of waiting.
+  public var isNonBlocking: Bool
+  /// Fail when it was not granted in this time; nil waits for ever.
+  public var timeoutMilliseconds: UInt64?
+
+  public init(
+    lockspace: LockspaceName, resource: String, mode: LockModeName, isNonBlocking: Bool = false,
+    timeoutMilliseconds: UInt64? = nil
+  ) {
+    self.lockspace = lockspace
+    self.resource = resource
+    self.mode = mode
+    self.isNonBlocking = isNonBlocking
+    self.timeoutMilliseconds = timeoutMilliseconds
+  }
+}
+
+/// The six modes of a lock, by the names users type.
+public enum LockModeName: String, Sendable, CaseIterable {
+  case null = "NL"
+  case concurrentRead = "CR"
+  case concurrentWrite = "CW"
+  case protectedRead = "PR"
+  case protectedWrite = "PW"
+  case exclusive = "EX"
+
+  /// Either case is accepted.
+  public init?(argument: String) { self.init(rawValue: argument.uppercased()) }
+}
+
+/// `lvextend` or `lvreduce`.
+public struct ResizeRequest: Equatable, Sendable {
+  public enum Command: String, Sendable {
+    case extend = "lvextend"
+    case reduce = "lvreduce"
+  }
+
+  public var command: Command
+  public var volumeGroup: String
+  public var logicalVolume: String
+  public var size: SizeArgument
+  /// `PV[:FIRST-LAST…]` as LVM writes them; empty: any PV of the volume group.
+  public var physicalVolumes: [String]
+  /// Devices to look at instead of the scan; empty: the daemon's own configuration.
+  public var devices: [String]
+  /// An allocation policy; nil: the logical volume's own.
+  public var allocation: String?
+  /// Stripes and stripe size in 512-byte sectors of the new segment; nil: as the last segment.
+  public var stripes: UInt32?
+  public var stripeSizeSectors: UInt32?
+  /// Decide everything, change nothing.
+  public var isTest: Bool
+
+  public init(
+    command: Command, volumeGroup: String, logicalVolume: String, size: SizeArgument,
+    physicalVolumes: [String] = [], devices: [String] = [], allocation: String? = nil,
+    stripes: UInt32? = nil, stripeSizeSectors: UInt32? = nil, isTest: Bool = false
+  ) {
+    self.command = command
+    self.volumeGroup = volumeGroup
+    self.logicalVolume = logicalVolume
+    self.size = size
+    self.physicalVolumes = physicalVolumes
+    self.devices = devices
+    self.allocation = allocation
+    self.stripes = stripes
+    self.stripeSizeSectors = stripeSizeSectors
+    self.isTest = isTest
+  }
+}
+
+extension AdminRequest {
+  private enum Name: String {
+    case status
+    case nodes
+    case lockspaces
+    case locks
+    case lock
+    case nodeFenced = "node_fenced"
+    case lvextend
+    case lvreduce
+    case mappedDevices = "mapped_devices"
+  }
+
+  /// The message's bytes, terminator included.
+  public func encode() -> [UInt8] {
+    var fields = ConfigSection()
+    fields.add("version", Self.version)
+    func name(_ name: Name) { fields.add("request", name.rawValue) }
+    switch self {
+    case .status: name(.status)
+    case .nodes: name(.nodes)
+    case .lockspaces: name(.lockspaces)
+    case .locks(let lockspace, let onlyWaiting):
+      name(.locks)
+      fields.add("lockspace", lockspace?.text)
+      fields.add("waiting", onlyWaiting)
+    case .lock(let request):
+      name(.lock)
+      fields.add("lockspace", request.lockspace.text)
+      fields.add("resource", request.resource)
+      fields.add("mode", request.mode.rawValue)
+      fields.add("nonblock", request.isNonBlocking)
+      if let timeout = request.timeoutMilliseconds { fields.add("timeout_ms", timeout) }
+    case .nodeFenced(let node):
+      name(.nodeFenced)
+      fields.add("node", node)
+    case .resize(let request):
+      fields.add("request", request.command.rawValue)
+      request.add(to: &fields)
+    case .mappedDevices: name(.mappedDevices)
+    }
+    return fields.text(style: .raw) + AdminFraming.terminator
+  }
+
+  /// Reads a message without its terminator. Total: anything but a known request of this version
+  /// throws an error that can be sent back.
+  public init(decoding bytes: [UInt8]) throws(AdminDecodingError) {
+    let fields = try ConfigSection(message: bytes, limit: AdminFraming.requestLengthMaximum)
+    switch try fields.choice("request", of: Name.self) {
+    case .status: self = .status
+    case .nodes: self = .nodes
+    case .lockspaces: self = .lockspaces
+    case .locks:
+      let lockspace: LockspaceName? =
+        fields.content("lockspace") == nil ? nil : try fields.lockspace("lockspace")
+      self = .locks(lockspace: lockspace, onlyWaiting: try fields.flag("waiting"))
+    case .lock: self = .lock(try LockRequest(fields: fields))
+    case .nodeFenced: self = .nodeFenced(try fields.node("node"))
+    case .lvextend: self = .resize(try ResizeRequest(.extend, fields))
+    case .lvreduce: self = .resize(try ResizeRequest(.reduce, fields))
+    case .mappedDevices: self = .mappedDevices
+    }
+  }
+}
+
+extension ConfigSection {
+  /// A message of this protocol's version.
+  init(message: [UInt8], limit: Int) throws(AdminDecodingError) {
+    do {
+      try self.init(
+        parsing: message,
+        limits: ConfigLimits(byteCount: limit, depth: 8, itemCount: max(limit / 4, 1)))
+    } catch {
+      throw AdminDecodingError(description: "The message is not understood: \(error)")
+    }
+    let version = try number("version", as: Int.self)
+    guard version == AdminRequest.version else {
+      throw AdminDecodingError(
+        description: "Version \(version) of the admin protocol is not spoken here, only "
+          + "\(AdminRequest.version): clvm and clvmd are of different releases.")
+    }
+  }
+
+  func lockspace(_ name: String) throws(AdminDecodingError) -> LockspaceName {
+    let word = try text(name)
+    guard let lockspace = LockspaceName(word) else {
+      throw AdminDecodingError(description: "'\(word)' cannot be the name of a lockspace.")
+    }
+    return lockspace
+  }
+}
+
+extension LockRequest {
+  fileprivate init(fields: ConfigSection) throws(AdminDecodingError) {
+    self.init(
+      lockspace: try fields.lockspace("lockspace"), resource: try fields.text("resource"),
+      mode: try fields.choice("mode"), isNonBlocking: try fields.flag("nonblock"),
+      timeoutMilliseconds: try fields.optionalNumber("timeout_ms"))
+    guard (1...64).contains(resource.utf8.count) else {
+      throw AdminDecodingError(description: "The name of a resource has 1 to 64 bytes.")
+    }
+  }
+}
+
+extension ResizeRequest {
+  fileprivate init(_ command: Command, _ fields: ConfigSection) throws(AdminDecodingError) {
+    let word = try fields.text("size")
+    guard let size = SizeArgument(wireText: word) else {
+      throw AdminDecodingError(description: "'\(word)' is not a size.")
+    }
+    self.init(
+      command: command, volumeGroup: try fields.text("vg"), logicalVolume: try fields.text("lv"),
+      size: size, physicalVolumes: try fields.texts("pvs"), devices: try fields.texts("devices"),
+      allocation: try fields.optionalText("alloc"),
+      stripes: try fields.optionalNumber("stripes"),
+      stripeSizeSectors: try fields.optionalNumber("stripe_size"),
+      isTest: try fields.flag("test"))
+  }
+
+  fileprivate func add(to fields: inout ConfigSection) {
+    fields.add("vg", volumeGroup)
+    fields.add("lv", logicalVolume)
+    fields.add("size", size.wireText)
+    fields.add("pvs", physicalVolumes)
+    fields.add("devices", devices)
+    fields.add("alloc", allocation)
+    if let stripes { fields.add("stripes", stripes) }
+    if let stripeSizeSectors { fields.add("stripe_size", stripeSizeSectors) }
+    fields.add("test", isTest)
+  }
+}

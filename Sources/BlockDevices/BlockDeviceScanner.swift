@@ -1,0 +1,126 @@
+import Glibc
+import LVMMetadata
+import VolumeActivation
+
+/// A device that may be a physical volume.
+public struct BlockDeviceCandidate: Hashable, Sendable {
+  /// What it is called: a path below /dev.
+  public let name: String
+  /// What is to be opened; differs from the name when an image file stands for the device.
+  public let path: String
+  /// Nil for an image file.
+  public let number: DeviceNumber?
+
+  public init(name: String, path: String, number: DeviceNumber?) {
+    self.name = name
+    self.path = path
+    self.number = number
+  }
+
+  /// Reads `PATH`, or `NAME=FILE` where the file stands for the device called NAME.
+  ///
+  /// - Throws: `BlockDeviceListError` when there is no block device or file at the path.
+  public init(listed text: String) throws(BlockDeviceListError) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    name = String(parts[0])
+    path = String(parts.count == 2 ? parts[1] : parts[0])
+    guard !name.isEmpty, !path.isEmpty else {
+      throw BlockDeviceListError(entry: text, problem: "it is neither PATH nor NAME=FILE")
+    }
+    number = DeviceNodes.number(ofBlockDevice: path)
+    guard number != nil || access(path, F_OK) == 0 else {
+      throw BlockDeviceListError(entry: text, problem: "there is no \(path)")
+    }
+  }
+
+  public func open(_ access: BlockDevice.Access) throws(MetadataDeviceError) -> BlockDevice {
+    try BlockDevice(path: path, name: name, access: access)
+  }
+}
+
+/// An entry of a configured list of devices that leads nowhere.
+public struct BlockDeviceListError: Error, Equatable, Sendable, CustomStringConvertible {
+  public let entry: String
+  public let problem: String
+
+  public var description: String { "device list, \"\(entry)\": \(problem)" }
+}
+
+/// Finds the machine's block devices that may be physical volumes.
+///
+/// Left out are devices that the filter rejects, that have no node, that are too small, that are
+/// logical volumes themselves, and the paths below multipath and md devices: their content is
+/// reached through those.
+public struct BlockDeviceScanner: Sendable {
+  private let filter: DeviceFilter
+  private let systemDirectory: String
+  private let deviceDirectory: String
+
+  /// LVM's `devices/pv_min_size`, in sectors.
+  private static let smallestSize: UInt64 = 4096
+
+  /// - Parameters:
+  ///   - systemDirectory: where sysfs is mounted.
+  ///   - deviceDirectory: where the nodes are.
+  public init(
+    filter: DeviceFilter = .acceptingAll, systemDirectory: String = "/sys",
+    deviceDirectory: String = "/dev"
+  ) {
+    self.filter = filter
+    self.systemDirectory = systemDirectory
+    self.deviceDirectory = deviceDirectory
+  }
+
+  /// Every candidate, ordered by device number.
+  public func candidates() -> [BlockDeviceCandidate] {
+    candidates(DeviceNodes(below: deviceDirectory))
+  }
+
+  func candidates(_ nodes: DeviceNodes) -> [BlockDeviceCandidate] {
+    let matcher = filter.matcher()
+    let root = "\(systemDirectory)/block"
+    var found: [DeviceNumber: BlockDeviceCandidate] = [:]
+    for disk in Directory.entries(of: root) {
+      let folder = "\(root)/\(disk)"
+      let partitions = Directory.entries(of: folder).map { "\(folder)/\($0)" }
+        .filter { Directory.firstLine(of: "\($0)/partition") != nil }
+      for folder in [folder] + partitions where !isServedByAnother(folder) {
+        guard let candidate = candidate(folder, nodes, matcher), let number = candidate.number
+        else {
+          continue
+        }
+        found[number] = candidate
+      }
+    }
+    return found.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  private func candidate(
+    _ folder: String, _ nodes: DeviceNodes, _ matcher: DeviceFilter.Matcher
+  ) -> BlockDeviceCandidate? {
+    guard let number = Directory.firstLine(of: "\(folder)/dev").flatMap({ DeviceNumber($0) }),
+      let size = Directory.firstLine(of: "\(folder)/size").flatMap({ UInt64($0) }),
+      size >= Self.smallestSize
+    else { return nil }
+    // The kernel's own name is the usual one; sysfs writes its slashes as exclamation marks.
+    let kernelName = String(
+      (folder.split(separator: "/").last ?? "").map { $0 == "!" ? "/" : $0 })
+    let usual = "\(deviceDirectory)/\(kernelName)"
+    let names = nodes.names(of: number)
+    let ordered = names.filter { $0 == usual } + names.filter { $0 != usual }
+    guard let name = matcher.acceptedName(among: ordered) else { return nil }
+    return BlockDeviceCandidate(name: name, path: name, number: number)
+  }
+
+  /// A logical volume, or a path to a device that multipath or md has assembled.
+  private func isServedByAnother(_ folder: String) -> Bool {
+    if Directory.firstLine(of: "\(folder)/dm/uuid")?.hasPrefix(MappedDeviceUUID.prefix) == true {
+      return true
+    }
+    return Directory.entries(of: "\(folder)/holders").contains { holder in
+      let uuid = Directory.firstLine(of: "\(folder)/holders/\(holder)/dm/uuid")
+      return uuid?.hasPrefix("mpath-") == true
+        || Directory.firstLine(of: "\(folder)/holders/\(holder)/md/level") != nil
+    }
+  }
+}

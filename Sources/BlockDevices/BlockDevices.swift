@@ -1,1 +1,0 @@
-// Finding, probing, reading and writing block devices.

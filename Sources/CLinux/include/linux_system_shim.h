@@ -1,0 +1,21 @@
+// System calls and device numbers that Glibc's Swift module leaves out.
+#ifndef CLVMD_LINUX_SYSTEM_SHIM_H
+#define CLVMD_LINUX_SYSTEM_SHIM_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+// Makes the character device `path` with exactly `mode`, whatever the umask.
+// Returns 0, or -1 with errno set.
+int clinux_make_character_device(const char *path, mode_t mode, uint32_t major, uint32_t minor);
+
+// The numbers of the character device `path`. Returns 1 when it is one, 0 when it is something
+// else, or -1 with errno set.
+int clinux_character_device_numbers(const char *path, uint32_t *major, uint32_t *minor);
+
+// Starts the program `path` with one argument and an empty environment, and waits for its end.
+// Returns its exit status, 128 plus the signal's number when a signal ended it, or -1 with errno
+// set when it could not be started.
+int clinux_run(const char *path, const char *argument);
+
+#endif

@@ -1,0 +1,40 @@
+#define _GNU_SOURCE
+#include "linux_system_shim.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int clinux_make_character_device(const char *path, mode_t mode, uint32_t major, uint32_t minor) {
+  if (mknod(path, S_IFCHR | 0600, makedev(major, minor)) != 0) return -1;
+  return chmod(path, mode);
+}
+
+int clinux_character_device_numbers(const char *path, uint32_t *major_number,
+                                    uint32_t *minor_number) {
+  struct stat status;
+  if (stat(path, &status) != 0) return -1;
+  if (!S_ISCHR(status.st_mode)) return 0;
+  *major_number = major(status.st_rdev);
+  *minor_number = minor(status.st_rdev);
+  return 1;
+}
+
+int clinux_run(const char *path, const char *argument) {
+  char *const arguments[] = {(char *)path, (char *)argument, NULL};
+  char *const environment[] = {NULL};
+  pid_t process;
+  int reason = posix_spawn(&process, path, NULL, NULL, arguments, environment);
+  if (reason != 0) {
+    errno = reason;
+    return -1;
+  }
+  int status;
+  while (waitpid(process, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,167 @@
+import AdminProtocol
+import ClusterMembership
+import ClusterTypes
+import LVMFrontends
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Answers what `clvm` asks. One request a connection; what a request holds ends with it.
+///
+/// Confined to the cluster's event loop.
+final class AdminService: FramedTextServerDelegate, ClusterObserver {
+  private struct Client {
+    let processID: Int32
+    var hasAsked = false
+    /// Ends what the request holds, when the client goes away.
+    var release: () -> Void = {}
+  }
+
+  private unowned let node: ClusterNode
+  private let status: StatusReport
+  private let commandLocks: CommandLocks
+  private let resizes: ResizeService
+  private let workers: VolumeWorkers
+  private let loop: any EventLoop
+  private let pool: NIOThreadPool
+  private let logger: Logger
+  private var clients: [ClientID: Client] = [:]
+  private var fenceWaiters: [(instance: NodeInstance, client: ClientID)] = []
+  /// Where replies go.
+  weak var server: FramedTextServer?
+  /// Whether a control channel with the node is open.
+  var isHeard: (NodeID) -> Bool = { _ in false }
+
+  init(
+    node: ClusterNode, status: StatusReport, commandLocks: CommandLocks, resizes: ResizeService,
+    workers: VolumeWorkers, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
+  ) {
+    self.node = node
+    self.status = status
+    self.commandLocks = commandLocks
+    self.resizes = resizes
+    self.workers = workers
+    self.loop = loop
+    self.pool = pool
+    self.logger = logger
+  }
+
+  func clientConnected(_ client: ClientID, peer: SocketPeer) {
+    clients[client] = Client(processID: peer.processID)
+  }
+
+  func clientClosed(_ client: ClientID) {
+    fenceWaiters.removeAll { $0.client == client }
+    clients.removeValue(forKey: client)?.release()
+  }
+
+  func received(_ bytes: [UInt8], from client: ClientID) {
+    guard let state = clients[client] else { return }
+    guard !state.hasAsked else {
+      return fail(client, .invalidRequest, "A connection carries one request.")
+    }
+    clients[client]?.hasAsked = true
+    do {
+      carryOut(try AdminRequest(decoding: bytes), client, processID: state.processID)
+    } catch {
+      fail(client, .invalidRequest, error.description)
+    }
+  }
+
+  private func carryOut(_ request: AdminRequest, _ client: ClientID, processID: Int32) {
+    switch request {
+    case .status: reply(.status(status.cluster()), to: client)
+    case .nodes: reply(.nodes(status.nodes()), to: client)
+    case .lockspaces: reply(.lockspaces(status.lockspaces()), to: client)
+    case .locks(let lockspace, let onlyWaiting):
+      reply(.locks(status.locks(in: lockspace, onlyWaiting: onlyWaiting)), to: client)
+    case .lock(let request):
+      let release = commandLocks.lock(request, processID: processID) { [self] event in
+        reply(event, to: client)
+      }
+      keep(release, for: client)
+    case .nodeFenced(let victim): fenced(victim, client)
+    case .resize(let request):
+      logger.notice(
+        "\(request.command.rawValue) \(request.volumeGroup)/\(request.logicalVolume) is asked for")
+      let cancel = resizes.resize(request, processID: processID) { [self] text in
+        reply(.progress(text), to: client)
+      } completion: { [self] result in
+        switch result {
+        case .success(let outcome): reply(.resized(outcome), to: client)
+        case .failure(let failure): reply(.failed(failure), to: client)
+        }
+      }
+      keep(cancel, for: client)
+    case .mappedDevices: mappedDevices(client)
+    }
+  }
+
+  private func keep(_ release: @escaping () -> Void, for client: ClientID) {
+    if clients[client] == nil { release() } else { clients[client]?.release = release }
+  }
+
+  // MARK: - The administrator's word
+
+  private func fenced(_ victim: NodeID, _ client: ClientID) {
+    guard node.isOperational else {
+      return fail(client, .noQuorum, "This node has no quorum: ask on a node that has.")
+    }
+    guard victim != node.local.node, node.view.instance(of: victim) == nil, !isHeard(victim) else {
+      return fail(
+        client, .refused,
+        "Node \(victim) is alive: this node hears it. Switch it off before you call it dead.")
+    }
+    let dead = node.groups.unfencedNodes.filter { $0.instance.node == victim }
+    guard !dead.isEmpty else {
+      return fail(
+        client, .notFound,
+        "Nothing waits for node \(victim): it is not a removed node that may "
+          + "still write.")
+    }
+    for unfenced in dead {
+      fenceWaiters.append((unfenced.instance, client))
+      node.vouchDead(unfenced.instance, evidence: "an administrator's word")
+    }
+  }
+
+  func nodeFenced(_ instance: NodeInstance) {
+    let clients = fenceWaiters.filter { $0.instance == instance }.map(\.client)
+    fenceWaiters.removeAll { $0.instance == instance }
+    for client in clients where !fenceWaiters.contains(where: { $0.client == client }) {
+      reply(.done, to: client)
+    }
+  }
+
+  func viewInstalled(_ view: View) {}
+  func nodeRemoved(_ instance: NodeInstance) {}
+  func quorumChanged(_ isQuorate: Bool) {}
+  func evicted() {}
+
+  // MARK: - Replies
+
+  private func mappedDevices(_ client: ClientID) {
+    pool.runIfActive(eventLoop: loop) { [workers] in try workers.mappedDevices() }
+      .assumeIsolated().whenComplete { [self] result in
+        switch result {
+        case .success(let devices): reply(.mappedDevices(devices), to: client)
+        case .failure(let error): fail(client, .failed, "\(error)")
+        }
+      }
+  }
+
+  private func fail(_ client: ClientID, _ reason: AdminFailure.Reason, _ message: String) {
+    reply(.failed(AdminFailure(reason, message)), to: client)
+  }
+
+  private func reply(_ reply: AdminReply, to client: ClientID) {
+    guard clients[client] != nil else { return }
+    // The server adds the terminator.
+    let text = Array(reply.encode().dropLast(AdminFraming.terminator.count))
+    if reply.isFinal {
+      server?.reply(to: client, text)
+    } else {
+      server?.announce(to: client, text)
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import ClusterMembership
+import ClusterTransport
+import ClusterTypes
+import LockProtocol
+import Logging
+import NIOCore
+
+/// This node's connections: control channels, on which membership and volume coordination talk,
+/// and the lock manager's own.
+///
+/// Confined to the cluster's event loop.
+final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, ClusterObserver {
+  /// The first byte of a frame on a control channel.
+  private enum Subject: UInt8 {
+    case membership = 1
+    case volumes = 2
+  }
+
+  private static let versions = ControlVersionRange(oldest: 1, newest: 1)
+
+  private let loop: any EventLoop
+  private let channels: ControlChannels
+  private let lockTransport: LockTransport
+  private let logger: Logger
+  private let localNode: NodeID
+  /// The lives for which the lock transport's connections are enabled.
+  private var enabled: [NodeID: NodeInstance] = [:]
+  private var instances: [NodeID: NodeInstance] = [:]
+
+  var membershipInput: (MembershipInput) -> Void = { _ in }
+  var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
+  var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
+
+  init(
+    configuration: DaemonConfiguration, local: ClusterMembership.Member, loop: any EventLoop,
+    logger: Logger
+  ) throws {
+    self.loop = loop
+    self.logger = logger
+    let cluster = configuration.cluster
+    localNode = cluster.localNode.id
+    let address = "\(cluster.localNode.address)"
+    channels = ControlChannels(
+      configuration: .init(
+        address: try SocketAddress(ipAddress: address, port: Int(cluster.controlPort)),
+        timing: ControlTiming(
+          heartbeatInterval: configuration.membership.heartbeatInterval.timeAmount,
+          silenceTimeout: configuration.membership.silenceTimeout.timeAmount)),
+      hello: Hello(
+        versions: Self.versions, clusterName: cluster.name, node: localNode,
+        incarnation: local.instance.incarnation, bootID: local.bootID,
+        payload: [local.startedClean ? 1 : 0]),
+      eventLoop: loop, logger: logger)
+    lockTransport = LockTransport(
+      configuration: .init(
+        node: localNode,
+        address: try SocketAddress(ipAddress: address, port: Int(cluster.lockPort))),
+      eventLoop: loop, logger: logger)
+    try channels.setPeers(Self.addresses(cluster, port: cluster.controlPort))
+    try lockTransport.setPeers(Self.addresses(cluster, port: cluster.lockPort))
+    channels.delegate = self
+    lockTransport.delegate = self
+  }
+
+  private static func addresses(
+    _ cluster: DaemonConfiguration.Cluster, port: UInt16
+  ) throws -> [NodeID: SocketAddress] {
+    var addresses: [NodeID: SocketAddress] = [:]
+    for node in cluster.nodes where node.id != cluster.localNode.id {
+      addresses[node.id] = try SocketAddress(ipAddress: "\(node.address)", port: Int(port))
+    }
+    return addresses
+  }
+
+  /// Opens the lock manager's listener first: whoever becomes a member must find it open.
+  func start() -> EventLoopFuture<Void> {
+    let channels = NIOLoopBound(channels, eventLoop: loop)
+    return lockTransport.start().flatMap { channels.value.start() }
+  }
+
+  func stop() -> EventLoopFuture<Void> {
+    lockTransport.lastLockspaceReleased()
+    return channels.stop().and(lockTransport.stop()).map { _ in }
+  }
+
+  func isHeard(_ node: NodeID) -> Bool { channels.connectedPeers.contains(node) }
+
+  // MARK: - Sending
+
+  func sendMembership(_ bytes: [UInt8], to node: NodeID) { send(.membership, bytes, to: node) }
+  func sendVolumes(_ bytes: [UInt8], to node: NodeID) { send(.volumes, bytes, to: node) }
+
+  /// A frame for a node without a channel is dropped: its view is about to change, and everything
+  /// that matters is said again then.
+  private func send(_ subject: Subject, _ bytes: [UInt8], to node: NodeID) {
+    _ = channels.send([subject.rawValue] + bytes, to: node)
+  }
+
+  func sendLock(_ packet: Packet, to node: NodeID) { lockTransport.send(packet, to: node) }
+
+  /// This node shares `lockspaceCount` lockspaces with the node, one more than before.
+  func memberAdded(_ node: NodeID, lockspaceCount: Int) {
+    guard node != localNode else { return }
+    lockTransport.memberAdded(node, userCount: lockspaceCount)
+  }
+
+  /// One fewer than before.
+  func memberRemoved(_ node: NodeID, lockspaceCount: Int) {
+    guard node != localNode else { return }
+    lockTransport.memberRemoved(node, userCount: lockspaceCount)
+  }
+
+  // MARK: - The cluster
+
+  /// Nothing that was said to an earlier life of a node may be taken for the present one's.
+  func viewInstalled(_ view: View) {
+    for member in view.members where member.node != localNode {
+      guard enabled[member.node] != member.instance else { continue }
+      lockTransport.removeAddress(member.node)
+      lockTransport.enable(member.node)
+      enabled[member.node] = member.instance
+    }
+  }
+
+  func nodeRemoved(_ instance: NodeInstance) {}
+
+  func nodeFenced(_ instance: NodeInstance) {
+    guard enabled[instance.node] == instance else { return }
+    lockTransport.removeAddress(instance.node)
+    enabled[instance.node] = nil
+  }
+
+  func quorumChanged(_ isQuorate: Bool) {}
+  func evicted() {}
+
+  // MARK: - Control channels
+
+  func controlChannels(_ channels: ControlChannels, connected node: NodeID, hello: Hello) {
+    let member = ClusterMembership.Member(
+      instance: NodeInstance(node, hello.incarnation), bootID: hello.bootID,
+      startedClean: hello.payload.first == 1)
+    instances[node] = member.instance
+    logger.info("node \(node) is heard")
+    membershipInput(.channelOpened(member))
+  }
+
+  func controlChannels(
+    _ channels: ControlChannels, disconnected node: NodeID, reason: ControlDisconnection
+  ) {
+    instances[node] = nil
+    logger.warning("node \(node) is not heard any more: \(reason)")
+    membershipInput(.channelClosed(node))
+  }
+
+  func controlChannels(
+    _ channels: ControlChannels, received bytes: ArraySlice<UInt8>, from node: NodeID
+  ) {
+    guard let first = bytes.first, let subject = Subject(rawValue: first),
+      let instance = instances[node]
+    else {
+      logger.error("node \(node) sent a frame that cannot be understood; it is ignored")
+      return
+    }
+    switch subject {
+    case .membership: membershipInput(.received(Array(bytes.dropFirst()), from: node))
+    case .volumes: volumeMessage(bytes.dropFirst(), instance)
+    }
+  }
+
+  func controlChannels(
+    _ channels: ControlChannels, refused address: String, reason: ControlRefusal
+  ) {
+    logger.debug("a connection with \(address) was refused: \(reason)")
+  }
+
+  // MARK: - Lock transport
+
+  func lockTransport(_ transport: LockTransport, received packet: Packet, from node: NodeID) {
+    lockPacket(packet, node)
+  }
+
+  func lockTransport(_ transport: LockTransport, closed node: NodeID) {
+    logger.debug("the lock managers of this node and node \(node) have parted")
+  }
+
+  func lockTransport(_ transport: LockTransport, lost node: NodeID) {
+    logger.critical("node \(node) does not take the lock manager's messages: it must be fenced")
+  }
+}
+
+extension Duration {
+  var timeAmount: TimeAmount { .nanoseconds(Int64(clamping: wholeNanoseconds)) }
+}

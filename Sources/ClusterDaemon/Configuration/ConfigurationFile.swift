@@ -1,0 +1,68 @@
+import ConfigText
+import Glibc
+import KernelLockspaces
+
+/// Where the configuration comes from on a real machine.
+public enum ConfigurationFile {
+  public static let standardPath = "/etc/lvm/clvmd.conf"
+
+  /// Reads and checks the file; that it cannot be read is a problem like any other.
+  public static func check(path: String = standardPath) -> ConfigurationCheck {
+    do {
+      let text = try HostKernelFiles().read(path)
+      return DaemonConfiguration.check(text, hostName: hostName())
+    } catch {
+      let hint = error.errno == ENOENT ? "; clvmd.conf(5) describes it" : ""
+      let problem = ConfigurationProblem(
+        severity: .error, place: path, message: "\(error)\(hint)")
+      return ConfigurationCheck(configuration: nil, problems: [problem])
+    }
+  }
+
+  /// This machine's host name; empty when the kernel does not tell it.
+  public static func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}
+
+/// The device filters of lvm.conf, for a clvmd.conf that has none. A device must pass both.
+public struct LVMDeviceFilters: Equatable, Sendable {
+  public let filter: [String]?
+  public let globalFilter: [String]?
+
+  /// `systemDirectory` is `LVM_SYSTEM_DIR` or `/etc/lvm`. A missing lvm.conf means no filter, as
+  /// for LVM. Throws the syntax error or unreadable file as a problem.
+  public init(systemDirectory: String) throws(ConfigurationProblem) {
+    let path = systemDirectory + "/lvm.conf"
+    let text: ConfigSection
+    do {
+      text = try ConfigSection(parsing: try HostKernelFiles().read(path))
+    } catch let error as KernelControlError {
+      guard error.errno == ENOENT else {
+        throw ConfigurationProblem(severity: .error, place: path, message: "\(error)")
+      }
+      text = ConfigSection()
+    } catch {
+      throw ConfigurationProblem(severity: .error, place: path, message: "\(error)")
+    }
+    filter = try Self.patterns("devices/filter", in: text, of: path)
+    globalFilter = try Self.patterns("devices/global_filter", in: text, of: path)
+  }
+
+  /// A filter that cannot be understood must not become "no filter": devices that the
+  /// administrator has excluded would be used.
+  private static func patterns(
+    _ setting: String, in text: ConfigSection, of file: String
+  ) throws(ConfigurationProblem) -> [String]? {
+    guard text.content(setting) != nil else { return nil }
+    guard let patterns = text.strings(setting) else {
+      throw ConfigurationProblem(
+        severity: .error, place: file, message: "\(setting) is no list of texts")
+    }
+    return patterns
+  }
+}
+
+extension ConfigurationProblem: Error {}

@@ -1,0 +1,104 @@
+import ConfigText
+
+/// One name that may appear in clvmd.conf, and what stands there when it does not.
+struct Setting<Value: SettingValue>: Sendable {
+  enum Presence: Sendable {
+    case required
+    case optional
+    case standard(Value)
+  }
+
+  /// Sections and name, separated by `/`. `*` stands for the name of a node.
+  let path: String
+  let presence: Presence
+}
+
+/// What a setting can hold.
+protocol SettingValue: Sendable {
+  /// Nil when `value` has another type.
+  init?(setting value: ConfigValue)
+  /// How to say in a message what is expected.
+  static var form: String { get }
+}
+
+extension String: SettingValue {
+  init?(setting value: ConfigValue) {
+    guard case .string(let text) = value else { return nil }
+    self = text
+  }
+  static let form = "a text in double quotes"
+}
+
+extension Int64: SettingValue {
+  init?(setting value: ConfigValue) {
+    guard case .integer(let number) = value else { return nil }
+    self = number
+  }
+  static let form = "a whole number"
+}
+
+extension Bool: SettingValue {
+  init?(setting value: ConfigValue) {
+    guard case .integer(let number) = value, number == 0 || number == 1 else { return nil }
+    self = number == 1
+  }
+  static let form = "0 or 1"
+}
+
+extension [String]: SettingValue {
+  init?(setting value: ConfigValue) {
+    guard let texts = value.asStrings else { return nil }
+    self = texts
+  }
+  static let form = "a list of texts, as in [ \"a\", \"b\" ]"
+}
+
+/// Every setting of clvmd.conf with its default.
+enum Settings {
+  static let clusterName = Setting<String>(path: "cluster/name", presence: .required)
+  static let localNodeID = Setting<Int64>(path: "cluster/node_id", presence: .optional)
+  static let controlPort = Setting<Int64>(
+    path: "cluster/control_port", presence: .standard(21063))
+  static let lockPort = Setting<Int64>(path: "cluster/lock_port", presence: .standard(21065))
+  static let nodes = "cluster/nodes"
+  static let nodeID = Setting<Int64>(path: "cluster/nodes/*/id", presence: .required)
+  static let nodeAddress = Setting<String>(path: "cluster/nodes/*/address", presence: .required)
+  static let nodeSecondAddress = Setting<String>(
+    path: "cluster/nodes/*/second_address", presence: .optional)
+
+  static let provider = Setting<String>(
+    path: "membership/provider", presence: .standard("external"))
+  static let allowExternal = Setting<Bool>(
+    path: "membership/allow_external", presence: .standard(false))
+  static let heartbeatInterval = Setting<Int64>(
+    path: "membership/heartbeat_interval_ms", presence: .standard(500))
+  static let silenceTimeout = Setting<Int64>(
+    path: "membership/silence_timeout_ms", presence: .standard(3000))
+
+  static let kernelEnabled = Setting<Bool>(
+    path: "kernel_lockspaces/enabled", presence: .standard(true))
+  static let kernelPort = Setting<Int64>(
+    path: "kernel_lockspaces/tcp_port", presence: .standard(21064))
+
+  static let lvmlockdEnabled = Setting<Bool>(path: "lvmlockd/enabled", presence: .standard(true))
+  static let lvmlockdSocket = Setting<String>(
+    path: "lvmlockd/socket", presence: .standard("/run/lvm/lvmlockd.socket"))
+  static let lvmlockdPidFile = Setting<String>(
+    path: "lvmlockd/pid_file", presence: .standard("/run/lvmlockd.pid"))
+
+  static let adminSocket = Setting<String>(
+    path: "admin/socket", presence: .standard("/run/clvmd/admin.socket"))
+  static let deviceFilter = Setting<[String]>(path: "devices/filter", presence: .optional)
+  static let deviceScan = Setting<[String]>(path: "devices/scan", presence: .standard(["/dev"]))
+  static let logLevel = Setting<String>(path: "log/level", presence: .standard("info"))
+  static let stateDirectory = Setting<String>(
+    path: "state_directory", presence: .standard("/run/clvmd"))
+
+  static let paths: [String] = [
+    clusterName.path, localNodeID.path, controlPort.path, lockPort.path, nodeID.path,
+    nodeAddress.path, nodeSecondAddress.path, provider.path, allowExternal.path,
+    heartbeatInterval.path, silenceTimeout.path, kernelEnabled.path, kernelPort.path,
+    lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path, adminSocket.path,
+    deviceFilter.path, deviceScan.path, logLevel.path, stateDirectory.path,
+  ]
+}

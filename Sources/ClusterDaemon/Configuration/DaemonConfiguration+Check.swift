@@ -1,0 +1,147 @@
+import ClusterTypes
+import ConfigText
+import KernelLockspaces
+
+extension DaemonConfiguration {
+  /// Reads a configuration text and says all that is wrong with it.
+  ///
+  /// `hostName`: this machine's, which names the local node unless the text gives `node_id`.
+  public static func check(
+    _ text: some Collection<UInt8>, hostName: String
+  ) -> ConfigurationCheck {
+    let section: ConfigSection
+    do {
+      section = try ConfigSection(parsing: text, limits: limits)
+    } catch {
+      let problem = ConfigurationProblem(
+        severity: .error, place: "line \(error.line)", message: error.problem)
+      return ConfigurationCheck(configuration: nil, problems: [problem])
+    }
+    var reader = SettingsReader(section)
+    let configuration = Self(&reader, hostName: hostName)
+    let hasErrors = reader.problems.contains { $0.severity == .error }
+    return ConfigurationCheck(
+      configuration: hasErrors ? nil : configuration, problems: reader.problems)
+  }
+
+  /// Plenty for 32 nodes with comments.
+  static let limits = ConfigLimits(byteCount: 1 << 20, depth: 8, itemCount: 10_000)
+
+  /// Nil after an error was noted; every section is read in any case, so that no error hides another.
+  private init?(_ reader: inout SettingsReader, hostName: String) {
+    let cluster = Self.cluster(&reader, hostName: hostName)
+    let membership = Self.membership(&reader)
+    let kernelEnabled = reader.value(of: Settings.kernelEnabled)
+    let kernelPort = reader.port(Settings.kernelPort)
+    let lvmlockdEnabled = reader.value(of: Settings.lvmlockdEnabled)
+    let lvmlockdSocket = reader.socketPath(Settings.lvmlockdSocket)
+    let lvmlockdPidFile = reader.path(Settings.lvmlockdPidFile)
+    let adminSocket = reader.socketPath(Settings.adminSocket)
+    let devices = Self.devices(&reader)
+    let logLevel = reader.choice(Settings.logLevel, of: LogLevel.self)
+    let stateDirectory = reader.path(Settings.stateDirectory)
+    guard let cluster, let membership, let kernelEnabled, let kernelPort, let lvmlockdEnabled,
+      let lvmlockdSocket, let lvmlockdPidFile, let adminSocket, let devices, let logLevel,
+      let stateDirectory
+    else { return nil }
+
+    self.cluster = cluster
+    self.membership = membership
+    self.kernelLockManager = kernelEnabled ? KernelLockManagerSettings(tcpPort: kernelPort) : nil
+    self.lvmlockd =
+      lvmlockdEnabled ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil
+    self.adminSocket = adminSocket
+    self.devices = devices
+    self.logLevel = logLevel
+    self.stateDirectory = stateDirectory
+    checkPorts(&reader)
+    checkFiles(&reader)
+  }
+
+  private static func membership(_ reader: inout SettingsReader) -> Membership? {
+    let provider = reader.choice(Settings.provider, of: MembershipProvider.self)
+    let allowExternal = reader.value(of: Settings.allowExternal)
+    let heartbeat = reader.number(Settings.heartbeatInterval, in: 100...10_000)
+    let silence = reader.number(Settings.silenceTimeout, in: 300...600_000)
+    switch provider {
+    case .external? where allowExternal == false:
+      reader.error(
+        Settings.allowExternal.path,
+        "the provider 'external' takes an administrator's word that a failed node can no longer "
+          + "write, and a wrong word destroys data; set it to 1 to accept that")
+    case .external?, nil: break
+    }
+    if let heartbeat, let silence {
+      if silence < 3 * heartbeat {
+        reader.error(
+          Settings.silenceTimeout.path,
+          "\(silence) ms is less than three heartbeats of \(heartbeat) ms: one lost message would "
+            + "look like a failed node")
+      } else if silence < 1000 {
+        reader.warning(
+          Settings.silenceTimeout.path,
+          "\(silence) ms is less than the pauses of a busy machine; healthy nodes may be removed")
+      }
+    }
+    guard let provider, let heartbeat, let silence else { return nil }
+    return Membership(
+      provider: provider, heartbeatInterval: .milliseconds(heartbeat),
+      silenceTimeout: .milliseconds(silence))
+  }
+
+  private static func devices(_ reader: inout SettingsReader) -> Devices? {
+    let filter = reader.value(of: Settings.deviceFilter)
+    for pattern in filter ?? [] where !isFilterPattern(pattern) {
+      reader.error(
+        Settings.deviceFilter.path,
+        "'\(pattern)' is no pattern: 'a' or 'r', then an expression between two delimiters, as in "
+          + "\"r|/dev/sda|\"")
+    }
+    guard let scan = reader.value(of: Settings.deviceScan) else { return nil }
+    if scan.isEmpty { reader.error(Settings.deviceScan.path, "no directory is given") }
+    for directory in scan where !reader.isAbsolute(directory) {
+      reader.error(Settings.deviceScan.path, "'\(directory)' is no absolute path")
+    }
+    return Devices(filter: filter, scan: scan)
+  }
+
+  /// lvm.conf's form: `a` or `r`, a delimiter (a closing one for an opening one), and the same
+  /// delimiter at the end.
+  private static func isFilterPattern(_ pattern: String) -> Bool {
+    let bytes = Array(pattern.utf8)
+    guard bytes.count >= 4, bytes[0] == UInt8(ascii: "a") || bytes[0] == UInt8(ascii: "r") else {
+      return false
+    }
+    let closing: [UInt8: UInt8] = [
+      UInt8(ascii: "("): UInt8(ascii: ")"), UInt8(ascii: "["): UInt8(ascii: "]"),
+      UInt8(ascii: "{"): UInt8(ascii: "}"),
+    ]
+    return bytes.last == closing[bytes[1], default: bytes[1]]
+  }
+
+  /// The three lock and message ports are bound on the same address of a node.
+  private func checkPorts(_ reader: inout SettingsReader) {
+    var users: [(path: String, port: UInt16)] = [
+      (Settings.controlPort.path, cluster.controlPort), (Settings.lockPort.path, cluster.lockPort),
+    ]
+    if let kernelLockManager { users.append((Settings.kernelPort.path, kernelLockManager.tcpPort)) }
+    for (index, user) in users.enumerated() {
+      if let earlier = users[..<index].first(where: { $0.port == user.port }) {
+        reader.error(user.path, "port \(user.port) is already that of \(earlier.path)")
+      }
+    }
+  }
+
+  private func checkFiles(_ reader: inout SettingsReader) {
+    var users: [(path: String, file: String)] = [(Settings.adminSocket.path, adminSocket)]
+    if let lvmlockd {
+      users.append((Settings.lvmlockdSocket.path, lvmlockd.socket))
+      users.append((Settings.lvmlockdPidFile.path, lvmlockd.pidFile))
+    }
+    for (index, user) in users.enumerated() {
+      if let earlier = users[..<index].first(where: { $0.file == user.file }) {
+        reader.error(user.path, "'\(user.file)' is already that of \(earlier.path)")
+      }
+    }
+  }
+}

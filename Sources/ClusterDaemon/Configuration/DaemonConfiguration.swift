@@ -1,0 +1,91 @@
+import ClusterTypes
+import KernelLockspaces
+
+/// What the administrator decided in `/etc/lvm/clvmd.conf`, checked: every value here is usable,
+/// alone and together with the others. `DaemonConfiguration.check` makes it; clvmd.conf(5)
+/// describes the file, whose syntax is that of lvm.conf(5).
+public struct DaemonConfiguration: Equatable, Sendable {
+  public let cluster: Cluster
+  public let membership: Membership
+  /// Nil when the daemon leaves the kernel's DLM alone.
+  public let kernelLockManager: KernelLockManagerSettings?
+  /// Nil when the daemon does not serve LVM 2.03's commands.
+  public let lvmlockd: LVMLockdSettings?
+  /// Absolute path of the socket for `clvm`. Default `/run/clvmd/admin.socket`.
+  public let adminSocket: String
+  public let devices: Devices
+  /// Default `info`.
+  public let logLevel: LogLevel
+  /// Absolute path of a directory that a reboot empties. Default `/run/clvmd`.
+  public let stateDirectory: String
+
+  public struct Cluster: Equatable, Sendable {
+    /// 1 to 16 letters, digits, `_`, `-` and `.`: what OCFS2's superblock holds and GFS2's lock
+    /// table does not cut.
+    public let name: String
+    public let localNode: Node
+    /// TCP port of the daemons' own messages. Default 21063.
+    public let controlPort: UInt16
+    /// TCP port of the daemons' lock manager. Default 21065.
+    public let lockPort: UInt16
+    /// 1 to 32 nodes, the local one included, in the order of their ids. Names, ids and addresses
+    /// are unique.
+    public let nodes: [Node]
+
+    public func node(_ id: NodeID) -> Node? { nodes.first { $0.id == id } }
+  }
+
+  public struct Node: Equatable, Sendable {
+    public let name: String
+    public let id: NodeID
+    public let address: NodeAddress
+    /// Another way to the node for the daemons' messages; the kernel uses only `address`.
+    public let secondAddress: NodeAddress?
+  }
+
+  public struct Membership: Equatable, Sendable {
+    public let provider: MembershipProvider
+    /// Default 500 ms.
+    public let heartbeatInterval: Duration
+    /// How long a node may be silent before it is taken for failed, at least three heartbeats.
+    /// Default 3000 ms.
+    public let silenceTimeout: Duration
+  }
+
+  /// Who says that a node that fell silent can no longer write.
+  public enum MembershipProvider: String, CaseIterable, Sendable {
+    /// An administrator, or a program that acts for one. Must be allowed explicitly: clvmd cannot
+    /// verify that word.
+    case external
+  }
+
+  public struct KernelLockManagerSettings: Equatable, Sendable {
+    /// TCP port of the kernel's DLM, the same on all nodes. Default 21064.
+    public let tcpPort: UInt16
+  }
+
+  public struct LVMLockdSettings: Equatable, Sendable {
+    /// Default `/run/lvm/lvmlockd.socket`, where LVM's commands look.
+    public let socket: String
+    /// Default `/run/lvmlockd.pid`.
+    public let pidFile: String
+  }
+
+  public struct Devices: Equatable, Sendable {
+    /// Patterns as in lvm.conf's `devices/filter`; nil takes those of lvm.conf.
+    public let filter: [String]?
+    /// Directories in which block devices are looked for. Default `/dev`.
+    public let scan: [String]
+  }
+
+  /// The levels of swift-log, by its names.
+  public enum LogLevel: String, CaseIterable, Sendable {
+    case trace
+    case debug
+    case info
+    case notice
+    case warning
+    case error
+    case critical
+  }
+}

@@ -1,0 +1,186 @@
+import ClusterMembership
+import ClusterTypes
+import KernelLockspaces
+import LVMFrontends
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The parts of the daemon that live on the cluster's event loop, wired to each other.
+final class Daemon: ClusterObserver {
+  private static let stopLimit = TimeAmount.seconds(20)
+
+  private let configuration: DaemonConfiguration
+  private let loop: any EventLoop
+  private let logger: Logger
+  private let network: NodeNetwork
+  private let node: ClusterNode
+  private let locks: InHouseLockspaces
+  private let volumes: VolumeService
+  private let lockDaemon: LockDaemonService
+  private let admin: AdminService
+  private let sockets: DaemonSockets
+  private let kernel: KernelLockspaceDriver?
+  private let ueventReader: UeventReader?
+  private let leftovers: LeftoverRecovery
+  /// Asks the process to end; called once the node can do nothing useful any more.
+  private let requestEnd: @Sendable (Int32) -> Void
+
+  init(
+    configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
+    workers: VolumeWorkers, pools: WorkerPools, loop: any EventLoop, logger: Logger,
+    requestEnd: @escaping @Sendable (Int32) -> Void
+  ) throws {
+    self.configuration = configuration
+    self.loop = loop
+    self.logger = logger
+    self.requestEnd = requestEnd
+    let network = try NodeNetwork(
+      configuration: configuration, local: local, loop: loop, logger: logger)
+    self.network = network
+    let timing = configuration.membership
+    node = ClusterNode(
+      local: local,
+      provider: ExternalProvider(
+        .init(
+          local: local, nodes: configuration.cluster.nodes.map(\.id),
+          settle: timing.heartbeatInterval * 2, linkGrace: timing.silenceTimeout * 2,
+          roundTimeout: timing.silenceTimeout * 2)),
+      loop: loop, logger: logger, send: { network.sendMembership($0, to: $1) })
+    locks = InHouseLockspaces(
+      node: node, loop: loop, logger: logger, send: { network.sendLock($0, to: $1) })
+    volumes = VolumeService(
+      node: node, runner: workers, loop: loop, pool: pools.volumes, logger: logger,
+      send: { network.sendVolumes($0, to: $1) })
+    lockDaemon = LockDaemonService(
+      node: node, locks: locks, volumes: volumes,
+      store: PersistentLockStore(path: configuration.stateDirectory + "/lv-locks"),
+      logger: logger)
+    let status = StatusReport(
+      configuration: configuration, node: node, locks: locks, volumes: volumes)
+    admin = AdminService(
+      node: node, status: status,
+      commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
+      resizes: ResizeService(
+        node: node, locks: locks, volumes: volumes, workers: workers, loop: loop,
+        pool: pools.volumes),
+      workers: workers, loop: loop, pool: pools.volumes, logger: logger)
+    leftovers = LeftoverRecovery(
+      locks: locks, volumes: volumes, workers: workers, status: status, loop: loop,
+      pool: pools.volumes, logger: logger)
+    sockets = DaemonSockets(
+      configuration: configuration, lockDaemon: lockDaemon, admin: admin, loop: loop,
+      logger: logger)
+    kernel = kernelWorker.map { [node] worker in
+      KernelLockspaceDriver(
+        worker: worker, node: node, loop: loop, pool: pools.kernel, logger: logger)
+    }
+    ueventReader = kernelWorker.map { UeventReader($0.uevents) }
+    wire(status)
+  }
+
+  private func wire(_ status: StatusReport) {
+    network.membershipInput = { [node] in node.handle($0) }
+    network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
+    network.lockPacket = { [locks] in locks.received($0, from: $1) }
+    locks.memberAdded = { [network] in network.memberAdded($0, lockspaceCount: $1) }
+    locks.memberRemoved = { [network] in network.memberRemoved($0, lockspaceCount: $1) }
+    // Nobody gets the lock of a volume group before what its dead holder left is settled here.
+    locks.beforeStart = { [volumes] order, start in
+      guard !order.failed.isEmpty, order.name.text.hasPrefix("lvm_") else { return start() }
+      volumes.whenSettled(volumeGroup: String(order.name.text.dropFirst(4)), start)
+    }
+    admin.isHeard = { [network] in network.isHeard($0) }
+    status.isHeard = { [network] in network.isHeard($0) }
+    lockDaemon.started = { [leftovers] in leftovers.started($0) }
+    lockDaemon.quit = { [requestEnd] in requestEnd(0) }
+    node.setDriver(locks, for: .inHouse)
+    if let kernel { node.setDriver(kernel, for: .kernel) }
+    // The order matters: connections are ready before anybody uses them, volume changes know of a
+    // death before lockspaces start without the dead.
+    node.addObserver(network)
+    node.addObserver(volumes)
+    if let kernel { node.addObserver(kernel) }
+    node.addObserver(lockDaemon)
+    node.addObserver(admin)
+    node.addObserver(self)
+  }
+
+  // MARK: - Start and stop
+
+  func start() -> EventLoopFuture<Void> {
+    if let ueventReader, let kernel {
+      let driver = NIOLoopBound(kernel, eventLoop: loop)
+      ueventReader.start(on: loop) { [logger] result in
+        switch result {
+        case .success(let reading): driver.value.received(reading)
+        case .failure(let error):
+          logger.critical("the kernel's events cannot be heard any more: \(error)")
+        }
+      }
+    }
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    return network.start().flatMapThrowing { try bound.value.lockDaemon.adopt() }
+      .flatMap { bound.value.sockets.start() }
+  }
+
+  /// Why the daemon must not stop now; nil when it may.
+  var stopObstacle: String? {
+    let mounted = kernel?.activeLockspaces ?? []
+    guard mounted.isEmpty else {
+      let names = mounted.map(\.text).joined(separator: ", ")
+      return "lockspaces of the kernel are in use (\(names)): unmount their filesystems first"
+    }
+    let active = lockDaemon.persistentLockCount
+    guard active == 0 else {
+      return "\(active) logical volumes of shared volume groups are active on this node: "
+        + "deactivate them first"
+    }
+    return nil
+  }
+
+  /// Closes the sockets, leaves every lockspace, and parts from the other nodes.
+  func stop() -> EventLoopFuture<Void> {
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    ueventReader?.stop()
+    return sockets.stop().flatMap { bound.value.leaveLockspaces() }.flatMap {
+      bound.value.network.stop()
+    }
+  }
+
+  private func leaveLockspaces() -> EventLoopFuture<Void> {
+    let names = locks.joined
+    guard !names.isEmpty, node.isOperational else { return loop.makeSucceededVoidFuture() }
+    let promise = loop.makePromise(of: Void.self)
+    var remaining = names.count
+    for name in names {
+      locks.abandon(name) {
+        remaining -= 1
+        if remaining == 0 { promise.succeed() }
+      }
+    }
+    // Other nodes may be unable to stop with us; then our death is what they will see.
+    loop.scheduleTask(in: Self.stopLimit) { promise.succeed() }
+    return promise.futureResult
+  }
+
+  // MARK: - The cluster
+
+  func viewInstalled(_ view: View) {}
+  func nodeRemoved(_ instance: NodeInstance) {}
+  func nodeFenced(_ instance: NodeInstance) {}
+  func quorumChanged(_ isQuorate: Bool) {}
+
+  func evicted() {
+    if let obstacle = stopObstacle {
+      logger.critical(
+        """
+        the cluster went on without this node. It may write to shared disks no more: \
+        reboot it now (\(obstacle))
+        """)
+    } else {
+      logger.critical("the cluster went on without this node; ending, to come back in a new life")
+      requestEnd(1)
+    }
+  }
+}

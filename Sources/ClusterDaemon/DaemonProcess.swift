@@ -1,0 +1,162 @@
+import BlockDevices
+import ClusterMembership
+import ClusterTypes
+import Glibc
+import KernelLockspaces
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The process around the daemon: what must be true before it starts, signals, and the order of
+/// starting and stopping.
+public struct DaemonProcess {
+  /// How long commands of an earlier life may take to end before this one starts over them.
+  private static let writerWaitSeconds = 30
+
+  private let configuration: DaemonConfiguration
+  private let logger: Logger
+
+  public init(configuration: DaemonConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Runs until a signal or the cluster ends it. Returns the exit code; throws what kept it from
+  /// starting.
+  public func run() throws -> Int32 {
+    try refuseForeignDaemons()
+    try ensurePrivateDirectory(configuration.stateDirectory)
+    let instanceLock = try InstanceLock(path: configuration.stateDirectory + "/clvmd.lock")
+    defer { instanceLock.release() }
+    let signals = SignalWait()
+    let local = try makeLocalMember()
+    logger.notice(
+      """
+      clvmd starts: node \(local.node) (\(configuration.cluster.localNode.name)) of cluster \
+      \(configuration.cluster.name)
+      """)
+    let kernelWorker = try prepareKernel(local.instance)
+    let pools = WorkerPools()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let exitCode = Mutex<Int32>(0)
+    let daemon = try start(local, kernelWorker, pools, group.next()) { code in
+      // The first reason counts.
+      exitCode.withLock { if $0 == 0 { $0 = code } }
+      SignalWait.wake()
+    }
+    notify(.ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
+    try waitForEnd(signals, daemon)
+    notify(.stopping)
+    try daemon.eventLoop.flatSubmit { daemon.bound.value.stop() }.wait()
+    try kernelWorker?.removeConfiguration()
+    try pools.stop()
+    try group.syncShutdownGracefully()
+    logger.notice("clvmd has stopped")
+    return exitCode.withLock { $0 }
+  }
+
+  private struct Running {
+    let bound: NIOLoopBound<Daemon>
+    let eventLoop: any EventLoop
+  }
+
+  private func start(
+    _ local: Member, _ kernelWorker: KernelWorker?, _ pools: WorkerPools, _ loop: any EventLoop,
+    requestEnd: @escaping @Sendable (Int32) -> Void
+  ) throws -> Running {
+    let disks = SharedDisks(
+      localNode: local.node, hostName: ConfigurationFile.hostName(), filter: try deviceFilter())
+    let workers = VolumeWorkers(disks: disks)
+    let bound = try loop.submit { [configuration, logger] in
+      NIOLoopBound(
+        try Daemon(
+          configuration: configuration, local: local, kernelWorker: kernelWorker,
+          workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: requestEnd),
+        eventLoop: loop)
+    }.wait()
+    try loop.flatSubmit { bound.value.start() }.wait()
+    return Running(bound: bound, eventLoop: loop)
+  }
+
+  private func waitForEnd(_ signals: SignalWait, _ daemon: Running) throws {
+    while true {
+      let isForced = signals.wait() == .wake
+      let obstacle = try daemon.eventLoop.submit { daemon.bound.value.stopObstacle }.wait()
+      guard let obstacle, !isForced else { return }
+      logger.error("clvmd does not stop: \(obstacle)")
+    }
+  }
+
+  // MARK: - Before the start
+
+  private func refuseForeignDaemons() throws {
+    let foreign = ForeignDaemons()
+    if configuration.kernelLockManager != nil {
+      if let controller = try foreign.dlmControld() { throw DaemonError("\(controller)") }
+      if let leftover = try foreign.existingLockspaces() { throw DaemonError("\(leftover)") }
+    }
+    if let settings = configuration.lvmlockd,
+      let other = try foreign.lvmlockd(pidFile: settings.pidFile, socket: settings.socket)
+    {
+      throw DaemonError("\(other)")
+    }
+  }
+
+  private func makeLocalMember() throws -> Member {
+    let isClean = EarlierLife.waitForWriters(seconds: Self.writerWaitSeconds)
+    if !isClean {
+      let processes = EarlierLife.runningWriters().map(String.init).joined(separator: ", ")
+      logger.warning(
+        """
+        lvm commands are still running (pid \(processes)); if an earlier clvmd served them, the \
+        other nodes wait until an administrator says that it is dead
+        """)
+    }
+    let bootID = try readFile("/proc/sys/kernel/random/boot_id")
+    var time = timespec()
+    guard clock_gettime(CLOCK_REALTIME, &time) == 0 else {
+      throw DaemonError("the clock cannot be read")
+    }
+    // Later lives compare greater as long as the clock is not set back; the rest keeps two lives
+    // of one second apart.
+    let incarnation =
+      UInt64(truncatingIfNeeded: time.tv_sec) << 32 | UInt64(time.tv_nsec) << 2
+      | UInt64.random(in: 0...3)
+    return Member(
+      instance: NodeInstance(configuration.cluster.localNode.id, Incarnation(incarnation)),
+      bootID: String(decoding: bootID.filter { $0 > 0x20 }, as: UTF8.self),
+      startedClean: isClean)
+  }
+
+  private func prepareKernel(_ local: NodeInstance) throws -> KernelWorker? {
+    guard let settings = configuration.kernelLockManager else { return nil }
+    var addresses: [NodeID: NodeAddress] = [:]
+    for node in configuration.cluster.nodes { addresses[node.id] = node.address }
+    let worker = try KernelWorker(
+      local: local, addresses: addresses, clusterName: configuration.cluster.name,
+      tcpPort: settings.tcpPort)
+    let stack = OCFS2ClusterStack()
+    let selection = try stack.select()
+    logger.info("OCFS2: \(selection)")
+    if let warning = stack.dlmfsWarning() { logger.warning("\(warning)") }
+    return worker
+  }
+
+  private func deviceFilter() throws -> DeviceFilter {
+    if let patterns = configuration.devices.filter { return try DeviceFilter(patterns: patterns) }
+    let directory = getenv("LVM_SYSTEM_DIR").map { String(cString: $0) } ?? "/etc/lvm"
+    let filters = try LVMDeviceFilters(systemDirectory: directory)
+    return try DeviceFilter(patterns: filters.globalFilter ?? filters.filter ?? [])
+  }
+
+  private func notify(_ messages: SystemdNotifier.Message...) {
+    for message in messages {
+      do {
+        try SystemdNotifier().send(message)
+      } catch {
+        logger.warning("\(error)")
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import ClusterTypes
+import Glibc
+import LVMFrontends
+import Logging
+import NIOCore
+
+/// The unix sockets of the daemon: lvmlockd's for lvm commands, and the administrator's for clvm.
+///
+/// Confined to the cluster's event loop.
+final class DaemonSockets {
+  private let configuration: DaemonConfiguration
+  private let loop: any EventLoop
+  private let frontend: LockDaemonFrontend?
+  private let admin: FramedTextServer
+
+  init(
+    configuration: DaemonConfiguration, lockDaemon: LockDaemonService, admin: AdminService,
+    loop: any EventLoop, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.loop = loop
+    let server = FramedTextServer(
+      eventLoop: loop, configuration: .init(path: configuration.adminSocket), logger: logger,
+      delegate: admin)
+    self.admin = server
+    admin.server = server
+    guard configuration.lvmlockd != nil else {
+      frontend = nil
+      return
+    }
+    let frontend = LockDaemonFrontend(
+      eventLoop: loop, machine: .init(clusterName: configuration.cluster.name), logger: logger,
+      clock: { .now }, cluster: lockDaemon)
+    lockDaemon.handle = { [unowned frontend] in frontend.handle($0) }
+    self.frontend = frontend
+  }
+
+  func start() -> EventLoopFuture<Void> {
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    return admin.start().flatMap { bound.value.startFrontend() }
+  }
+
+  private func startFrontend() -> EventLoopFuture<Void> {
+    guard let frontend, let settings = configuration.lvmlockd else {
+      return loop.makeSucceededVoidFuture()
+    }
+    return frontend.start(
+      .init(socketPath: settings.socket, pidFilePath: settings.pidFile))
+  }
+
+  /// Commands that wait see their connection closed; what they held is released.
+  func stop() -> EventLoopFuture<Void> {
+    let frontendStop = frontend?.stop() ?? loop.makeSucceededVoidFuture()
+    return frontendStop.and(admin.stop()).map { _ in }
+  }
+}

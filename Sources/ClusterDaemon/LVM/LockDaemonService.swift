@@ -1,0 +1,225 @@
+import ClusterMembership
+import ClusterTypes
+import LVMFrontends
+import LockManager
+import LockProtocol
+import Logging
+import NIOCore
+
+/// Does for lvm commands what the lvmlockd machine wants from the cluster.
+///
+/// Confined to the cluster's event loop.
+final class LockDaemonService: LockDaemonCluster, ClusterObserver {
+  private struct ClusterLock {
+    let lockspace: LockspaceName
+    let handle: LockHandle
+    let usesValueBlock: Bool
+  }
+
+  private struct Modes {
+    /// As last granted.
+    var granted = ClusterLockMode.null
+    /// What the operation under way asks for.
+    var requested: ClusterLockMode
+  }
+
+  private unowned let node: ClusterNode
+  private let locks: InHouseLockspaces
+  private let volumes: VolumeService
+  private let store: PersistentLockStore
+  private let logger: Logger
+  private var clusterLocks: [LockToken: ClusterLock] = [:]
+  /// Apart from the locks, because a grant may come before the request has returned.
+  private var modes: [LockToken: Modes] = [:]
+  /// Answers and events go here.
+  var handle: (LockDaemonMachine.Input) -> Void = { _ in }
+  /// The client asked the daemon to quit and no lockspace is left.
+  var quit: () -> Void = {}
+  /// A volume group's lockspace has been joined here.
+  var started: (_ lockspace: LockspaceName) -> Void = { _ in }
+
+  init(
+    node: ClusterNode, locks: InHouseLockspaces, volumes: VolumeService,
+    store: PersistentLockStore, logger: Logger
+  ) {
+    self.node = node
+    self.locks = locks
+    self.volumes = volumes
+    self.store = store
+    self.logger = logger
+  }
+
+  /// How many active logical volumes of shared volume groups have their locks here.
+  var persistentLockCount: Int { store.count }
+
+  /// Takes up the locks of active volumes that an earlier life of the daemon held.
+  func adopt() throws {
+    let locks = try store.load()
+    guard !locks.isEmpty else { return }
+    logger.notice("taking up \(locks.count) locks of active logical volumes")
+    handle(.adopt(locks))
+  }
+
+  // MARK: - The cluster
+
+  func viewInstalled(_ view: View) { clusterChanged() }
+  func nodeRemoved(_ instance: NodeInstance) {}
+  func nodeFenced(_ instance: NodeInstance) {}
+  func quorumChanged(_ isQuorate: Bool) { clusterChanged() }
+  func evicted() { handle(.clusterChanged(isRunning: false, isQuorate: false)) }
+
+  private func clusterChanged() {
+    handle(
+      .clusterChanged(
+        isRunning: node.view.contains(node.local.instance), isQuorate: node.isOperational))
+  }
+
+  // MARK: - Effects
+
+  func carryOut(_ effect: LockDaemonMachine.Effect) {
+    switch effect {
+    case .join(let name): join(name)
+    case .leave(let name): leave(name)
+    case .countMembers(let question, let name):
+      handle(.members(question, others: node.otherMembers(of: name).map(\.node)))
+    case .lock(let token, let name, let resource, let mode, let isQueued, let usesValueBlock):
+      lock(token, name, resource, mode, isQueued: isQueued, usesValueBlock: usesValueBlock)
+    case .convert(let token, let mode, let isQueued, let writing):
+      convert(token, to: mode, isQueued: isQueued, writing: writing)
+    case .cancel(let token): if let lock = clusterLocks[token] { locks.cancel(lock.handle) }
+    case .unlock(let token): if let lock = clusterLocks[token] { locks.unlock(lock.handle) }
+    case .reload(let question, let vg): reload(question, vg)
+    case .persist(let lock): change("store") { try $0.insert(lock) }
+    case .forget(let lock): change("remove") { try $0.remove(lock) }
+    case .adoptionFailed(let lock, let reason):
+      logger.critical(
+        """
+        logical volume \(lock.lvUUID) of VG \(lock.vg) is active on this node without a lock \
+        (\(reason)): deactivate it, or make sure that no other node uses it
+        """)
+    case .quit: quit()
+    case .reply, .sendDump, .closeClient, .log:
+      preconditionFailure("the front end's own effect: \(effect)")
+    }
+  }
+
+  private func join(_ name: LockspaceName) {
+    locks.join(name) { [self] failure in
+      if let failure {
+        handle(.joinFailed(name, reason: failure.description))
+      } else {
+        started(name)
+        handle(.joined(name))
+      }
+    }
+  }
+
+  private func leave(_ name: LockspaceName) {
+    for (token, lock) in clusterLocks where lock.lockspace == name {
+      clusterLocks[token] = nil
+      modes[token] = nil
+      locks.unlock(lock.handle, flags: .forceUnlock)
+    }
+    locks.leave(name) { [self] in handle(.left(name)) }
+  }
+
+  private func lock(
+    _ token: LockToken, _ name: LockspaceName, _ resource: [UInt8], _ mode: ClusterLockMode,
+    isQueued: Bool, usesValueBlock: Bool
+  ) {
+    guard let resourceName = LockProtocol.ResourceName(resource) else {
+      return handle(.lockRefused(token, .failed("'\(resource)' cannot name a resource")))
+    }
+    modes[token] = Modes(requested: mode)
+    do {
+      let handle = try locks.lock(
+        name, resource: resourceName, mode: mode.lockManagerMode,
+        flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
+        owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", events: events(of: token))
+      clusterLocks[token] = ClusterLock(
+        lockspace: name, handle: handle, usesValueBlock: usesValueBlock)
+    } catch {
+      self.handle(.lockRefused(token, .failed(error.description)))
+    }
+  }
+
+  private func convert(
+    _ token: LockToken, to mode: ClusterLockMode, isQueued: Bool, writing: [UInt8]?
+  ) {
+    guard let lock = clusterLocks[token] else {
+      return handle(.lockRefused(token, .failed("the lock is gone with its lockspace")))
+    }
+    let granted = modes[token]?.granted ?? .null
+    modes[token]?.requested = mode
+    var flags = flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock)
+    // Behind those who wait already: without it a stream of readers would starve a writer.
+    if isQueued, mode > granted { flags.insert(.queueConversion) }
+    locks.convert(
+      lock.handle, to: mode.lockManagerMode, flags: flags, valueBlock: writing)
+  }
+
+  private func flags(isQueued: Bool, usesValueBlock: Bool) -> LockFlags {
+    var flags: LockFlags = []
+    if !isQueued { flags.insert(.noQueue) }
+    if usesValueBlock { flags.insert(.valueBlock) }
+    return flags
+  }
+
+  private func events(of token: LockToken) -> InHouseLockspaces.LockEvents {
+    InHouseLockspaces.LockEvents(
+      completed: { [self] outcome in completed(token, outcome) },
+      released: { [self] in
+        clusterLocks[token] = nil
+        modes[token] = nil
+        handle(.lockGranted(token, valueBlock: nil))
+      },
+      refused: { [self] refusal in
+        handle(.lockRefused(token, .failed(refusal.description)))
+      })
+  }
+
+  private func completed(_ token: LockToken, _ outcome: LockOutcome) {
+    if outcome.mode == nil {
+      clusterLocks[token] = nil
+      modes[token] = nil
+    }
+    switch outcome.result {
+    case .granted:
+      if let mode = modes[token]?.requested { modes[token]?.granted = mode }
+      let isValid = !outcome.flags.contains(.valueNotValid)
+      handle(.lockGranted(token, valueBlock: isValid ? outcome.valueBlock : nil))
+    case .wouldBlock: handle(.lockRefused(token, .heldElsewhere(by: nil)))
+    case .cancelled: handle(.lockRefused(token, .cancelled))
+    case .deadlock: handle(.lockRefused(token, .failed("the conversion would deadlock")))
+    case .failed(let result):
+      handle(.lockRefused(token, .failed("the lock manager answered \(result)")))
+    }
+  }
+
+  private func reload(_ question: ClusterQuestionID, _ vg: String) {
+    guard let name = LockspaceName("lvm_\(vg)") else {
+      return handle(.reloaded(question, failures: [:]))
+    }
+    volumes.reload(volumeGroup: vg, on: node.otherMembers(of: name)) { [self] failures in
+      handle(.reloaded(question, failures: failures))
+    }
+  }
+
+  private func change(_ what: String, _ body: (PersistentLockStore) throws -> Void) {
+    do {
+      try body(store)
+    } catch {
+      logger.error("cannot \(what) the record of a persistent lock: \(error)")
+    }
+  }
+}
+
+extension ClusterLockMode {
+  fileprivate var lockManagerMode: LockProtocol.LockMode {
+    switch self {
+    case .null: .nl
+    case .shared: .pr
+    case .exclusive: .ex
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import Glibc
+
+/// Takes the signals that end the daemon, on the thread that waits for them.
+///
+/// To be made before any other thread, which inherits that the signals are blocked.
+struct SignalWait {
+  enum Reason: Equatable {
+    /// SIGTERM or SIGINT.
+    case ended
+    /// `wake` was called.
+    case wake
+  }
+
+  private static let wakeSignal = SIGUSR1
+  private var signals = sigset_t()
+
+  init() {
+    sigemptyset(&signals)
+    for signal in [SIGTERM, SIGINT, Self.wakeSignal] { sigaddset(&signals, signal) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    // A peer that goes away is seen as an error of the write.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  func wait() -> Reason {
+    var signals = signals
+    var received: Int32 = 0
+    while sigwait(&signals, &received) != 0 {}
+    return received == Self.wakeSignal ? .wake : .ended
+  }
+
+  /// Lets `wait` return, from any thread.
+  static func wake() { kill(getpid(), wakeSignal) }
+}

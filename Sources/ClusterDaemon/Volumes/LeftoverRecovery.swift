@@ -1,0 +1,74 @@
+import ClusterTypes
+import LockManager
+import LockProtocol
+import Logging
+import NIOCore
+import NIOPosix
+
+/// When a volume group is started on this node: devices that an earlier life of the daemon left
+/// suspended, or with a table that was never put into service, are settled from the disk.
+///
+/// Confined to the cluster's event loop.
+final class LeftoverRecovery {
+  private let locks: InHouseLockspaces
+  private let volumes: VolumeService
+  private let workers: VolumeWorkers
+  private let status: StatusReport
+  private let loop: any EventLoop
+  private let pool: NIOThreadPool
+  private let logger: Logger
+
+  init(
+    locks: InHouseLockspaces, volumes: VolumeService, workers: VolumeWorkers,
+    status: StatusReport, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
+  ) {
+    self.locks = locks
+    self.volumes = volumes
+    self.workers = workers
+    self.status = status
+    self.loop = loop
+    self.pool = pool
+    self.logger = logger
+  }
+
+  /// The lockspace of a volume group has been joined.
+  func started(_ lockspace: LockspaceName) {
+    guard lockspace.text.hasPrefix("lvm_"), lockspace.text != "lvm_global" else { return }
+    let name = String(lockspace.text.dropFirst(4))
+    pool.runIfActive(eventLoop: loop) { [workers] in try workers.inspect(volumeGroup: name) }
+      .assumeIsolated().whenComplete { [self] result in
+        switch result {
+        case .success(let inspection?):
+          status.volumeGroupIDs[name] = inspection.volumeGroupID
+          if inspection.hasLeftovers { recover(name, inspection.volumeGroupID, lockspace) }
+        case .success(nil): break
+        case .failure(let error):
+          logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
+        }
+      }
+  }
+
+  /// Under the volume group's lock, so that nobody is changing it meanwhile.
+  private func recover(_ name: String, _ id: String, _ lockspace: LockspaceName) {
+    guard let resource = ResourceName(Array("VGLK".utf8)) else { return }
+    var handle: LockHandle?
+    do {
+      handle = try locks.lock(
+        lockspace, resource: resource, mode: .pr, flags: [], processID: 0,
+        owner: "recovery of \(name)",
+        events: .init(
+          completed: { [self] outcome in
+            guard outcome.result == .granted else { return }
+            volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
+            volumes.whenSettled(volumeGroup: name) { [self] in
+              if let handle { locks.unlock(handle) }
+            }
+          },
+          refused: { [logger] reason in
+            logger.error("volume group \(name) cannot be settled: \(reason)")
+          }))
+    } catch {
+      logger.error("volume group \(name) cannot be settled: \(error)")
+    }
+  }
+}

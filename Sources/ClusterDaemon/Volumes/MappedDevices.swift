@@ -1,0 +1,40 @@
+import AdminProtocol
+import DeviceMapper
+import LVMMetadata
+import VolumeActivation
+
+// Looking at this node's mapped devices.
+
+extension VolumeWorkers {
+  struct Inspection: Sendable {
+    let volumeGroupID: String
+    /// A device is suspended, or has a table that was never put into service.
+    let hasLeftovers: Bool
+  }
+
+  /// Nil when there is no such volume group.
+  func inspect(volumeGroup name: String) throws -> Inspection? {
+    guard let group = try disks.group(named: name)?.volumeGroup else { return nil }
+    var mapper = LibraryDeviceMapper()
+    var hasLeftovers = false
+    for device in try mapper.devices() where device.uuid.volumeGroup == group.id {
+      guard let state = try mapper.state(of: device.uuid) else { continue }
+      hasLeftovers = hasLeftovers || state.isSuspended || state.hasInactiveTable
+    }
+    return Inspection(volumeGroupID: group.id.dashed, hasLeftovers: hasLeftovers)
+  }
+
+  /// Every mapped device of this node that LVM made, with its tables.
+  func mappedDevices() throws -> [MappedDeviceStatus] {
+    var mapper = LibraryDeviceMapper()
+    return try mapper.devices().sorted { $0.name < $1.name }.compactMap { device in
+      guard let state = try mapper.state(of: device.uuid) else { return nil }
+      return MappedDeviceStatus(
+        name: device.name, uuid: device.uuid.text, major: device.number.major,
+        minor: device.number.minor, openCount: UInt32(clamping: state.openCount),
+        isSuspended: state.isSuspended, isReadOnly: state.isReadOnly,
+        table: try mapper.table(.live, of: device.uuid).lines.map(\.description),
+        inactiveTable: try mapper.table(.inactive, of: device.uuid).lines.map(\.description))
+    }
+  }
+}

@@ -1,0 +1,311 @@
+import ClusterMembership
+import ClusterTypes
+import Logging
+import NIOCore
+import NIOPosix
+import VolumeCoordination
+
+/// Carries out blocking work on disks and devices; called on worker threads.
+protocol VolumeJobRunner: Sendable {
+  func run(_ job: VolumeJob) -> VolumeJobResult
+  /// The UUID text of a volume group by its name, read from disk; nil when there is none.
+  func volumeGroupID(named name: String) throws -> String?
+}
+
+/// Wires the volume coordination machines to the network, the clock and the worker threads.
+///
+/// Confined to the cluster's event loop. Work on one volume group runs in order; the coordinator's
+/// `revert` may run beside an `abandon`, because they touch different things.
+final class VolumeService: ClusterObserver {
+  private struct RunningChange {
+    var coordinator: ChangeCoordinator
+    let report: (String) -> Void
+    let completion: (ChangeResult) -> Void
+  }
+
+  private struct RunningReload {
+    var collector: ReloadCollector
+    let completion: (ReloadResult) -> Void
+  }
+
+  private enum Event {
+    case input(CoordinationInput)
+    case startChange(VolumeRequestID)
+    case startReload(VolumeRequestID)
+    case cancelChange(VolumeRequestID, reason: String)
+    case recoverLeftovers(volumeGroup: String, volumeGroupID: String)
+  }
+
+  private unowned let node: ClusterNode
+  private let runner: any VolumeJobRunner
+  private let loop: any EventLoop
+  private let pool: NIOThreadPool
+  private let logger: Logger
+  private let send: ([UInt8], NodeID) -> Void
+  private var participant: ChangeParticipant
+  private var changes: [VolumeRequestID: RunningChange] = [:]
+  private var reloads: [VolumeRequestID: RunningReload] = [:]
+  private var events: [Event] = []
+  private var isWorking = false
+  private var wake: Scheduled<Void>?
+  private var tails: [String: EventLoopFuture<Void>] = [:]
+  private var lastNumber: UInt64 = 0
+  /// Who waits until a volume group is settled on this node, by name.
+  private var settledWaiters: [(volumeGroup: String, body: () -> Void)] = []
+
+  init(
+    node: ClusterNode, runner: any VolumeJobRunner, loop: any EventLoop, pool: NIOThreadPool,
+    logger: Logger, send: @escaping ([UInt8], NodeID) -> Void
+  ) {
+    self.node = node
+    self.runner = runner
+    self.loop = loop
+    self.pool = pool
+    self.logger = logger
+    self.send = send
+    participant = ChangeParticipant(node: node.local.instance)
+  }
+
+  func nextRequestID() -> VolumeRequestID {
+    lastNumber += 1
+    return VolumeRequestID(origin: node.local.instance, number: lastNumber)
+  }
+
+  /// Carries `change` through on all `participants`. The caller holds the volume group's lock in
+  /// EX until `completion`. `report` gets sentences for whoever waits.
+  func carryOut(
+    _ change: VolumeChange, participants: Set<NodeInstance>, report: @escaping (String) -> Void,
+    completion: @escaping (ChangeResult) -> Void
+  ) {
+    changes[change.id] = RunningChange(
+      coordinator: ChangeCoordinator(change: change, participants: participants), report: report,
+      completion: completion)
+    handle(.startChange(change.id))
+  }
+
+  /// Gives a change up that is not committed yet.
+  func cancel(_ id: VolumeRequestID, reason: String) {
+    handle(.cancelChange(id, reason: reason))
+  }
+
+  /// Has every other member of the volume group's lockspace load what changed on disk.
+  /// `completion` gets the reasons of those that could not; nodes that died are none of them.
+  func reload(
+    volumeGroup: String, on others: [NodeInstance],
+    completion: @escaping ([NodeID: String]) -> Void
+  ) {
+    guard !others.isEmpty else { return completion([:]) }
+    let lookUp = pool.runIfActive(eventLoop: loop) { [runner] in
+      try runner.volumeGroupID(named: volumeGroup)
+    }
+    lookUp.assumeIsolated().whenComplete { [self] result in
+      switch result {
+      case .success(let id?):
+        do {
+          let request = try ReloadRequest(
+            id: nextRequestID(), volumeGroup: volumeGroup, volumeGroupID: id)
+          startReload(request, on: others, completion)
+        } catch {
+          completion([node.local.node: "\(error)"])
+        }
+      case .success(nil):
+        // The command removed or renamed the volume group: there is nothing to load.
+        completion([:])
+      case .failure(let error):
+        completion([node.local.node: "\(volumeGroup) cannot be read: \(error)"])
+      }
+    }
+  }
+
+  private func startReload(
+    _ request: ReloadRequest, on others: [NodeInstance],
+    _ completion: @escaping ([NodeID: String]) -> Void
+  ) {
+    reloads[request.id] = RunningReload(
+      collector: ReloadCollector(request: request, nodes: Set(others))
+    ) { result in
+      var failures: [NodeID: String] = [:]
+      for (instance, outcome) in result.nodes {
+        if let reason = outcome.failure { failures[instance.node] = reason }
+      }
+      completion(failures)
+    }
+    handle(.startReload(request.id))
+  }
+
+  /// Settles what an earlier life of the daemon left half done in a volume group.
+  func recoverLeftovers(volumeGroup: String, volumeGroupID: String) {
+    handle(.recoverLeftovers(volumeGroup: volumeGroup, volumeGroupID: volumeGroupID))
+  }
+
+  /// Calls `body` when nothing that a dead coordinator left is open in the volume group here.
+  func whenSettled(volumeGroup: String, _ body: @escaping () -> Void) {
+    settledWaiters.append((volumeGroup, body))
+    tellSettled()
+  }
+
+  /// What is waited for, in sentences.
+  var waits: [String] {
+    participant.openChanges + changes.values.compactMap(\.coordinator.waitingFor)
+      + reloads.values.compactMap(\.collector.waitingFor)
+  }
+
+  // MARK: - Inputs
+
+  func received(_ bytes: ArraySlice<UInt8>, from instance: NodeInstance) {
+    do {
+      handle(.input(.message(try CoordinationMessage(decoding: bytes), from: instance)))
+    } catch {
+      logger.error("node \(instance.node) sent a volume message that is none: \(error)")
+    }
+  }
+
+  func viewInstalled(_ view: View) {}
+  func nodeRemoved(_ instance: NodeInstance) { handle(.input(.nodeRemoved(instance))) }
+  func nodeFenced(_ instance: NodeInstance) { handle(.input(.nodeFenced(instance))) }
+  func quorumChanged(_ isQuorate: Bool) { handle(.input(.quorum(isQuorate))) }
+  func evicted() { handle(.input(.quorum(false))) }
+
+  // MARK: - Stepping
+
+  private func handle(_ event: Event) {
+    events.append(event)
+    guard !isWorking else { return }
+    isWorking = true
+    var next = 0
+    while next < events.count {
+      let event = events[next]
+      next += 1
+      step(event)
+    }
+    events.removeAll(keepingCapacity: true)
+    isWorking = false
+    tellSettled()
+    scheduleWake()
+  }
+
+  private func step(_ event: Event) {
+    let now = Timestamp.now
+    switch event {
+    case .startChange(let id):
+      if let effects = changes[id]?.coordinator.start(at: now) { carryOut(effects, of: id) }
+    case .cancelChange(let id, let reason):
+      if let effects = changes[id]?.coordinator.cancel(reason: reason, at: now) {
+        carryOut(effects, of: id)
+      }
+    case .startReload(let id):
+      if let effects = reloads[id]?.collector.start(at: now) { carryOut(effects, ofReload: id) }
+    case .recoverLeftovers(let name, let id):
+      carryOut(participant.recoverLeftovers(volumeGroup: name, volumeGroupID: id))
+    case .input(let input): step(input, at: now)
+    }
+  }
+
+  private func step(_ input: CoordinationInput, at now: Timestamp) {
+    for id in changes.keys.sorted(by: { $0.number < $1.number }) {
+      if let effects = changes[id]?.coordinator.handle(input, at: now) { carryOut(effects, of: id) }
+    }
+    for id in reloads.keys.sorted(by: { $0.number < $1.number }) {
+      if let effects = reloads[id]?.collector.handle(input, at: now) {
+        carryOut(effects, ofReload: id)
+      }
+    }
+    carryOut(participant.handle(input, at: now))
+  }
+
+  private func carryOut(_ effects: [ChangeCoordinator.Effect], of id: VolumeRequestID) {
+    for effect in effects {
+      switch effect {
+      case .runJob(let job): run(job)
+      case .send(let message, let target): send(message, to: target)
+      case .report(let text):
+        logger.notice("\(text)")
+        changes[id]?.report(text)
+      case .finished(let result): changes.removeValue(forKey: id)?.completion(result)
+      }
+    }
+  }
+
+  private func carryOut(_ effects: [ReloadCollector.Effect], ofReload id: VolumeRequestID) {
+    for effect in effects {
+      switch effect {
+      case .send(let message, let target): send(message, to: target)
+      case .report(let text): logger.notice("\(text)")
+      case .finished(let result): reloads.removeValue(forKey: id)?.completion(result)
+      }
+    }
+  }
+
+  private func carryOut(_ effects: [ChangeParticipant.Effect]) {
+    for effect in effects {
+      switch effect {
+      case .runJob(let job): run(job)
+      case .send(let message, let target): send(message, to: target)
+      case .report(let text): logger.notice("\(text)")
+      }
+    }
+  }
+
+  private func send(_ message: CoordinationMessage, to target: NodeInstance) {
+    if target == node.local.instance {
+      events.append(.input(.message(message, from: target)))
+    } else if node.view.contains(target) {
+      send(message.encode(), target.node)
+    }
+  }
+
+  private func run(_ job: VolumeJob) {
+    let queue = job.volumeGroupID + (job.isRevert ? "/revert" : "")
+    let previous = tails[queue] ?? loop.makeSucceededVoidFuture()
+    let result = previous.flatMap { [pool, loop, runner] in
+      pool.runIfActive(eventLoop: loop) { runner.run(job) }
+    }
+    tails[queue] = result.map { _ in }.recover { _ in }
+    result.assumeIsolated().whenComplete { [self] result in
+      switch result {
+      case .success(let outcome): handle(.input(.jobFinished(job, outcome)))
+      case .failure(let error):
+        handle(.input(.jobFinished(job, .failed("the daemon is stopping: \(error)"))))
+      }
+    }
+  }
+
+  private func tellSettled() {
+    guard !isWorking else { return }
+    let ready = settledWaiters.filter { !participant.isRecovering(volumeGroup: $0.volumeGroup) }
+    settledWaiters.removeAll { !participant.isRecovering(volumeGroup: $0.volumeGroup) }
+    for waiter in ready { waiter.body() }
+  }
+
+  private func scheduleWake() {
+    wake?.cancel()
+    wake = nil
+    let moments =
+      [participant.nextWake] + changes.values.map(\.coordinator.nextWake)
+      + reloads.values.map(\.collector.nextWake)
+    guard let moment = moments.compactMap({ $0 }).min() else { return }
+    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
+    wake = loop.assumeIsolated().scheduleTask(in: delay) { [self] in handle(.input(.wake)) }
+  }
+}
+
+extension VolumeJob {
+  fileprivate var isRevert: Bool {
+    if case .revert = self { true } else { false }
+  }
+}
+
+extension NodeReload {
+  /// Why the node does not run on the new mapping; nil when it does, or is dead.
+  fileprivate var failure: String? {
+    switch self {
+    case .fenced: return nil
+    case .failed(let reason): return reason
+    case .finished(let volumes):
+      let reasons = volumes.compactMap { volume in
+        if case .failed(let reason) = volume.outcome { reason } else { nil }
+      }
+      return reasons.isEmpty ? nil : reasons.joined(separator: "; ")
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import LVMMetadata
+import Synchronization
+import VolumeCoordination
+
+/// One worker for each volume group, so that a disk which hangs under one does not hold the others.
+final class VolumeWorkers: VolumeJobRunner {
+  let disks: SharedDisks
+  private let workers = Mutex<[String: VolumeGroupWorker]>([:])
+
+  init(disks: SharedDisks) { self.disks = disks }
+
+  func run(_ job: VolumeJob) -> VolumeJobResult { worker(of: job.volumeGroupID).run(job) }
+
+  func volumeGroupID(named name: String) throws -> String? {
+    try disks.group(named: name)?.volumeGroup.id.dashed
+  }
+
+  /// Leaves the text that the change's coordinator will write.
+  func plan(_ text: MetadataText, for change: VolumeChange) {
+    worker(of: change.volumeGroupID).plan(text, for: change.id)
+  }
+
+  private func worker(of volumeGroupID: String) -> VolumeGroupWorker {
+    workers.withLock { workers in
+      if let worker = workers[volumeGroupID] { return worker }
+      let worker = VolumeGroupWorker(disks: disks, volumeGroupID: volumeGroupID)
+      workers[volumeGroupID] = worker
+      return worker
+    }
+  }
+}

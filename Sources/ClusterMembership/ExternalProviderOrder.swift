@@ -1,0 +1,111 @@
+import ClusterTypes
+
+// One order for all messages of a view: numbered by the sequencer, acknowledged by every member,
+// delivered when stable.
+
+extension ExternalProvider {
+  mutating func submit(_ payload: [UInt8], _ effects: inout [MembershipEffect]) {
+    precondition(payload.count <= ProviderLimits.payload, "a submission of \(payload.count) bytes")
+    submissions.append(Submission(sequence: nextSequence, payload: payload))
+    nextSequence += 1
+    sendSubmissions(&effects)
+  }
+
+  /// Sends what may be under way to the sequencer. After a new view everything that was not
+  /// delivered goes out again: what the old sequencer had numbered was delivered with the view.
+  mutating func sendSubmissions(_ effects: inout [MembershipEffect]) {
+    guard isMember, !isFrozen, let sequencer else { return }
+    while submissionsSent < min(submissions.count, ProviderLimits.submissionsInFlight) {
+      let submission = submissions[submissionsSent]
+      submissionsSent += 1
+      if sequencer == local.node {
+        number(submission.payload, submission.sequence, from: local.instance, &effects)
+      } else {
+        let message = ProviderMessage.submit(
+          viewID: view.id, sequence: submission.sequence, payload: submission.payload)
+        effects.append(.send(message.encoded, to: sequencer))
+      }
+    }
+  }
+
+  mutating func order(
+    _ payload: [UInt8], sequence: UInt64, viewID: UInt64, from node: NodeID,
+    _ effects: inout [MembershipEffect]
+  ) {
+    guard viewID == view.id, !isFrozen, sequencer == local.node,
+      let sender = view.instance(of: node), sender == peers[node]?.member.instance
+    else { return }
+    number(payload, sequence, from: sender, &effects)
+  }
+
+  private mutating func number(
+    _ payload: [UInt8], _ sequence: UInt64, from sender: NodeInstance,
+    _ effects: inout [MembershipEffect]
+  ) {
+    let entry = Entry(
+      index: (pending.last?.index ?? delivered) + 1, sender: sender, sequence: sequence,
+      payload: payload)
+    pending.append(entry)
+    let message = ProviderMessage.order(viewID: view.id, entry).encoded
+    for node in view.nodes where node != local.node { effects.append(.send(message, to: node)) }
+    declareStable(&effects)
+  }
+
+  mutating func ordered(
+    _ entry: Entry, viewID: UInt64, from node: NodeID, _ effects: inout [MembershipEffect]
+  ) {
+    guard viewID == view.id, !isFrozen, node == sequencer else { return }
+    guard entry.index == (pending.last?.index ?? delivered) + 1 else {
+      effects.append(
+        .report("node \(node) sent message \(entry.index) out of order; it is not acknowledged"))
+      return
+    }
+    pending.append(entry)
+    let message = ProviderMessage.acknowledge(viewID: view.id, index: entry.index)
+    effects.append(.send(message.encoded, to: node))
+  }
+
+  mutating func acknowledged(
+    _ index: UInt64, viewID: UInt64, by node: NodeID, _ effects: inout [MembershipEffect]
+  ) {
+    guard viewID == view.id, !isFrozen, sequencer == local.node,
+      index <= pending.last?.index ?? delivered
+    else { return }
+    acknowledged[node] = max(acknowledged[node] ?? 0, index)
+    declareStable(&effects)
+  }
+
+  private mutating func declareStable(_ effects: inout [MembershipEffect]) {
+    let others = view.nodes.filter { $0 != local.node }
+    let received = pending.last?.index ?? delivered
+    let index = others.map { acknowledged[$0] ?? 0 }.min() ?? received
+    guard index > delivered else { return }
+    let message = ProviderMessage.stable(viewID: view.id, index: index).encoded
+    for node in others { effects.append(.send(message, to: node)) }
+    deliver(through: index, &effects)
+    sendSubmissions(&effects)
+  }
+
+  mutating func stable(
+    _ index: UInt64, viewID: UInt64, from node: NodeID, _ effects: inout [MembershipEffect]
+  ) {
+    guard viewID == view.id, !isFrozen, node == sequencer else { return }
+    deliver(through: index, &effects)
+    sendSubmissions(&effects)
+  }
+
+  mutating func deliver(through index: UInt64, _ effects: inout [MembershipEffect]) {
+    let count = pending.prefix { $0.index <= index }.count
+    for entry in pending.prefix(count) {
+      delivered = entry.index
+      if entry.sender == local.instance, submissions.first?.sequence == entry.sequence {
+        submissions.removeFirst()
+        submissionsSent = max(0, submissionsSent - 1)
+      }
+      effects.append(
+        .deliver(
+          OrderedMessage(index: entry.index, sender: entry.sender, payload: entry.payload)))
+    }
+    pending.removeFirst(count)
+  }
+}

@@ -1,0 +1,280 @@
+import ByteCoding
+import ClusterTypes
+
+/// A message waiting for its place in the order, or holding one.
+struct Entry: Hashable, Sendable {
+  var index: UInt64
+  /// Who submitted it, and its running number there: a resubmission is recognised by the pair.
+  var sender: NodeInstance
+  var sequence: UInt64
+  var payload: [UInt8]
+}
+
+/// A round number together with its proposer, so that two rounds are never equal.
+struct Ballot: Hashable, Comparable, Sendable {
+  var round: UInt64
+  var proposer: NodeID
+
+  static func < (left: Self, right: Self) -> Bool {
+    (left.round, left.proposer) < (right.round, right.proposer)
+  }
+}
+
+/// What the nodes of the external provider say to each other.
+enum ProviderMessage: Hashable, Sendable {
+  /// Whom the sender hears at present.
+  case links([NodeInstance])
+  case propose(Ballot, candidates: [Member])
+  /// "I follow no lower ballot any more; this is where I stand."
+  case accept(Ballot, Standing)
+  /// "Take note of this view; it is not decided yet."
+  case install(Proposal)
+  case noted(Ballot)
+  /// All candidates, a majority of the configured nodes, have taken note.
+  case commit(Ballot)
+  case submit(viewID: UInt64, sequence: UInt64, payload: [UInt8])
+  case order(viewID: UInt64, Entry)
+  case acknowledge(viewID: UInt64, index: UInt64)
+  /// Every member has everything up to `index`.
+  case stable(viewID: UInt64, index: UInt64)
+  case evicted(Incarnation, viewID: UInt64)
+
+  /// How far a node has followed the common history.
+  struct History: Hashable, Sendable {
+    var view: View
+    var delivered: UInt64
+    /// Received and not yet delivered, ascending.
+    var pending: [Entry]
+    /// The replicated state after `delivered`.
+    var snapshot: [UInt8]
+    /// Per node the newest incarnation that was ever removed.
+    var removed: [NodeInstance]
+
+    /// The last index that this node has received.
+    var received: UInt64 { pending.last?.index ?? delivered }
+  }
+
+  /// The view that follows `base`.
+  struct Proposal: Hashable, Sendable {
+    var ballot: Ballot
+    var view: View
+    var base: History
+  }
+
+  /// What a node tells a proposer.
+  struct Standing: Hashable, Sendable {
+    var history: History
+    /// A view that it took note of and of which it does not know whether it was decided.
+    var noted: Proposal?
+  }
+}
+
+/// Limits on what a peer may send; a larger message is refused whole.
+enum ProviderLimits {
+  static let payload = 16 * 1024
+  static let snapshot = 512 * 1024
+  static let pendingEntries = 4096
+  /// Submissions of one node that may be on the way at once.
+  static let submissionsInFlight = 64
+  static let nodes = 64
+}
+
+extension ProviderMessage {
+  private enum Kind: UInt8 {
+    case links = 1
+    case propose, accept, install, noted, commit, submit, order, acknowledge, stable, evicted
+  }
+
+  var encoded: [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .links(let instances):
+      writer.write(Kind.links.rawValue)
+      writer.writeList(instances) { $0.write($1) }
+    case .propose(let ballot, let candidates):
+      writer.write(Kind.propose.rawValue)
+      writer.write(ballot)
+      writer.writeList(candidates) { $0.write($1) }
+    case .accept(let ballot, let standing):
+      writer.write(Kind.accept.rawValue)
+      writer.write(ballot)
+      writer.write(standing)
+    case .install(let proposal):
+      writer.write(Kind.install.rawValue)
+      writer.write(proposal)
+    case .noted(let ballot):
+      writer.write(Kind.noted.rawValue)
+      writer.write(ballot)
+    case .commit(let ballot):
+      writer.write(Kind.commit.rawValue)
+      writer.write(ballot)
+    case .submit(let viewID, let sequence, let payload):
+      writer.write(Kind.submit.rawValue)
+      writer.write(viewID)
+      writer.write(sequence)
+      writer.writeCounted(payload)
+    case .order(let viewID, let entry):
+      writer.write(Kind.order.rawValue)
+      writer.write(viewID)
+      writer.write(entry)
+    case .acknowledge(let viewID, let index):
+      writer.write(Kind.acknowledge.rawValue)
+      writer.write(viewID)
+      writer.write(index)
+    case .stable(let viewID, let index):
+      writer.write(Kind.stable.rawValue)
+      writer.write(viewID)
+      writer.write(index)
+    case .evicted(let incarnation, let viewID):
+      writer.write(Kind.evicted.rawValue)
+      writer.write(incarnation.rawValue)
+      writer.write(viewID)
+    }
+    return writer.bytes
+  }
+
+  init(decoding bytes: [UInt8]) throws(ByteDecodingError) {
+    var reader = ByteReader(bytes)
+    guard let kind = Kind(rawValue: try reader.read()) else {
+      throw .invalid("unknown kind of membership message")
+    }
+    switch kind {
+    case .links:
+      self = .links(
+        try reader.readList(limit: ProviderLimits.nodes) { r throws(ByteDecodingError) in
+          try r.readInstance()
+        })
+    case .propose:
+      self = .propose(try reader.readBallot(), candidates: try reader.readMembers())
+    case .accept:
+      self = .accept(try reader.readBallot(), try reader.readStanding())
+    case .install: self = .install(try reader.readProposal())
+    case .noted: self = .noted(try reader.readBallot())
+    case .commit: self = .commit(try reader.readBallot())
+    case .submit:
+      self = .submit(
+        viewID: try reader.read(), sequence: try reader.read(),
+        payload: Array(try reader.readCounted(limit: ProviderLimits.payload)))
+    case .order:
+      self = .order(viewID: try reader.read(), try reader.readEntry())
+    case .acknowledge:
+      self = .acknowledge(viewID: try reader.read(), index: try reader.read())
+    case .stable:
+      self = .stable(viewID: try reader.read(), index: try reader.read())
+    case .evicted:
+      self = .evicted(Incarnation(try reader.read()), viewID: try reader.read())
+    }
+    try reader.expectEnd()
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ ballot: Ballot) {
+    write(ballot.round)
+    write(ballot.proposer.rawValue)
+  }
+
+  fileprivate mutating func write(_ instance: NodeInstance) {
+    write(instance.node.rawValue)
+    write(instance.incarnation.rawValue)
+  }
+
+  fileprivate mutating func write(_ member: Member) {
+    write(member.instance)
+    writeString(member.bootID)
+    write(UInt8(member.startedClean ? 1 : 0))
+  }
+
+  fileprivate mutating func write(_ view: View) {
+    write(view.id)
+    writeList(view.members) { $0.write($1) }
+  }
+
+  fileprivate mutating func write(_ entry: Entry) {
+    write(entry.index)
+    write(entry.sender)
+    write(entry.sequence)
+    writeCounted(entry.payload)
+  }
+
+  fileprivate mutating func write(_ history: ProviderMessage.History) {
+    write(history.view)
+    write(history.delivered)
+    writeList(history.pending) { $0.write($1) }
+    writeCounted(history.snapshot)
+    writeList(history.removed) { $0.write($1) }
+  }
+
+  fileprivate mutating func write(_ proposal: ProviderMessage.Proposal) {
+    write(proposal.ballot)
+    write(proposal.view)
+    write(proposal.base)
+  }
+
+  fileprivate mutating func write(_ standing: ProviderMessage.Standing) {
+    write(standing.history)
+    write(UInt8(standing.noted == nil ? 0 : 1))
+    if let noted = standing.noted { write(noted) }
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func readNode() throws(ByteDecodingError) -> NodeID {
+    guard let node = NodeID(try read(Int32.self)) else { throw .invalid("node id") }
+    return node
+  }
+
+  fileprivate mutating func readBallot() throws(ByteDecodingError) -> Ballot {
+    Ballot(round: try read(), proposer: try readNode())
+  }
+
+  fileprivate mutating func readInstance() throws(ByteDecodingError) -> NodeInstance {
+    NodeInstance(try readNode(), Incarnation(try read()))
+  }
+
+  fileprivate mutating func readMember() throws(ByteDecodingError) -> Member {
+    Member(
+      instance: try readInstance(), bootID: try readString(limit: Member.maximumBootIDLength),
+      startedClean: try read(UInt8.self) != 0)
+  }
+
+  fileprivate mutating func readMembers() throws(ByteDecodingError) -> [Member] {
+    try readList(limit: ProviderLimits.nodes) { r throws(ByteDecodingError) in
+      try r.readMember()
+    }
+  }
+
+  fileprivate mutating func readView() throws(ByteDecodingError) -> View {
+    View(id: try read(), members: try readMembers())
+  }
+
+  fileprivate mutating func readEntry() throws(ByteDecodingError) -> Entry {
+    Entry(
+      index: try read(), sender: try readInstance(), sequence: try read(),
+      payload: Array(try readCounted(limit: ProviderLimits.payload)))
+  }
+
+  fileprivate mutating func readProposal() throws(ByteDecodingError) -> ProviderMessage.Proposal {
+    ProviderMessage.Proposal(
+      ballot: try readBallot(), view: try readView(), base: try readHistory())
+  }
+
+  fileprivate mutating func readStanding() throws(ByteDecodingError) -> ProviderMessage.Standing {
+    let history = try readHistory()
+    let hasNoted: UInt8 = try read()
+    return ProviderMessage.Standing(
+      history: history, noted: hasNoted == 0 ? nil : try readProposal())
+  }
+
+  fileprivate mutating func readHistory() throws(ByteDecodingError) -> ProviderMessage.History {
+    ProviderMessage.History(
+      view: try readView(), delivered: try read(),
+      pending: try readList(limit: ProviderLimits.pendingEntries) {
+        r throws(ByteDecodingError) in try r.readEntry()
+      },
+      snapshot: Array(try readCounted(limit: ProviderLimits.snapshot)),
+      removed: try readList(limit: ProviderLimits.nodes) { r throws(ByteDecodingError) in
+        try r.readInstance()
+      })
+  }
+}

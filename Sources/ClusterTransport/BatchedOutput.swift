@@ -1,0 +1,42 @@
+import NIOCore
+
+/// Collects what is written to a channel during one turn of its event loop and sends it in one
+/// write: everything that a batch of read messages causes leaves together.
+final class BatchedOutput {
+  private let channel: any Channel
+  /// Bytes that may wait for the peer to read.
+  private let limit: Int
+  private var pending: ByteBuffer
+  private var isScheduled = false
+  /// Given to the channel, not yet taken by the kernel.
+  private var unwrittenCount = 0
+
+  init(channel: any Channel, limit: Int) {
+    self.channel = channel
+    self.limit = limit
+    pending = channel.allocator.buffer(capacity: 512)
+  }
+
+  /// False when more waits for the peer than allowed: the connection must be given up.
+  func append(_ bytes: some Sequence<UInt8>) -> Bool {
+    pending.writeBytes(bytes)
+    if !isScheduled {
+      isScheduled = true
+      channel.eventLoop.assumeIsolated().execute { self.flush() }
+    }
+    return pending.readableBytes + unwrittenCount <= limit
+  }
+
+  func flush() {
+    isScheduled = false
+    let count = pending.readableBytes
+    guard count > 0 else { return }
+    let batch = pending
+    pending = channel.allocator.buffer(capacity: min(count, 1 << 16))
+    unwrittenCount += count
+    channel.writeAndFlush(batch).assumeIsolated().whenComplete { _ in
+      // A failed write closes the channel, which is reported where the channel is read.
+      self.unwrittenCount -= count
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Connections between the daemons, and between lock managers, on SwiftNIO.

@@ -1,0 +1,40 @@
+import NIOCore
+import NIOPosix
+
+/// Listens on `address`, with every accepted connection on the same event loop.
+///
+/// - Returns: a future that fails with `TransportError.cannotListen`.
+func listen(
+  on address: SocketAddress, purpose: String, eventLoop: any EventLoop,
+  initializer: @escaping @Sendable (any Channel) throws -> Void
+) -> EventLoopFuture<any Channel> {
+  ServerBootstrap(group: eventLoop)
+    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+    .serverChannelOption(.backlog, value: 32)
+    .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+    .childChannelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture { try initializer(channel) }
+    }
+    .bind(to: address)
+    .flatMapErrorThrowing { error in
+      throw TransportError.cannotListen(on: address, purpose: purpose, reason: "\(error)")
+    }
+}
+
+/// Connects from `source`, whose port is chosen by the system, to `destination`. Peers know this
+/// node by its source address.
+func connect(
+  from source: SocketAddress, to destination: SocketAddress, eventLoop: any EventLoop,
+  initializer: @escaping @Sendable (any Channel) throws -> Void
+) -> EventLoopFuture<any Channel> {
+  var anyPort = source
+  anyPort.port = 0
+  return ClientBootstrap(group: eventLoop)
+    .channelOption(.socketOption(.tcp_nodelay), value: 1)
+    .connectTimeout(.seconds(5))
+    .bind(to: anyPort)
+    .channelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture { try initializer(channel) }
+    }
+    .connect(to: destination)
+}

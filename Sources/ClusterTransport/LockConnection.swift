@@ -1,0 +1,117 @@
+import ClusterTypes
+import LockProtocol
+import NIOCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What a lock connection tells the transport that owns it; all on the event loop.
+protocol LockConnectionOwner: AnyObject {
+  func connectionOpened(_ connection: LockConnection)
+  /// One whole message has come.
+  func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>)
+  /// Everything that was there has been read.
+  func connectionReadComplete(_ connection: LockConnection)
+  func connection(_ connection: LockConnection, failed error: any Error)
+  func connectionClosed(_ connection: LockConnection)
+}
+
+/// One TCP connection of the lock protocol: cuts the stream into messages and writes in batches.
+final class LockConnection: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  /// The peer that this node has connected to; nil for an accepted connection.
+  let dialedPeer: LockPeer?
+  /// The peer that it belongs to, once that is known.
+  var peer: LockPeer?
+
+  private let owner: any LockConnectionOwner
+  private let outputLimit: Int
+  private var splitter = FrameSplitter()
+  private var state = State.created
+
+  private enum State {
+    case created
+    case open(any Channel, BatchedOutput)
+    /// The owner or an error has ended it; what still comes is ignored.
+    case closing(any Channel)
+    case closed
+  }
+
+  init(owner: any LockConnectionOwner, dialedPeer: LockPeer?, outputLimit: Int) {
+    self.owner = owner
+    self.dialedPeer = dialedPeer
+    self.outputLimit = outputLimit
+  }
+
+  var remoteAddress: SocketAddress? {
+    switch state {
+    case .open(let channel, _), .closing(let channel): channel.remoteAddress
+    case .created, .closed: nil
+    }
+  }
+
+  /// False when the peer has left too much unread: the connection must be aborted.
+  func write(_ bytes: [UInt8]) -> Bool {
+    switch state {
+    case .open(_, let output): output.append(bytes)
+    case .created, .closing, .closed: true
+    }
+  }
+
+  /// Ends the connection in order, after what has been written.
+  func close() {
+    guard case .open(let channel, let output) = state else { return }
+    output.flush()
+    state = .closing(channel)
+    channel.close(promise: nil)
+  }
+
+  /// Ends the connection with a reset: a peer takes a clean end for "all has arrived" and would
+  /// not retransmit (dlm-wire 2).
+  func abort() {
+    guard case .open(let channel, _) = state else { return }
+    state = .closing(channel)
+    if let socket = channel as? any SocketOptionProvider {
+      _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+    }
+    channel.close(promise: nil)
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    let channel = context.channel
+    state = .open(channel, BatchedOutput(channel: channel, limit: outputLimit))
+    owner.connectionOpened(self)
+    context.fireChannelActive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .open = state else { return }
+    splitter.append(unwrapInboundIn(data).readableBytesView)
+    do throws(FrameDecodingError) {
+      while case .open = state, let frame = try splitter.next() {
+        owner.connection(self, received: frame)
+      }
+    } catch {
+      owner.connection(self, failed: error)
+      abort()
+    }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    if case .open = state { owner.connectionReadComplete(self) }
+    context.fireChannelReadComplete()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    owner.connection(self, failed: error)
+    abort()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    state = .closed
+    owner.connectionClosed(self)
+    context.fireChannelInactive()
+  }
+}

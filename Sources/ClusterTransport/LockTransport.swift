@@ -1,0 +1,201 @@
+import ClusterTypes
+import LockProtocol
+import Logging
+import NIOCore
+
+/// Learns what the lock transport receives; called on the event loop, between read and write.
+public protocol LockTransportDelegate: AnyObject {
+  /// A packet of a peer, each one once and in the order in which the peer sent it.
+  func lockTransport(_ transport: LockTransport, received packet: Packet, from node: NodeID)
+  /// The orderly close of the pair is complete: this node, or that one, has left for good.
+  func lockTransport(_ transport: LockTransport, closed node: NodeID)
+  /// The node does not acknowledge what it is sent. Nothing reaches it until it has been removed
+  /// and enabled again; it should be fenced.
+  func lockTransport(_ transport: LockTransport, lost node: NodeID)
+}
+
+/// Connections between lock managers: the fs/dlm protocol on TCP (dlm-wire 2).
+///
+/// Peers are known by their source address alone. A peer may have several connections; all are
+/// read, one is written to. Everything happens on the event loop that the caller passes in:
+/// methods must be called there, and delegates are called there.
+///
+/// Queues are bounded by `Configuration.limits`: a peer that acknowledges nothing is disconnected,
+/// its queue is dropped, and the delegate is told that it is lost.
+public final class LockTransport {
+  public struct Configuration: Sendable {
+    public var node: NodeID
+    /// Where to listen, and the source of outgoing connections. Port 0 takes any free port.
+    public var address: SocketAddress
+    /// What this node speaks; 3.1 renounces numbers and acknowledgements.
+    public var version: ProtocolVersion
+    public var limits: PeerLink.Limits
+
+    public init(
+      node: NodeID, address: SocketAddress, version: ProtocolVersion = .version3dot2,
+      limits: PeerLink.Limits = PeerLink.Limits()
+    ) {
+      self.node = node
+      self.address = address
+      self.version = version
+      self.limits = limits
+    }
+  }
+
+  public let configuration: Configuration
+  public weak var delegate: (any LockTransportDelegate)?
+
+  let eventLoop: any EventLoop
+  let logger: Logger
+  var logLimiter = LogLimiter()
+  var addresses = PeerAddresses()
+  var peers: [NodeID: LockPeer] = [:]
+  private var state = State.created
+
+  private enum State {
+    case created
+    case listening(any Channel)
+    case stopped
+  }
+
+  public init(configuration: Configuration, eventLoop: any EventLoop, logger: Logger) {
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.logger = logger
+  }
+
+  /// Where it listens, with the real port; nil unless started.
+  public var listeningAddress: SocketAddress? {
+    guard case .listening(let channel) = state else { return nil }
+    return channel.localAddress
+  }
+
+  var isStopped: Bool {
+    guard case .stopped = state else { return false }
+    return true
+  }
+
+  /// Opens the listener. Kernels must not be told about this node before: a closed port makes
+  /// them storm (dlm-wire 2). Fails with `TransportError.cannotListen`.
+  public func start() -> EventLoopFuture<Void> {
+    eventLoop.assertInEventLoop()
+    let transport = NIOLoopBound(self, eventLoop: eventLoop)
+    return listen(
+      on: configuration.address, purpose: "the lock protocol", eventLoop: eventLoop
+    ) { channel in
+      try transport.value.addConnection(to: channel, dialedPeer: nil)
+    }.map { channel in
+      transport.value.listening(channel)
+    }
+  }
+
+  private func listening(_ channel: any Channel) {
+    switch state {
+    case .created:
+      state = .listening(channel)
+    case .listening, .stopped:
+      channel.close(promise: nil)
+    }
+  }
+
+  /// Closes the listener and all connections. Peers with which the close was not agreed are reset,
+  /// so that they notice.
+  public func stop() -> EventLoopFuture<Void> {
+    eventLoop.assertInEventLoop()
+    let listener: (any Channel)? = if case .listening(let channel) = state { channel } else { nil }
+    state = .stopped
+    for peer in peers.values {
+      if peer.link.state == .closed { for connection in peer.connections { connection.close() } }
+      peer.forget()
+    }
+    peers = [:]
+    return listener?.close() ?? eventLoop.makeSucceededVoidFuture()
+  }
+
+  /// The other nodes and where they listen. Nodes that are gone, or have another address than
+  /// before, are forgotten; new ones are disabled until `enable`.
+  public func setPeers(_ newAddresses: [NodeID: SocketAddress]) throws(TransportError) {
+    eventLoop.assertInEventLoop()
+    addresses = try PeerAddresses(newAddresses.filter { $0.key != configuration.node })
+    for (node, peer) in peers where addresses[node] != peer.address {
+      peer.forget()
+      peers[node] = nil
+    }
+    for (node, address) in addresses.all where peers[node] == nil {
+      peers[node] = makePeer(node, at: address)
+    }
+  }
+
+  private func makePeer(_ node: NodeID, at address: SocketAddress) -> LockPeer {
+    let link = PeerLink(
+      local: configuration.node, peer: node, localVersion: configuration.version,
+      limits: configuration.limits)
+    return LockPeer(node: node, address: address, link: link)
+  }
+
+  /// Connections to and from the node are allowed from now on. To be called before the node can
+  /// become a member.
+  public func enable(_ node: NodeID) {
+    guard let peer = peer(node) else { return }
+    peer.isEnabled = true
+    if peer.link.hasWork { connect(peer) }
+  }
+
+  /// No connections to and from the node any more; what is unacknowledged is kept.
+  public func disable(_ node: NodeID) {
+    guard let peer = peer(node) else { return }
+    peer.isEnabled = false
+    peer.abortConnections()
+  }
+
+  /// The node has been fenced or has left: its connections are reset, its numbers forgotten, and
+  /// it is disabled (dlm-wire 5.5).
+  public func removeAddress(_ node: NodeID) {
+    guard let peer = peer(node) else { return }
+    peer.forget()
+    peers[node] = makePeer(node, at: peer.address)
+  }
+
+  /// The node is a member of `userCount` lockspaces of which this node is one too.
+  public func memberAdded(_ node: NodeID, userCount: Int) {
+    guard let peer = peer(node) else { return }
+    run(peer.link.memberAdded(userCount: userCount), for: peer)
+  }
+
+  /// The node has left a lockspace of this node; `userCount` common ones are left.
+  public func memberRemoved(_ node: NodeID, userCount: Int) {
+    guard let peer = peer(node) else { return }
+    run(peer.link.memberRemoved(userCount: userCount), for: peer)
+  }
+
+  /// This node has left its last lockspace: the close is agreed with every peer, and the delegate
+  /// told of each.
+  public func lastLockspaceReleased() {
+    for peer in peers.values.sorted(by: { $0.node < $1.node }) {
+      peer.closesWhenAgreed = true
+      run(peer.link.lastLockspaceReleased(), for: peer)
+    }
+  }
+
+  /// Sends the packet as soon as there is a connection. The node must be configured and enabled,
+  /// and a member unless the packet is about status or names; otherwise it is dropped and logged.
+  public func send(_ packet: Packet, to node: NodeID) {
+    guard let peer = peer(node) else { return }
+    run(peer.link.send(packet), for: peer)
+  }
+
+  /// How far the orderly close with the node has come; nil when it is not configured.
+  public func closeState(of node: NodeID) -> PeerLink.CloseState? { peers[node]?.link.state }
+
+  private func peer(_ node: NodeID) -> LockPeer? {
+    eventLoop.assertInEventLoop()
+    if let peer = peers[node] { return peer }
+    warn("lock transport: node \(node) has no configured address")
+    return nil
+  }
+
+  /// Logs at most once a minute.
+  func warn(_ message: String) {
+    if logLimiter.permits(message, at: eventLoop.now) { logger.warning("\(message)") }
+  }
+}

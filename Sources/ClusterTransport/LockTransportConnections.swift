@@ -1,0 +1,145 @@
+import ClusterTypes
+import LockProtocol
+import Logging
+import NIOCore
+
+/// The transport's connections, and the carrying out of what the links decide.
+extension LockTransport: LockConnectionOwner {
+  /// Beyond what the links keep, for acknowledgements and status messages that are not read.
+  private var outputLimit: Int { configuration.limits.unacknowledgedBytes + (16 << 20) }
+
+  func addConnection(to channel: any Channel, dialedPeer: LockPeer?) throws {
+    try channel.pipeline.syncOperations.addHandler(
+      LockConnection(owner: self, dialedPeer: dialedPeer, outputLimit: outputLimit))
+  }
+
+  func connectionOpened(_ connection: LockConnection) {
+    connection.dialedPeer?.attempt = .none
+    let peer =
+      connection.dialedPeer ?? addresses.node(at: connection.remoteAddress).flatMap { peers[$0] }
+    guard let peer else {
+      let source = connection.remoteAddress?.ipAddress ?? "an unknown address"
+      warn("lock transport: refused a connection from \(source): no configured node has it")
+      connection.close()
+      return
+    }
+    guard peer.isEnabled, !isStopped else {
+      if connection.dialedPeer == nil {
+        warn("lock transport: refused a connection from node \(peer.node): it is not enabled")
+      }
+      connection.close()
+      return
+    }
+    if peer.add(connection) { run(peer.link.connected(), for: peer) }
+  }
+
+  func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>) {
+    guard let peer = connection.peer, !peer.isRemoved else { return }
+    peer.backoff.reset()
+    run(peer.link.receive(frame, at: now), for: peer)
+  }
+
+  func connectionReadComplete(_ connection: LockConnection) {
+    guard let peer = connection.peer, !peer.isRemoved else { return }
+    run(peer.link.endReadBatch(), for: peer)
+  }
+
+  func connection(_ connection: LockConnection, failed error: any Error) {
+    guard let peer = connection.peer else { return }
+    warn("lock transport: connection with node \(peer.node) reset: \(error)")
+  }
+
+  func connectionClosed(_ connection: LockConnection) {
+    guard let peer = connection.peer, peer.remove(connection), !peer.isRemoved else { return }
+    // Another connection takes over only after everything unacknowledged has gone out on it.
+    let effects = peer.primary == nil ? peer.link.connectionLost() : peer.link.connected()
+    run(effects, for: peer)
+  }
+
+  private var now: Timestamp { Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds) }
+
+  /// Carries out effects in order. An effect that causes others, because the delegate answers a
+  /// packet at once, is finished first.
+  func run(_ effects: [PeerLink.Effect], for peer: LockPeer) {
+    guard !effects.isEmpty else { return }
+    peer.effects += effects
+    guard !peer.isPerforming else { return }
+    peer.isPerforming = true
+    while !peer.effects.isEmpty {
+      let batch = peer.effects
+      peer.effects = []
+      for effect in batch where !peer.isRemoved { perform(effect, for: peer) }
+    }
+    peer.isPerforming = false
+  }
+
+  private func perform(_ effect: PeerLink.Effect, for peer: LockPeer) {
+    switch effect {
+    case .send(let bytes):
+      guard let connection = peer.primary, !connection.write(bytes) else { return }
+      logger.error("node \(peer.node) does not read what it is sent; resetting the connection")
+      connection.abort()
+    case .deliver(let packet):
+      delegate?.lockTransport(self, received: packet, from: peer.node)
+    case .connect:
+      connect(peer)
+    case .resetConnections:
+      if peer.link.state != .overflowed {
+        warn("messages of node \(peer.node) are missing; resetting its connections to get them")
+      }
+      if peer.connections.isEmpty { connect(peer) } else { peer.abortConnections() }
+    case .closed:
+      if peer.closesWhenAgreed {
+        peer.closesWhenAgreed = false
+        for connection in peer.connections { connection.close() }
+      }
+      delegate?.lockTransport(self, closed: peer.node)
+    case .wake(let moment):
+      schedule(moment, for: peer)
+    case .dropped(let reason):
+      warn("lock transport, node \(peer.node): \(reason)")
+    case .overflowed:
+      logger.error("node \(peer.node) does not acknowledge; it is lost until it has been fenced")
+      delegate?.lockTransport(self, lost: peer.node)
+    }
+  }
+
+  private func schedule(_ moment: Timestamp, for peer: LockPeer) {
+    peer.timer?.cancel()
+    peer.timer = eventLoop.assumeIsolated().scheduleTask(
+      deadline: .uptimeNanoseconds(moment.nanoseconds)
+    ) { [weak self] in
+      guard let self, !peer.isRemoved else { return }
+      run(peer.link.timerFired(at: now), for: peer)
+    }
+  }
+
+  /// Connects unless there is a connection, or an attempt at one.
+  func connect(_ peer: LockPeer) {
+    guard peer.isEnabled, !isStopped, peer.primary == nil, case .none = peer.attempt
+    else { return }
+    let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [weak self] in
+      guard let self, case .scheduled = peer.attempt else { return }
+      peer.attempt = .none
+      guard peer.isEnabled, !isStopped, peer.primary == nil else { return }
+      dial(peer)
+    }
+    peer.attempt = .scheduled(task)
+  }
+
+  private func dial(_ peer: LockPeer) {
+    peer.attempt = .connecting
+    let bound = NIOLoopBound((self, peer), eventLoop: eventLoop)
+    ClusterTransport.connect(
+      from: configuration.address, to: peer.address, eventLoop: eventLoop
+    ) { channel in
+      let (transport, peer) = bound.value
+      try transport.addConnection(to: channel, dialedPeer: peer)
+    }.assumeIsolated().whenFailure { [weak self] error in
+      peer.attempt = .none
+      guard let self, !peer.isRemoved else { return }
+      warn("lock transport: cannot connect to node \(peer.node) at \(peer.address): \(error)")
+      if peer.link.hasWork { connect(peer) }
+    }
+  }
+}

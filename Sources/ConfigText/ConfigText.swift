@@ -1,1 +1,0 @@
-// LVM's configuration text: lvm.conf, the metadata text, lvmlockd's and the admin protocol.

@@ -1,1 +1,0 @@
-// libdevmapper behind the interface that VolumeActivation defines.

@@ -1,1 +1,0 @@
-// The unix sockets on which unmodified lvm commands talk to the daemon.

@@ -1,0 +1,84 @@
+import ClusterTypes
+
+/// What each request asks for. Every path ends with an answer, or leaves somebody who will answer.
+extension LockDaemonMachine {
+  mutating func perform(_ request: LockDaemonRequest, of client: ClientID) {
+    switch request {
+    case .hello: answer(client, .success)
+    case .quit: quit(client)
+    case .info: sendDump(infoText, to: client)
+    case .dump: sendDump(journal.text, to: client)
+    case .runningLockManager:
+      answer(client, isAvailable ? .lockManagerIsDLM : .noLockManagerFound)
+    case .lockGlobal(let wish, let lockType): lockGlobal(wish, lockType: lockType, client)
+    case .lockVolumeGroup(let vg, let wish): lockVolumeGroup(vg, wish, client)
+    case .lockLogicalVolume(let lv, let wish, let isPersistent):
+      lockLogicalVolume(lv, wish, isPersistent: isPersistent, client)
+    case .updateVolumeGroup(let vg, let version): update(vg, version: version, client)
+    case .initializeVolumeGroup(let vg, let lockType):
+      answer(client, initialization(of: vg, lockType: lockType))
+    case .initializeLogicalVolume(_, let lockType):
+      answer(client, lockType == "dlm" ? .success : .unsupportedLockType)
+    case .freeLogicalVolume(let lv): freeLogicalVolume(lv, client)
+    case .queryLogicalVolume(let lv): query(lv.vg, .logicalVolume(uuid: lv.uuid), client)
+    case .queryVolumeGroup(let vg): query(vg, .volumeGroup, client)
+    case .refreshLogicalVolume(let path, uuid: _): refresh(path, client)
+    case .startVolumeGroup(let arguments): start(arguments, client)
+    case .startWait: waitForStarts(client)
+    case .stopVolumeGroup(let vg): stop(vg, client)
+    case .stopAll(let waits, let isForced): stopAll(client, waits: waits, isForced: isForced)
+    case .askBusy(let vg): askMembers(of: vg, for: .busy(client), client)
+    case .freeVolumeGroup(let vg): askMembers(of: vg, for: .free(client), client)
+    case .beginRename(let vg): askMembers(of: vg, for: .rename(client), client)
+    case .kill(let vg): kill(vg, client)
+    case .drop(let vg): drop(vg, client)
+    case .unsupported(let name):
+      log(.info, "\(described(client)) sent \(name), which does not exist for lock type dlm")
+      answer(client, .invalid)
+    case .unknown, .malformed:
+      log(.warning, "\(described(client)) sent a request nobody understands: \(request)")
+      answer(client, .invalid)
+    }
+  }
+
+  private mutating func quit(_ client: ClientID) {
+    guard lockspaces.isEmpty else { return answer(client, .busy) }
+    answer(client, .success)
+    effects.append(.quit)
+  }
+
+  private mutating func sendDump(_ text: [UInt8], to client: ClientID) {
+    guard clients[client]?.pending != nil else { return }
+    clients[client]?.pending = nil
+    effects.append(.reply(client, LockDaemonReply.dump(length: text.count)))
+    if !text.isEmpty { effects.append(.sendDump(text)) }
+  }
+
+  private mutating func initialization(of vg: String, lockType: String?) -> LockDaemonResult {
+    guard lockType == "dlm" else { return .unsupportedLockType }
+    guard isAvailable else { return .noLockManager }
+    guard let name = Lockspace.name(vg: vg) else {
+      log(.error, "VG \(vg) cannot be shared: no lockspace can have its name")
+      return .wrongArguments
+    }
+    return lockspaces[name] == nil ? .success : .exists
+  }
+
+  private mutating func query(_ vg: String, _ resource: ResourceName, _ client: ClientID) {
+    guard let name = Lockspace.name(vg: vg), let lockspace = lockspaces[name],
+      !lockspace.isStopping
+    else { return answer(client, .noLockspace) }
+    guard !lockspace.isKilled else { return answer(client, .killed) }
+    answer(client, .success, mode: lockspace.resources[resource]?.heldMode)
+  }
+
+  private mutating func kill(_ vg: String, _ client: ClientID) {
+    guard let name = Lockspace.name(vg: vg), lockspaces[name] != nil else {
+      return answer(client, .noLockspace)
+    }
+    log(.warning, "VG \(vg): no new locks, as \(described(client)) asked")
+    lockspaces[name]?.isKilled = true
+    answer(client, .success)
+    forEachResource(of: name) { $0.refuseWaiting(.killed, $1) }
+  }
+}

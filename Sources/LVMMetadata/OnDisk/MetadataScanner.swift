@@ -1,0 +1,140 @@
+/// Finds physical volumes and volume groups on devices, as LVM does (lvm2-metadata 4).
+public enum MetadataScanner {
+  /// Which text of an area is read.
+  public enum Slot: Sendable {
+    case committed
+    /// The text of a change under way where there is one, else the committed one. Only for those
+    /// who take part in the change and know that its lock is held.
+    case precommitted
+  }
+
+  /// Reads labels and metadata of `devices`. Faults of single devices become warnings.
+  public static func scan(
+    _ devices: [any MetadataDevice], slot: Slot = .committed
+  ) -> MetadataScan {
+    var scan = MetadataScan()
+    var texts = TextCache()
+    for device in devices {
+      do throws(MetadataDeviceError) {
+        guard let volume = try read(device, slot: slot, texts: &texts, &scan.warnings) else {
+          continue
+        }
+        scan.physicalVolumes.append(volume)
+      } catch {
+        scan.warnings.append(.unreadableDevice(error))
+      }
+    }
+    GroupAssembly(scan: scan).assemble(into: &scan)
+    return scan
+  }
+
+  /// Reads one group again; nil when none of `devices` has metadata of it.
+  public static func readGroup(
+    id: LVMIdentifier, from devices: [any MetadataDevice], slot: Slot = .committed
+  ) -> ScannedVolumeGroup? {
+    scan(devices, slot: slot).group(id: id)
+  }
+
+  /// Nil when the device has no label.
+  private static func read(
+    _ device: any MetadataDevice, slot: Slot, texts: inout TextCache,
+    _ warnings: inout [MetadataWarning]
+  ) throws(MetadataDeviceError) -> ScannedPhysicalVolume? {
+    let labelBytes = PhysicalVolumeLabel.sectorCount * PhysicalVolumeLabel.sectorSize
+    guard device.sizeBytes >= UInt64(labelBytes) else { return nil }
+    let sectors = try device.read(at: 0, count: labelBytes)
+    guard
+      let label = PhysicalVolumeLabel.find(in: sectors, device: device.name, warnings: &warnings)
+    else { return nil }
+    var volume = ScannedPhysicalVolume(device: device, label: label, areas: [])
+    for area in label.metadataAreas.prefix(2) {
+      let state = read(area, of: device, slot: slot, texts: &texts)
+      switch state {
+      case .unusable(let error), .damaged(_, let error):
+        warnings.append(.unusableArea(device: device.name, offset: area.offset, error))
+      case .ignored, .empty, .text: break
+      }
+      volume.areas.append(ScannedArea(area: area, state: state))
+    }
+    return volume
+  }
+
+  private static func read(
+    _ area: DiskArea, of device: any MetadataDevice, slot: Slot, texts: inout TextCache
+  ) -> ScannedArea.State {
+    let header: MetadataAreaHeader
+    do {
+      header = try readHeader(of: area, on: device)
+    } catch {
+      return .unusable(error)
+    }
+    if header.isIgnored { return .ignored(header) }
+    guard let location = header.location(slot) else { return .empty(header) }
+    do throws(MetadataAreaError) {
+      return .text(header, try texts.text(at: location, header, device), location)
+    } catch {
+      // Once more: a writer may have been at work between the header and the text.
+      if let again = try? readHeader(of: area, on: device), let location = again.location(slot),
+        let text = try? texts.text(at: location, again, device)
+      {
+        return .text(again, text, location)
+      }
+      return .damaged(header, error)
+    }
+  }
+
+  /// Reads and checks the header of a metadata area.
+  static func readHeader(
+    of area: DiskArea, on device: any MetadataDevice
+  ) throws(MetadataAreaError) -> MetadataAreaHeader {
+    let bytes: [UInt8]
+    do {
+      bytes = try device.read(at: area.offset, count: MetadataAreaHeader.encodedSize)
+    } catch {
+      throw .device(error)
+    }
+    let header = try MetadataAreaHeader(parsing: bytes, start: area.offset)
+    guard header.start + header.size <= device.sizeBytes else { throw .wrongSize(header.size) }
+    return header
+  }
+}
+
+extension MetadataAreaHeader {
+  /// The text that `slot` selects; a precommitted one must be another one than the committed.
+  fileprivate func location(_ slot: MetadataScanner.Slot) -> TextLocation? {
+    switch slot {
+    case .committed: break
+    case .precommitted:
+      if let precommitted, precommitted.size != 0, precommitted.offset != committed?.offset {
+        return precommitted
+      }
+    }
+    return committed
+  }
+}
+
+/// Texts that were parsed already: the PVs of a group normally hold the same one.
+private struct TextCache {
+  private struct Key: Hashable {
+    let checksum: UInt32
+    let size: UInt64
+  }
+
+  private var texts: [Key: (bytes: [UInt8], text: MetadataText)] = [:]
+
+  /// Reads the bytes in any case, since damage shows only there; parses what is new.
+  mutating func text(
+    at location: TextLocation, _ header: MetadataAreaHeader, _ device: any MetadataDevice
+  ) throws(MetadataAreaError) -> MetadataText {
+    let bytes = try CircularText(header: header).read(location, from: device)
+    let key = Key(checksum: location.checksum, size: location.size)
+    if let known = texts[key], known.bytes == bytes { return known.text }
+    do {
+      let text = try MetadataText(parsing: bytes)
+      texts[key] = (bytes, text)
+      return text
+    } catch {
+      throw .text(error)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import ClusterTypes
+import LockProtocol
+
+/// Whose application holds a lock.
+enum LockOwner: Hashable, Sendable {
+  case here(LockHandle)
+  case node(NodeID)
+}
+
+/// What an owner waits for before a request can be taken to the master, or after (dlm-wire 12).
+enum Outstanding: Hashable, Sendable {
+  case nothing
+  /// The answer to a message of that type, sent to `node`.
+  case reply(LockMessageType, from: NodeID)
+  /// A new request that waits until an earlier one of this node has found the master.
+  case behindFirst
+  /// A new request that reached the wrong node and pauses before the next try.
+  case pause
+}
+
+/// Cancels and unlocks that overtook another operation of the same lock (dlm-wire 12).
+struct Overlap: OptionSet, Hashable, Sendable {
+  let rawValue: UInt8
+  static let cancel = Self(rawValue: 1)
+  static let unlock = Self(rawValue: 2)
+}
+
+/// One lock as this node knows it, as owner, as master or as both.
+struct Lock: Sendable {
+  var id: LockID
+  var resource: ResourceID
+  var owner: LockOwner
+  /// The id at the other side: at the master for an owner, at the owner for a master.
+  var remoteID: LockID = .none
+  var processID: UInt32
+  var flags: LockFlags
+  var statusFlags: LockStatusFlags = []
+  /// Only the low 16 bits of the wire.
+  var messageFlags: LockMessageFlags
+  var callbacks: LockCallbacks
+  var granted: LockMode = .iv
+  var requested: LockMode = .iv
+  var queue: QueueStatus = .unqueued
+  /// The strongest mode of which the owner was told that it blocks it (dlm-wire 10).
+  var highestBlocked: LockMode = .nl
+  /// Present once an operation used `.valueBlock`.
+  var valueBlock: [UInt8]?
+  var lvbSequence: UInt32 = 0
+  /// When the present operation began, or the present mode was granted.
+  var since: Timestamp
+
+  // What follows is the owner's.
+
+  var outstanding: Outstanding = .nothing
+  /// The node of the last `Outstanding.reply`: an overlap's answer comes from there too.
+  var waitedFor: NodeID?
+  var overlap: Overlap = []
+  /// The operation is done anew after the recovery (dlm-wire 15.4).
+  var isResent = false
+  /// The mode held at the last completion: tells stale blocking callbacks.
+  var completedMode: LockMode = .iv
+
+  var handle: LockHandle? {
+    switch owner {
+    case .here(let handle): handle
+    case .node: nil
+    }
+  }
+
+  var isOrphan: Bool { messageFlags.contains(.orphan) }
+  var isBusy: Bool { outstanding != .nothing || !overlap.isEmpty }
+}
+
+extension Lock {
+  /// Fills the free slots of a `LockTable`.
+  static let vacant = Lock(
+    id: .none, resource: .none, owner: .here(LockHandle(0)), processID: 0, flags: [],
+    messageFlags: [], callbacks: [], since: Timestamp(nanoseconds: 0))
+}

@@ -1,1 +1,0 @@
-// The distributed lock manager as a pure state machine.

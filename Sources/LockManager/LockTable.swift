@@ -1,0 +1,59 @@
+import LockProtocol
+
+/// All locks of a lockspace, by their id.
+///
+/// An id is a slot in an array and, in its upper bits, how often the slot was used before, so that
+/// an answer to a lock that is gone does not hit its successor.
+struct LockTable: Sendable {
+  private static let slotBits: UInt32 = 22
+  private static let slotMask: UInt32 = 1 << slotBits - 1
+
+  /// A vacant slot holds `Lock.vacant`. Slot 0 always does: id 0 means no lock.
+  private var slots: [Lock] = [.vacant]
+  private var freeIDs: [LockID] = []
+  private(set) var count = 0
+
+  /// Nil when all ids are taken.
+  mutating func insert(_ make: (LockID) -> Lock) -> LockID? {
+    let id: LockID
+    if let free = freeIDs.popLast() {
+      id = free
+    } else {
+      guard slots.count <= Self.slotMask else { return nil }
+      id = LockID(UInt32(slots.count))
+      slots.append(.vacant)
+    }
+    slots[Self.slot(id)] = make(id)
+    count += 1
+    return id
+  }
+
+  mutating func remove(_ id: LockID) {
+    precondition(contains(id), "lock \(id) removed twice")
+    slots[Self.slot(id)] = .vacant
+    freeIDs.append(LockID(id.rawValue &+ 1 << Self.slotBits))
+    count -= 1
+  }
+
+  func contains(_ id: LockID) -> Bool {
+    let slot = Self.slot(id)
+    return id != .none && slot < slots.count && slots[slot].id == id
+  }
+
+  /// `id` must be that of a live lock.
+  subscript(id: LockID) -> Lock {
+    _read {
+      precondition(contains(id), "no lock \(id)")
+      yield slots[Self.slot(id)]
+    }
+    _modify {
+      precondition(contains(id), "no lock \(id)")
+      yield &slots[Self.slot(id)]
+    }
+  }
+
+  /// Ids of all locks, in the order of their slots.
+  var ids: [LockID] { slots.lazy.map(\.id).filter { $0 != .none } }
+
+  private static func slot(_ id: LockID) -> Int { Int(id.rawValue & slotMask) }
+}

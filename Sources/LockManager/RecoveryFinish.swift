@@ -1,0 +1,90 @@
+import ClusterTypes
+import LockProtocol
+
+/// When all locks are rebuilt: value blocks and half-known conversions (dlm-wire 15.6), then the
+/// last barrier, and locking again (15.7, 15.8).
+extension LockspaceMachine {
+  mutating func finishResources() {
+    for resource in recovery.snapshot {
+      let marks = resources[resource].marks
+      if isMaster(of: resource) {
+        if marks.contains(.middleConversion) { resolveMiddleConversions(on: resource) }
+        if marks.contains(.newMaster) {
+          recoverValueBlock(of: resource)
+          if !resources[resource].converting.isEmpty || !resources[resource].waiting.isEmpty {
+            resources[resource].marks.insert(.grantPass)
+          }
+        } else if marks.contains(.lvbLost) {
+          resources[resource].isValueNotValid = true
+        }
+      } else {
+        resources[resource].isValueNotValid = false
+      }
+      resources[resource].marks.subtract([.middleConversion, .lvbLost, .newMaster])
+    }
+  }
+
+  /// Somebody else's granted PR or CW tells which of the two the converting locks still hold.
+  private mutating func resolveMiddleConversions(on resource: ResourceID) {
+    let granted = resources[resource].granted.lazy.map { [locks] in locks[$0].granted }
+      .first { $0 == .pr || $0 == .cw }
+    for id in resources[resource].converting where locks[id].granted == .iv {
+      locks[id].granted = granted ?? locks[id].requested
+    }
+  }
+
+  /// A holder of more than CR has the newest contents. Where only NL and CR are left nobody knows
+  /// whether there were newer ones.
+  private mutating func recoverValueBlock(of resource: ResourceID) {
+    let candidates = (resources[resource].granted + resources[resource].converting).filter {
+      locks[$0].flags.contains(.valueBlock)
+    }
+    guard !candidates.isEmpty else { return }
+    if let holder = candidates.first(where: { locks[$0].granted > .cr }) {
+      resources[resource].valueBlock = locks[holder].valueBlock ?? emptyValueBlock
+      resources[resource].lvbSequence = locks[holder].lvbSequence
+      return
+    }
+    resources[resource].isValueNotValid = true
+    resources[resource].valueBlock = emptyValueBlock
+    resources[resource].lvbSequence = 0
+    for id in candidates {
+      let sequence = locks[id].lvbSequence
+      guard Int32(bitPattern: sequence &- resources[resource].lvbSequence) >= 0 else { continue }
+      resources[resource].valueBlock = locks[id].valueBlock ?? emptyValueBlock
+      resources[resource].lvbSequence = sequence
+    }
+  }
+
+  /// What departed nodes asked, and directory traffic of the old members, means nothing any more.
+  mutating func dropStaleRequests() {
+    let departed = recovery.departed
+    requestQueue.removeAll { message in
+      departed.contains(message.sender)
+        || [.lookup, .lookupReply, .remove].contains(message.type)
+    }
+  }
+
+  mutating func enableLocking() {
+    recovery.departed = []
+    recovery.giveUpWaiting()
+    releaseSnapshot()
+    recovery.phase = .running
+    effects.append(contentsOf: heldCallbacks)
+    heldCallbacks = []
+    effects.append(.recovered(generation: recovery.generation, slots: recovery.slots))
+
+    let queued = requestQueue
+    requestQueue = []
+    for message in queued { process(message) }
+    resendOperations()
+    for resource in resources.ids where resources[resource].marks.contains(.grantPass) {
+      grantOthers(on: resource)
+      resources[resource].marks.remove(.grantPass)
+      if isMaster(of: resource) { masterFound(on: resource) }
+    }
+    let calls = heldCalls
+    heldCalls = []
+    for call in calls { take(call: call) }
+  }
+}

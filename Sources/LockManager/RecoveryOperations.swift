@@ -1,0 +1,69 @@
+import ClusterTypes
+import LockProtocol
+
+/// What becomes of operations whose answer will not come (dlm-wire 15.4), and how they are done
+/// anew when locking is enabled again (15.8, step 2).
+extension LockspaceMachine {
+  mutating func recoverOperations() {
+    for id in locks.ids where locks[id].handle != nil && locks[id].isBusy {
+      recoverOperation(id)
+    }
+  }
+
+  private mutating func recoverOperation(_ id: LockID) {
+    if case .reply(.lookup, _) = locks[id].outstanding {
+      locks[id].isResent = true
+      return
+    }
+    guard let node = locks[id].waitedFor, recovery.departed.contains(node) else { return }
+    switch locks[id].outstanding {
+    case .reply(.request, _), .reply(.convert, _):
+      locks[id].isResent = true
+    case .reply(.unlock, _):
+      releaseAndForget(id)
+    case .reply, .nothing:
+      // Only cancel and unlock are left of the operation. The dead master's copy is gone with it,
+      // so an unlock is done, and a cancel takes back what was not granted.
+      if locks[id].overlap.contains(.unlock) { return releaseAndForget(id) }
+      locks[id].outstanding = .nothing
+      locks[id].overlap = []
+      revertOwn(id)
+    case .behindFirst, .pause: break
+    }
+  }
+
+  mutating func resendOperations() {
+    let resent = locks.ids.filter { locks[$0].isResent }
+      .sorted { (locks[$0].since, $0) < (locks[$1].since, $1) }
+    for id in resent where locks.contains(id) && locks[id].isResent { resend(id) }
+  }
+
+  private mutating func resend(_ id: LockID) {
+    locks[id].isResent = false
+    guard case .reply(let type, _) = locks[id].outstanding else { return }
+    let overlap = locks[id].overlap
+    switch type {
+    case .request, .lookup:
+      if overlap.isEmpty { request(id) } else { completeOverlap(id) }
+    case .convert:
+      locks[id].outstanding = .nothing
+      locks[id].overlap = []
+      resendConversion(id, overlap)
+    case .unlock, .cancel, .requestReply, .convertReply, .unlockReply, .cancelReply, .grant,
+      .blocking, .remove, .lookupReply, .purge:
+      preconditionFailure("a \(type) is not done anew")
+    }
+  }
+
+  /// An unlock that overtook the conversion goes before a cancel: the caller waits for its answer.
+  private mutating func resendConversion(_ id: LockID, _ overlap: Overlap) {
+    if overlap.isEmpty { return convert(id) }
+    locks[id].requested = .iv
+    if overlap.contains(.unlock) {
+      locks[id].flags.insert(.forceUnlock)
+      unlock(id)
+    } else {
+      complete(id, .cancelled)
+    }
+  }
+}

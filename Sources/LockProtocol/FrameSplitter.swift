@@ -1,0 +1,34 @@
+/// Cuts a TCP stream into whole messages (dlm-wire 3).
+///
+/// Holds at most one incomplete message beside what was appended last. After an error the stream
+/// is worthless: the connection must be reset.
+public struct FrameSplitter: Sendable {
+  @usableFromInline var buffer: [UInt8] = []
+  @usableFromInline var start = 0
+
+  public init() {}
+
+  /// Bytes that wait for the rest of their message.
+  public var pendingByteCount: Int { buffer.count - start }
+
+  @inlinable
+  public mutating func append(_ bytes: some Sequence<UInt8>) {
+    if start > 0 {
+      buffer.removeFirst(start)
+      start = 0
+    }
+    buffer.append(contentsOf: bytes)
+  }
+
+  /// The next whole message, or nil until more bytes have come.
+  ///
+  /// - Throws: `length` when the stream announces a message that no node may send.
+  public mutating func next() throws(FrameDecodingError) -> ArraySlice<UInt8>? {
+    guard pendingByteCount >= Frame.headerLength else { return nil }
+    let length = Int(buffer[start + 12]) | Int(buffer[start + 13]) << 8
+    guard Frame.lengthRange.contains(length) else { throw .length(length) }
+    guard pendingByteCount >= length else { return nil }
+    defer { start += length }
+    return buffer[start..<(start + length)]
+  }
+}

@@ -1,1 +1,0 @@
-// The wire format of the Linux kernel's fs/dlm, and its reliability layer.

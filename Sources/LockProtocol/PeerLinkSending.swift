@@ -1,0 +1,110 @@
+import ClusterTypes
+
+/// What this node wants to send, and the connection to send it on.
+extension PeerLink {
+  /// Sends a packet of this node, or keeps it until it can be sent.
+  public mutating func send(_ packet: Packet) -> [Effect] {
+    precondition(packet.sender == local, "a packet of node \(packet.sender) from node \(local)")
+    switch state {
+    case .established: break
+    case .closed:
+      // A node that is no member yet may ask for the status; nothing else goes there.
+      guard packet.isBare else { return [.dropped(.peerLeaving(state))] }
+    case .finWait1, .finWait2, .closeWait, .closing, .lastAck:
+      // The peer would take a status message for "shutdown stuck" (dlm-wire 5.4). After our own
+      // finish nothing sequenced may follow; in closeWait it still may.
+      guard state == .closeWait, !packet.isBare else { return [.dropped(.peerLeaving(state))] }
+    case .overflowed:
+      return [.dropped(.peerLeaving(state))]
+    }
+    var effects: [Effect] = []
+    transmit(packet, into: &effects)
+    return effects
+  }
+
+  /// A connection to send on is there, a first or another one.
+  public mutating func connected() -> [Effect] {
+    isConnected = true
+    guard state != .overflowed else { return [] }
+    // Whatever the last connection may have lost goes first; newer messages follow it.
+    var effects = queue.unacknowledged.map(Effect.send)
+    effects += waitingForConnection.map(Effect.send)
+    waitingForConnection = []
+    return effects
+  }
+
+  /// No connection is left to send on.
+  public mutating func connectionLost() -> [Effect] {
+    isConnected = false
+    return hasWork ? [.connect] : []
+  }
+
+  /// Something waits for a connection.
+  public var hasWork: Bool {
+    state != .overflowed && !(queue.isEmpty && waitingForConnection.isEmpty)
+  }
+
+  mutating func transmit(_ packet: Packet, into effects: inout [Effect]) {
+    if packet.isBare {
+      transmitBare(Frame(.bare(packet), sender: local, version: localVersion), into: &effects)
+      return
+    }
+    switch isSequenced {
+    case nil:
+      waitingForVersion.append(packet)
+      if waitingForVersion.count > limits.unacknowledgedCount { overflow(into: &effects) }
+    case true:
+      transmitSequenced(into: &effects) { .sequenced($0, packet) }
+    case false:
+      transmitBare(Frame(.bare(packet), sender: local, version: localVersion), into: &effects)
+    }
+  }
+
+  mutating func transmitFinish(into effects: inout [Effect]) {
+    finishSequence = queue.nextSequence
+    transmitSequenced(into: &effects) { .finish($0) }
+  }
+
+  private mutating func transmitSequenced(
+    into effects: inout [Effect], _ content: (UInt32) -> Frame.Content
+  ) {
+    let bytes = queue.append {
+      Frame(content($0), sender: local, version: localVersion).encoded()
+    }
+    if queue.count > limits.unacknowledgedCount || queue.byteCount > limits.unacknowledgedBytes {
+      overflow(into: &effects)
+    } else {
+      effects.append(isConnected ? .send(bytes) : .connect)
+    }
+  }
+
+  private mutating func transmitBare(_ frame: Frame, into effects: inout [Effect]) {
+    if isConnected {
+      effects.append(.send(frame.encoded()))
+      return
+    }
+    waitingForConnection.append(frame.encoded())
+    effects.append(.connect)
+    if isSequenced == false {
+      // Everything is bare for this peer, and nothing of it will be repeated.
+      if waitingForConnection.count > limits.unacknowledgedCount { overflow(into: &effects) }
+    } else if waitingForConnection.count > limits.waitingBareCount {
+      waitingForConnection.removeFirst()
+    }
+  }
+
+  mutating func transmitAcknowledgement(into effects: inout [Effect]) {
+    owesAcknowledgement = false
+    // Without a connection there is nobody to tell: the peer retransmits and is told then.
+    guard isConnected else { return }
+    let frame = Frame(
+      .acknowledgement(expectedSequence), sender: local, version: localVersion)
+    effects.append(.send(frame.encoded()))
+  }
+
+  private mutating func overflow(into effects: inout [Effect]) {
+    reset(to: .overflowed)
+    waitingForConnection = []
+    effects += [.resetConnections, .overflowed]
+  }
+}

@@ -1,1 +1,0 @@
-// From a VG model to mapped devices, and from there to ordered device-mapper operations.

@@ -1,0 +1,213 @@
+import ClusterTypes
+
+/// Carries one change through all nodes of a volume group's lockspace.
+///
+/// It runs on the node that got the request, which holds the volume group's cluster lock in EX
+/// from before `start` until `finished`. Order of the steps: precommit, prepare everywhere,
+/// suspend everywhere, commit, resume everywhere. A step begins only when every participant has
+/// confirmed the one before, so no node runs on a new mapping while another runs on the old.
+///
+/// Before the commit anything that goes wrong leads to `abandon` everywhere. The commit is the
+/// point of no return: afterwards the coordinator only waits, and names whom it waits for.
+/// Without quorum it begins no step: another part of the cluster may have taken over.
+public struct ChangeCoordinator: Sendable {
+  public enum Effect: Equatable, Sendable {
+    case runJob(VolumeJob)
+    /// To a participant; the node itself is one, and its messages are handed over locally.
+    case send(CoordinationMessage, to: NodeInstance)
+    /// A sentence for the log and for the client that waits.
+    case report(String)
+    case finished(ChangeResult)
+  }
+
+  enum Phase: Equatable {
+    case new
+    case precommitting
+    /// Written, or failed to be; for a refresh nothing had to be.
+    case precommitted
+    /// The sets hold the participants that have not answered.
+    case preparing(Set<NodeInstance>)
+    case suspending(Set<NodeInstance>)
+    case committing
+    /// The commit may have reached the disk or not; it is tried again, and everybody waits.
+    case commitUncertain(retryAt: Timestamp)
+    case resuming(Set<NodeInstance>)
+    case abandoning(Set<NodeInstance>, ChangeFailure, reverting: Bool)
+    case finished
+  }
+
+  public let change: VolumeChange
+  /// Everybody who has to take part and is not known to be dead.
+  var participants: Set<NodeInstance>
+  /// Participants that left the view and are not fenced yet.
+  var removed: Set<NodeInstance> = []
+  var hasQuorum = true
+  /// The first thing that went wrong before the commit. Acted upon when there is quorum.
+  var failure: ChangeFailure?
+  var phase = Phase.new
+  var suspendedMilliseconds: [NodeInstance: UInt64] = [:]
+  var warnings: [String] = []
+  let timing: CoordinationTiming
+  var phaseBegan = Timestamp(nanoseconds: 0)
+  var resendAt = Timestamp(nanoseconds: 0)
+  var reportAt = Timestamp(nanoseconds: 0)
+
+  /// `participants`: the members of the volume group's lockspace, this node included.
+  public init(
+    change: VolumeChange, participants: Set<NodeInstance>,
+    timing: CoordinationTiming = CoordinationTiming()
+  ) {
+    self.change = change
+    self.participants = participants
+    self.timing = timing
+  }
+
+  /// Begins. Call once.
+  public mutating func start(at now: Timestamp) -> [Effect] {
+    precondition(phase == .new, "a coordinator starts once")
+    guard change.kind.changesMetadata else {
+      enter(.precommitted, at: now)
+      return advance(at: now)
+    }
+    enter(.precommitting, at: now)
+    return [.runJob(.writePrecommitted(change))]
+  }
+
+  public mutating func handle(_ input: CoordinationInput, at now: Timestamp) -> [Effect] {
+    guard phase != .new, phase != .finished else { return [] }
+    var effects: [Effect] = []
+    switch input {
+    case .message(let message, let sender): effects += receive(message, from: sender)
+    case .jobFinished(let job, let result): effects += finish(job, result, at: now)
+    case .nodeRemoved(let node): effects += remove(node)
+    case .nodeFenced(let node): effects += forget(node)
+    case .quorum(let quorate): effects += changeQuorum(to: quorate)
+    case .wake: effects += wake(at: now)
+    }
+    return effects + advance(at: now)
+  }
+
+  /// Gives the change up if it is not yet committed, for instance because the client went away.
+  public mutating func cancel(reason: String, at now: Timestamp) -> [Effect] {
+    noteFailure(ChangeFailure(node: nil, reason: reason))
+    return phase == .new ? [] : advance(at: now)
+  }
+
+  /// When `.wake` is due next; nil when nothing is being waited for.
+  public var nextWake: Timestamp? {
+    switch phase {
+    case .new, .finished: nil
+    case .precommitting, .precommitted, .committing: reportAt
+    case .commitUncertain(let retryAt): min(retryAt, reportAt)
+    case .preparing: min(resendAt, reportAt, deadline)
+    case .suspending: min(resendAt, reportAt, deadline)
+    case .resuming, .abandoning: min(resendAt, reportAt)
+    }
+  }
+
+  /// Whom or what the change waits for, as one sentence; nil when it is over or not begun.
+  public var waitingFor: String? {
+    switch phase {
+    case .new, .finished: return nil
+    case .precommitting: return "\(change) writes precommitted metadata."
+    case .precommitted: return "\(change) waits for quorum."
+    case .preparing(let missing): return waiting("prepare", missing)
+    case .suspending(let missing): return waiting("suspend", missing)
+    case .committing: return "\(change) commits the metadata."
+    case .commitUncertain:
+      return "\(change) is suspended on all nodes: it is unknown whether the commit reached the "
+        + "disks."
+    case .resuming(let missing): return waiting("resume on the new mapping", missing)
+    case .abandoning(let missing, _, let reverting):
+      return missing.isEmpty && reverting
+        ? "\(change) clears the precommitted metadata."
+        : waiting("go back to the old mapping", missing)
+    }
+  }
+
+  func waiting(_ step: String, _ missing: Set<NodeInstance>) -> String {
+    guard !missing.isEmpty else { return "\(change) waits for quorum." }
+    let names = missing.sorted().map { node in
+      removed.contains(node) ? "node \(node.node) to be fenced" : "node \(node.node) to \(step)"
+    }
+    return "\(change) waits for " + names.joined(separator: ", ") + "."
+  }
+
+  var deadline: Timestamp {
+    if case .suspending = phase { return phaseBegan + timing.suspendLimit }
+    return phaseBegan + timing.prepareLimit
+  }
+}
+
+extension ChangeCoordinator {
+  mutating func enter(_ next: Phase, at now: Timestamp) {
+    phase = next
+    phaseBegan = now
+    resendAt = now + timing.resendInterval
+    reportAt = now + timing.reportInterval
+  }
+
+  func send(
+    _ message: CoordinationMessage, to nodes: Set<NodeInstance>
+  ) -> [Effect] {
+    nodes.subtracting(removed).sorted().map { .send(message, to: $0) }
+  }
+
+  /// Takes the next step if the present one is complete.
+  mutating func advance(at now: Timestamp) -> [Effect] {
+    switch phase {
+    case .new, .precommitting, .committing, .commitUncertain, .finished: return []
+    case .precommitted:
+      guard hasQuorum else { return [] }
+      if let failure { return abandon(failure, at: now) }
+      enter(.preparing(participants), at: now)
+      return send(.prepare(change), to: participants)
+    case .preparing(let missing):
+      guard hasQuorum else { return [] }
+      if let failure { return abandon(failure, at: now) }
+      guard missing.isEmpty else { return [] }
+      enter(.suspending(participants), at: now)
+      return send(.suspend(change.id), to: participants)
+    case .suspending(let missing):
+      guard hasQuorum else { return [] }
+      if let failure { return abandon(failure, at: now) }
+      guard missing.isEmpty else { return [] }
+      guard change.kind.changesMetadata else { return resume(at: now) }
+      enter(.committing, at: now)
+      return [.runJob(.commit(change))]
+    case .resuming(let missing):
+      return missing.isEmpty ? finish(.committed) : []
+    case .abandoning(let missing, let failure, let reverting):
+      return missing.isEmpty && !reverting ? finish(.aborted(failure)) : []
+    }
+  }
+
+  mutating func resume(at now: Timestamp) -> [Effect] {
+    enter(.resuming(participants), at: now)
+    return send(.resume(change.id), to: participants) + advance(at: now)
+  }
+
+  /// Everybody goes back to the old mapping. Nobody has to wait for the disk: as this coordinator
+  /// will not commit, the committed metadata stays the old one whatever becomes of slot 1.
+  mutating func abandon(_ failure: ChangeFailure, at now: Timestamp) -> [Effect] {
+    let writes = change.kind.changesMetadata
+    enter(.abandoning(participants, failure, reverting: writes), at: now)
+    return [.report("\(change) is given up. \(failure)")]
+      + send(.abandon(change), to: participants)
+      + (writes ? [.runJob(.revert(change))] : []) + advance(at: now)
+  }
+
+  mutating func finish(_ outcome: ChangeResult.Outcome) -> [Effect] {
+    phase = .finished
+    return [
+      .finished(
+        ChangeResult(
+          change: change, outcome: outcome, suspendedMilliseconds: suspendedMilliseconds,
+          warnings: warnings))
+    ]
+  }
+
+  mutating func noteFailure(_ new: ChangeFailure) {
+    if failure == nil { failure = new }
+  }
+}

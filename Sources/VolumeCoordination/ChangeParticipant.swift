@@ -1,0 +1,128 @@
+import ClusterTypes
+
+/// Follows the changes and reloads of all volume groups on one node.
+///
+/// For each volume group at most one change is open. It ends by the coordinator's word, `resume`
+/// or `abandon`, or, when the coordinator is fenced, by what the disk says. Until then the
+/// participant keeps what it has, suspended devices included: a coordinator that only cannot be
+/// reached may still commit. `resume`, `abandon` and `recover` are tried again until they succeed.
+///
+/// What was ended stays known, so that a message that comes late or twice is answered and never
+/// carried out again.
+public struct ChangeParticipant: Sendable {
+  public enum Effect: Equatable, Sendable {
+    case runJob(VolumeJob)
+    case send(CoordinationMessage, to: NodeInstance)
+    case report(String)
+  }
+
+  enum Activity: Equatable, Sendable {
+    case change(OpenChange)
+    case reload(ReloadRequest)
+  }
+
+  /// How the newest change of one coordinator in one volume group ended.
+  enum Ending: Equatable, Sendable {
+    case resumed(milliseconds: UInt64)
+    case abandoned(milliseconds: UInt64)
+    case recovered
+  }
+
+  struct Closed: Equatable, Sendable {
+    let number: UInt64
+    let ending: Ending
+  }
+
+  let node: NodeInstance
+  let timing: CoordinationTiming
+  /// By volume group UUID.
+  var activities: [String: Activity] = [:]
+  /// Reloads that came while a change was open: one per volume group, the newest.
+  var heldReloads: [String: ReloadRequest] = [:]
+  /// By volume group UUID, then by coordinator; entries of fenced coordinators are dropped.
+  var closed: [String: [NodeInstance: Closed]] = [:]
+  /// The newest answered reload of each volume group.
+  var answeredReloads: [String: (id: VolumeRequestID, answer: CoordinationMessage)] = [:]
+  /// Nodes that left the view and are not fenced: they may open nothing.
+  var removed: Set<NodeInstance> = []
+  /// The newest life of each node that is known to have ended.
+  var ended: [NodeID: Incarnation] = [:]
+  var hasQuorum = true
+
+  public init(node: NodeInstance, timing: CoordinationTiming = CoordinationTiming()) {
+    self.node = node
+    self.timing = timing
+  }
+
+  /// Whether a change or a reload of the volume group is under way on this node.
+  public func isBusy(volumeGroupID: String) -> Bool { activities[volumeGroupID] != nil }
+
+  /// Whether a change whose coordinator is dead, or a leftover of an earlier life, is still being
+  /// settled on this node: until then nobody may get the volume group's lock.
+  public func isRecovering(volumeGroup: String) -> Bool {
+    activities.values.contains { activity in
+      guard case .change(let open) = activity, open.volumeGroup == volumeGroup else { return false }
+      return open.change.map { isDead($0.id.origin) } ?? true
+    }
+  }
+
+  /// One sentence for each change that is open, sorted.
+  public var openChanges: [String] {
+    activities.values.compactMap { activity in
+      switch activity {
+      case .change(let open): "On this node \(open.name) is open: \(open.stateText)."
+      case .reload: nil
+      }
+    }.sorted()
+  }
+
+  /// When `.wake` is due next; nil when nothing has to be tried again.
+  public var nextWake: Timestamp? {
+    activities.values.compactMap { activity in
+      if case .change(let open) = activity, case .retrying(_, let moment, _) = open.state {
+        return moment
+      }
+      return nil
+    }.min()
+  }
+
+  /// The daemon has started and found devices of the volume group suspended, or with inactive
+  /// tables. The caller holds the volume group's lock in PR at least, so nobody is changing it.
+  public mutating func recoverLeftovers(
+    volumeGroup: String, volumeGroupID: String
+  ) -> [Effect] {
+    guard activities[volumeGroupID] == nil else {
+      return [.report("\(volumeGroup) is busy on this node; nothing is left over.")]
+    }
+    activities[volumeGroupID] = .change(OpenChange(leftoversOf: volumeGroup, id: volumeGroupID))
+    return [
+      .report("\(volumeGroup) was left half changed by an earlier life; following the disk."),
+      .runJob(.recover(volumeGroup: volumeGroup, volumeGroupID: volumeGroupID, change: nil)),
+    ]
+  }
+
+  public mutating func handle(_ input: CoordinationInput, at now: Timestamp) -> [Effect] {
+    switch input {
+    case .message(let message, let sender): receive(message, from: sender, at: now)
+    case .jobFinished(let job, let result): finish(job, result, at: now)
+    case .nodeRemoved(let node): remove(node)
+    case .nodeFenced(let node): forget(node, at: now)
+    case .quorum(let quorate): changeQuorum(to: quorate)
+    case .wake: wake(at: now)
+    }
+  }
+
+  func isDead(_ instance: NodeInstance) -> Bool {
+    ended[instance.node].map { instance.incarnation <= $0 } ?? false
+  }
+
+  func openChange(_ volumeGroupID: String) -> OpenChange? {
+    if case .change(let open) = activities[volumeGroupID] { return open }
+    return nil
+  }
+
+  func openChange(withID id: VolumeRequestID) -> OpenChange? {
+    for case .change(let open) in activities.values where open.change?.id == id { return open }
+    return nil
+  }
+}

@@ -1,0 +1,43 @@
+import ClusterTypes
+
+/// What happens to a machine of this module. Each machine ignores what does not concern it, so
+/// the daemon may offer every input to all of them.
+public enum CoordinationInput: Equatable, Sendable {
+  case message(CoordinationMessage, from: NodeInstance)
+  case jobFinished(VolumeJob, VolumeJobResult)
+  /// The node left the view. It may still write to shared disks.
+  case nodeRemoved(NodeInstance)
+  /// Nothing of this instance acts any more: it was fenced, or has shown that it started anew.
+  case nodeFenced(NodeInstance)
+  /// Whether this node is in a view with quorum.
+  case quorum(Bool)
+  /// `nextWake` has come.
+  case wake
+}
+
+/// How patient the machines are. None of these makes a machine release anything early: they
+/// decide when to repeat a message, when to complain, and when to give up *before* the commit.
+public struct CoordinationTiming: Equatable, Sendable {
+  /// A message that has no answer is sent again.
+  public var resendInterval: Duration
+  /// Who has not answered is reported.
+  public var reportInterval: Duration
+  /// A change that is not prepared everywhere is abandoned. It reads metadata on every node.
+  public var prepareLimit: Duration
+  /// A change that is not suspended everywhere is abandoned. I/O stands still meanwhile.
+  public var suspendLimit: Duration
+  /// A job that must succeed in the end is tried again.
+  public var retryInterval: Duration
+
+  public init(
+    resendInterval: Duration = .seconds(2), reportInterval: Duration = .seconds(5),
+    prepareLimit: Duration = .seconds(30), suspendLimit: Duration = .seconds(10),
+    retryInterval: Duration = .seconds(2)
+  ) {
+    self.resendInterval = resendInterval
+    self.reportInterval = reportInterval
+    self.prepareLimit = prepareLimit
+    self.suspendLimit = suspendLimit
+    self.retryInterval = retryInterval
+  }
+}

@@ -1,0 +1,41 @@
+import KernelLockspaces
+import Testing
+
+@testable import ClusterDaemon
+
+/// What the package installs must agree with what the daemon understands.
+private func shipped(_ path: String) throws -> String {
+  let root = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
+  return String(decoding: try HostKernelFiles().read("\(root)/\(path)"), as: UTF8.self)
+}
+
+@Test func exampleConfiguration_isValid() throws {
+  let text = try shipped("packaging/clvmd.conf")
+  let result = DaemonConfiguration.check(text.utf8, hostName: "n1")
+  #expect(result.errors.map(\.place) == ["membership/allow_external"])
+  #expect(result.warnings == [])
+}
+
+@Test func exampleConfiguration_withItsSettingsUncommented_saysTheDefaults() throws {
+  let example = try shipped("packaging/clvmd.conf")
+    .replacing("allow_external = 0", with: "allow_external = 1")
+  let uncommented = example.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    let isExample = examples.contains { line.contains("# \($0) = ") }
+    return line.contains(" = ") && !isExample ? line.replacing("# ", with: "") : line
+  }
+  let full = DaemonConfiguration.check(uncommented.joined(separator: "\n").utf8, hostName: "n1")
+  let plain = DaemonConfiguration.check(example.utf8, hostName: "n1")
+  #expect(full.problems == [])
+  #expect(full.configuration != nil)
+  #expect(full.configuration == plain.configuration)
+}
+
+/// Settings without a default, of which the file shows an example.
+private let examples = ["node_id", "second_address", "filter"]
+
+@Test(arguments: Settings.paths)
+func everySetting_isInTheManualAndInTheExample(path: String) throws {
+  let name = try #require(path.split(separator: "/").last)
+  #expect(try shipped("man/clvmd.conf.5").contains("\n.It Ic \(name)"))
+  #expect(try shipped("packaging/clvmd.conf").contains("\(name) = "))
+}

@@ -1,0 +1,159 @@
+import ConfigText
+import LVMMetadata
+import Testing
+import VolumeActivation
+
+@Suite("Which volumes can be active")
+struct ActivationPlannerTests {
+  private func refusal(
+    of name: String = "a", in group: VolumeGroup,
+    devices: [LVMIdentifier: PhysicalVolumeDevice] = Sample.devices
+  ) -> ActivationRefusal.Reason? {
+    do {
+      _ = try ActivationPlanner(group, devices: devices).plan(named: name)
+      return nil
+    } catch {
+      return error.reason
+    }
+  }
+
+  private let plain = Sample.group(Sample.volume("a", Sample.linear(from: 0, count: 10)))
+
+  private func other(_ type: String, _ text: String) throws -> Segment {
+    Segment(
+      startExtent: 0, extentCount: 1,
+      kind: .other(type: type, try ConfigSection(parsing: text)))
+  }
+
+  @Test("several segments make several lines")
+  func plansSegments() throws {
+    let group = Sample.group(
+      Sample.volume(
+        "a", Sample.linear(from: 3, count: 10),
+        Sample.linear(Sample.secondPV, from: 0, count: 2, start: 10)))
+    let plan = try Sample.planner(group).plan(named: "a")
+    #expect(
+      plan.table.description == """
+        0 81920 linear 8:0 26624
+        81920 16384 linear 8:16 2048
+        """)
+  }
+
+  @Test("stripes share the segment's extents")
+  func plansStripes() throws {
+    let layout = StripedLayout(
+      areas: [
+        .physicalVolume(Sample.firstPV, firstExtent: 1),
+        .physicalVolume(Sample.secondPV, firstExtent: 2),
+      ], stripeSizeSectors: 128)
+    let group = Sample.group(
+      Sample.volume("a", Segment(startExtent: 0, extentCount: 4, kind: .striped(layout))))
+    let plan = try Sample.planner(group).plan(named: "a")
+    #expect(plan.table.description == "0 32768 striped 2 128 8:0 10240 8:16 18432")
+    #expect(plan.readAhead == .atLeast(512))
+    #expect(plan.volume == "vg/a")
+  }
+
+  @Test("a group that is exported, foreign or clustered is refused as a whole")
+  func refusesGroups() {
+    var group = plain
+    group.status.insert(.exported)
+    #expect(refusal(in: group) == .exportedGroup)
+    group = plain
+    group.systemID = "other"
+    #expect(refusal(in: group) == .foreignGroup(systemID: "other"))
+    group = plain
+    group.status.insert(.clustered)
+    #expect(refusal(in: group) == .clusteredGroup)
+    #expect(throws: Never.self) {
+      try ActivationPlanner(group, devices: Sample.devices, acceptingClustered: true)
+        .plan(named: "a")
+    }
+  }
+
+  @Test("unknown and hidden volumes are refused")
+  func refusesUnknownAndHidden() {
+    #expect(refusal(of: "b", in: plain) == .unknownVolume)
+    var group = plain
+    group.logicalVolumes[0].status.remove(.visible)
+    #expect(refusal(in: group) == .hiddenVolume)
+  }
+
+  @Test("other segment types are refused by name")
+  func refusesOtherTypes() throws {
+    var group = plain
+    group.logicalVolumes[0].segments = [try other("raid1", "raids = [\"x\", \"y\"]")]
+    #expect(refusal(in: group) == .segmentType("raid1"))
+  }
+
+  @Test("a volume that another one uses is refused, though its own segments are linear")
+  func refusesParts() throws {
+    var group = plain
+    let snapshot = try other("snapshot", "origin = \"a\"\ncow_store = \"b\"")
+    group.logicalVolumes.append(Sample.volume("snapshot0", snapshot))
+    #expect(refusal(in: group) == .usedBy(volume: "vg/snapshot0", segmentType: "snapshot"))
+
+    group = plain
+    let future = try other("future", "things { thing = [7, \"a\"] }")
+    group.logicalVolumes.append(Sample.volume("f", future))
+    #expect(refusal(in: group) == .usedBy(volume: "vg/f", segmentType: "future"))
+  }
+
+  @Test("missing, stale and short devices are refused")
+  func refusesDevices() {
+    #expect(
+      refusal(in: plain, devices: [:])
+        == .missingDevice(Sample.firstPV, lastSeen: "/dev/sda"))
+    var group = plain
+    group.physicalVolumes[0].flags.insert(.missing)
+    #expect(refusal(in: group) == .staleDevice(Sample.firstPV, lastSeen: "/dev/sda"))
+    let needed = Sample.extentStart + 10 * Sample.extentSize
+    for size in [needed, needed - 1] {
+      let device = PhysicalVolumeDevice(number: Sample.firstDevice, sizeSectors: size)
+      #expect(
+        refusal(in: plain, devices: [Sample.firstPV: device])
+          == (size == needed
+            ? nil : .deviceTooSmall(Sample.firstDevice, needed: needed, found: size)))
+    }
+  }
+
+  @Test("numbers from a hostile text are refused, not computed with")
+  func refusesOverflow() {
+    func malformed(_ change: (inout VolumeGroup) -> Void) -> Bool {
+      var group = plain
+      change(&group)
+      let name = group.logicalVolumes[0].name
+      guard case .malformed = refusal(of: name, in: group) else { return false }
+      return true
+    }
+    #expect(malformed { $0.physicalVolumes[0].extentStartSectors = .max })
+    #expect(malformed { $0.extentSizeSectors = .max })
+    #expect(malformed { $0.logicalVolumes[0].segments = [] })
+    #expect(malformed { $0.logicalVolumes[0].segments = [Sample.linear(from: -1, count: 1)] })
+    #expect(malformed { $0.logicalVolumes[0].segments = [Sample.linear(from: 0, count: 0)] })
+    #expect(malformed { $0.logicalVolumes[0].segments[0].startExtent = 1 })
+    #expect(
+      malformed {
+        $0.logicalVolumes[0].segments[0].kind = .striped(StripedLayout(areas: []))
+      })
+    #expect(malformed { $0.logicalVolumes[0].name = String(repeating: "x", count: 126) })
+    #expect(malformed { $0.physicalVolumes.removeFirst() })
+  }
+
+  @Test("permission, read-ahead and minor number come from the metadata")
+  func plansAttributes() throws {
+    var group = plain
+    #expect(try Sample.planner(group).plan(named: "a").isReadOnly == false)
+    #expect(try Sample.planner(group).plan(named: "a", readOnly: true).isReadOnly)
+    group.logicalVolumes[0].status.remove(.write)
+    group.logicalVolumes[0].readAheadSectors = -1
+    group.logicalVolumes[0].minor = 7
+    #expect(try Sample.planner(group).plan(named: "a").isReadOnly)
+    #expect(try Sample.planner(group).plan(named: "a").readAhead == .none)
+    #expect(try Sample.planner(group).plan(named: "a").fixedMinor == nil)
+    group.logicalVolumes[0].status.insert(.fixedMinor)
+    group.logicalVolumes[0].readAheadSectors = 64
+    #expect(try Sample.planner(group).plan(named: "a").fixedMinor == 7)
+    #expect(try Sample.planner(group).plan(named: "a").readAhead == .exactly(64))
+  }
+}

@@ -1,0 +1,75 @@
+import ClusterTypes
+import Testing
+
+@testable import VolumeCoordination
+
+@Suite struct ReloadTests {
+  let one = Samples.instance(1)
+  let two = Samples.instance(2)
+  let three = Samples.instance(3)
+
+  func request(_ number: UInt64 = 1) throws -> ReloadRequest {
+    try ReloadRequest(
+      id: VolumeRequestID(origin: one, number: number), volumeGroup: "vg0",
+      volumeGroupID: Samples.volumeGroupID)
+  }
+
+  @Test func collectorEndsWhenAllHaveAnsweredOrAreFenced() throws {
+    let request = try request()
+    var collector = ReloadCollector(request: request, nodes: [two, three])
+    #expect(
+      collector.start(at: Samples.at(0))
+        == [.send(.reload(request), to: two), .send(.reload(request), to: three)])
+    let volumes = [
+      LogicalVolumeReload(logicalVolume: "home", outcome: .failed("/dev/sdb is missing."))
+    ]
+    let answer = CoordinationMessage.reloaded(request.id, volumes)
+    #expect(collector.handle(.message(answer, from: two), at: Samples.at(1)) == [])
+    #expect(collector.handle(.nodeRemoved(three), at: Samples.at(2)).count == 1)
+    #expect(collector.handle(.wake, at: Samples.at(2000)) == [])
+    guard case .finished(let result) = collector.handle(.nodeFenced(three), at: Samples.at(3)).last
+    else { return #expect(Bool(false), "not finished") }
+    #expect(result.nodes == [two: .finished(volumes), three: .fenced])
+    #expect(result.failures == ["Node 2 did not reload vg0/home: /dev/sdb is missing."])
+  }
+
+  @Test func collectorAsksSilentNodesAgain() throws {
+    let request = try request()
+    var collector = ReloadCollector(request: request, nodes: [two])
+    _ = collector.start(at: Samples.at(0))
+    #expect(collector.handle(.wake, at: Samples.at(2000)) == [.send(.reload(request), to: two)])
+    #expect(collector.waitingFor?.contains("node 2 to reload") == true)
+  }
+
+  @Test func reloadWithoutOtherNodesIsOverAtOnce() throws {
+    var collector = ReloadCollector(request: try request(), nodes: [])
+    #expect(collector.start(at: Samples.at(0)).count == 1)
+    #expect(collector.nextWake == nil)
+  }
+
+  @Test func participantReloadsOnceAndRepeatsItsAnswer() throws {
+    let request = try request()
+    var machine = ChangeParticipant(node: two)
+    #expect(
+      machine.handle(.message(.reload(request), from: one), at: Samples.at(1))
+        == [.runJob(.refresh(request))])
+    #expect(machine.handle(.message(.reload(request), from: one), at: Samples.at(2)) == [])
+    let answer = ChangeParticipant.Effect.send(.reloaded(request.id, []), to: one)
+    #expect(
+      machine.handle(.jobFinished(.refresh(request), .refreshed([])), at: Samples.at(3))
+        == [answer])
+    #expect(machine.handle(.message(.reload(request), from: one), at: Samples.at(4)) == [answer])
+  }
+
+  @Test func reloadDuringAnOpenChangeWaitsForItsEnd() throws {
+    let change = try Samples.change()
+    let request = try request(2)
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.message(.prepare(change), from: one), at: Samples.at(1))
+    _ = machine.handle(.jobFinished(.prepare(change), .done), at: Samples.at(2))
+    #expect(machine.handle(.message(.reload(request), from: one), at: Samples.at(3)).count == 1)
+    _ = machine.handle(.message(.abandon(change), from: one), at: Samples.at(4))
+    let effects = machine.handle(.jobFinished(.abandon(change), .done), at: Samples.at(5))
+    #expect(effects.contains(.runJob(.refresh(request))))
+  }
+}
