@@ -60,7 +60,8 @@ let package = Package(
     // Shell: sockets, wiring, programs.
     module("ClusterTransport", ["LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
     module("LVMFrontends", ["ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
-    module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
+    module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
+    module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
       "ClusterDaemon",
       [
@@ -73,8 +74,8 @@ let package = Package(
     .executableTarget(
       name: "clvm",
       dependencies: [
-        "AdminProtocol", "BlockDevices", "ConfigText", "DeviceMapper", "LVMMetadata",
-        "VolumeActivation", arguments,
+        "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
+        "VolumeActivation", "VolumeReports", arguments,
       ], swiftSettings: strict),
 
     tests("ByteCoding"),
@@ -92,6 +93,7 @@ let package = Package(
     tests("ClusterTransport", [nioEmbedded]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
+    tests("VolumeReports", ["LVMMetadata"]),
     tests("ClusterDaemon"),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
