@@ -51,7 +51,7 @@ import Testing
         + "incorrect checksum in the metadata area header"
     ],
     "bad-text-crc/00-bad": damagedText,
-    // LVM's scan does not look at a second copy with the same checksum, so it did not repair it.
+    // LVM's repair of the group did not touch this copy.
     "bad-text-crc/01-repaired": damagedText,
     "foreign-writer/08-same-seqno-different-text": [
       "metadata area at byte 4096 of pv1 is unusable: "

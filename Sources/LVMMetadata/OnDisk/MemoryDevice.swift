@@ -13,6 +13,8 @@ public final class MemoryDevice: MetadataDevice {
   public let sizeBytes: UInt64
   public let logicalSectorSize: Int
   public private(set) var events: [Event] = []
+  /// Is told of every event, for a history over several devices.
+  public var observer: (Event) -> Void = { _ in }
   /// Returns the reason why an access at a byte offset fails, or nil. Flushes come with offset 0.
   public var failure: (MetadataDeviceError.Operation, UInt64) -> String? = { _, _ in nil }
   /// Pages that are not all zero.
@@ -57,13 +59,18 @@ public final class MemoryDevice: MetadataDevice {
       throw MetadataDeviceError(device: name, operation: .write, reason: "Invalid argument")
     }
     try check(.write, offset, bytes.count)
-    events.append(.write(offset: offset, bytes: bytes))
     store(bytes, at: offset)
+    note(.write(offset: offset, bytes: bytes))
   }
 
   public func flush() throws(MetadataDeviceError) {
     try check(.flush, 0, 0)
-    events.append(.flush)
+    note(.flush)
+  }
+
+  private func note(_ event: Event) {
+    events.append(event)
+    observer(event)
   }
 
   /// Puts bytes into the device unseen by `events` and `failure`, aligned or not.
