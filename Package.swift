@@ -40,7 +40,7 @@ let package = Package(
 
     // Core: decides, does nothing.
     module("LVMMetadata", ["ByteCoding", "ConfigText"]),
-    module("VolumeActivation", ["ConfigText", "LVMMetadata"]),
+    module("VolumeActivation", ["LVMMetadata"]),
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
@@ -87,8 +87,8 @@ let package = Package(
     tests("ClusterMembership"),
     tests("LockspaceGroups"),
     tests("VolumeCoordination"),
-    tests("DeviceMapper"),
-    tests("BlockDevices"),
+    tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),
+    tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
     tests("KernelLockspaces"),
     tests("ClusterTransport", [nioEmbedded]),
     tests("LVMFrontends", [nioEmbedded]),

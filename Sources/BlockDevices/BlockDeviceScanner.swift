@@ -77,6 +77,7 @@ public struct BlockDeviceScanner: Sendable {
   }
 
   func candidates(_ nodes: DeviceNodes) -> [BlockDeviceCandidate] {
+    let matcher = filter.matcher()
     let root = "\(systemDirectory)/block"
     var found: [DeviceNumber: BlockDeviceCandidate] = [:]
     for disk in Directory.entries(of: root) {
@@ -84,7 +85,8 @@ public struct BlockDeviceScanner: Sendable {
       let partitions = Directory.entries(of: folder).map { "\(folder)/\($0)" }
         .filter { Directory.firstLine(of: "\($0)/partition") != nil }
       for folder in [folder] + partitions where !isServedByAnother(folder) {
-        guard let candidate = candidate(folder, nodes), let number = candidate.number else {
+        guard let candidate = candidate(folder, nodes, matcher), let number = candidate.number
+        else {
           continue
         }
         found[number] = candidate
@@ -93,7 +95,9 @@ public struct BlockDeviceScanner: Sendable {
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  private func candidate(_ folder: String, _ nodes: DeviceNodes) -> BlockDeviceCandidate? {
+  private func candidate(
+    _ folder: String, _ nodes: DeviceNodes, _ matcher: DeviceFilter.Matcher
+  ) -> BlockDeviceCandidate? {
     guard let number = Directory.firstLine(of: "\(folder)/dev").flatMap({ DeviceNumber($0) }),
       let size = Directory.firstLine(of: "\(folder)/size").flatMap({ UInt64($0) }),
       size >= Self.smallestSize
@@ -104,7 +108,7 @@ public struct BlockDeviceScanner: Sendable {
     let usual = "\(deviceDirectory)/\(kernelName)"
     let names = nodes.names(of: number)
     let ordered = names.filter { $0 == usual } + names.filter { $0 != usual }
-    guard let name = filter.acceptedName(among: ordered) else { return nil }
+    guard let name = matcher.acceptedName(among: ordered) else { return nil }
     return BlockDeviceCandidate(name: name, path: name, number: number)
   }
 

@@ -5,7 +5,7 @@
 /// order and the first that matches decides about that name. A device is accepted if one of its
 /// names is, rejected if one of its names is rejected and none accepted, and accepted otherwise.
 public struct DeviceFilter: Sendable {
-  private enum Verdict {
+  fileprivate enum Verdict {
     case accept
     case reject
   }
@@ -56,29 +56,34 @@ public struct DeviceFilter: Sendable {
     return Pattern(verdict: verdict, expression: expression)
   }
 
-  /// The name under which a device is accepted, given all its names; nil when it is rejected or
-  /// has none.
-  public func acceptedName(among names: [String]) -> String? {
-    guard !patterns.isEmpty else { return names.first }
-    var isRejected = false
-    for name in names {
-      switch verdict(on: name) {
-      case .accept: return name
-      case .reject: isRejected = true
-      case nil: break
-      }
-    }
-    return isRejected ? nil : names.first
+  /// The filter ready for use; it is made once for many devices because that takes time.
+  public func matcher() -> Matcher {
+    Matcher(
+      rules: patterns.map { pattern in
+        guard let regex = try? Regex(pattern.expression) else {
+          preconditionFailure("\(pattern.expression) was compiled when the filter was made")
+        }
+        return (pattern.verdict, regex.matchingSemantics(.unicodeScalar))
+      })
   }
 
-  private func verdict(on name: String) -> Verdict? {
-    patterns.first { pattern in
-      // Every expression was compiled once when the filter was made.
-      guard let regex = try? Regex(pattern.expression).matchingSemantics(.unicodeScalar) else {
-        return false
+  /// A filter with its expressions compiled. Unlike the filter it cannot be shared by threads.
+  public struct Matcher {
+    fileprivate let rules: [(verdict: Verdict, regex: Regex<AnyRegexOutput>)]
+
+    /// The name under which a device is accepted, given all its names; nil when it is rejected or
+    /// has none.
+    public func acceptedName(among names: [String]) -> String? {
+      var isRejected = false
+      for name in names {
+        switch rules.first(where: { name.firstMatch(of: $0.regex) != nil })?.verdict {
+        case .accept: return name
+        case .reject: isRejected = true
+        case nil: break
+        }
       }
-      return name.firstMatch(of: regex) != nil
-    }?.verdict
+      return isRejected ? nil : names.first
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 /// Why an operation on active volumes failed. Unless it says otherwise nothing was changed.
 public enum ActivationError: Error, Hashable, Sendable, CustomStringConvertible {
-  case refused(ActivationRefusal)
   case deviceMapper(DeviceMapperError, volume: String)
   /// Open by a mount, another mapped device or a process.
   case inUse(volume: String, openCount: Int)
@@ -21,8 +20,6 @@ public enum ActivationError: Error, Hashable, Sendable, CustomStringConvertible 
 
   public var description: String {
     switch self {
-    case .refused(let refusal):
-      refusal.description
     case .deviceMapper(let error, let volume):
       "volume \(volume): \(error)"
     case .inUse(let volume, let openCount):

@@ -20,7 +20,9 @@ public struct ActivationPlanner: Sendable {
   public let volumeGroup: VolumeGroup
   private let devices: [LVMIdentifier: PhysicalVolumeDevice]
   private let groupRefusal: ActivationRefusal?
-  private let references: VolumeReferences
+  /// The volumes that are parts of others, each with one that uses it. Segments of a part may look
+  /// like those of a linear volume, but its devices do not.
+  private let users: [String: LogicalVolume]
 
   /// - Parameters:
   ///   - devices: the devices of the group's physical volumes, as far as they were found.
@@ -32,7 +34,10 @@ public struct ActivationPlanner: Sendable {
   ) {
     self.volumeGroup = volumeGroup
     self.devices = devices
-    references = VolumeReferences(of: volumeGroup)
+    users = Dictionary(
+      volumeGroup.logicalVolumes.flatMap { user in
+        volumeGroup.logicalVolumesBelow(user).map { ($0, user) }
+      }, uniquingKeysWith: { first, _ in first })
     let reason: ActivationRefusal.Reason? =
       switch volumeGroup.accessClass(hostSystemID: hostSystemID) {
       case .exported: .exportedGroup
@@ -62,10 +67,12 @@ public struct ActivationPlanner: Sendable {
     if let groupRefusal { throw groupRefusal }
     let title = "\(volumeGroup.name)/\(volume.name)"
     guard volume.isVisible else { throw ActivationRefusal(title, .hiddenVolume) }
-    if let user = references.user(of: volume.name) {
+    if let user = users[volume.name] {
       throw ActivationRefusal(
         title,
-        .usedBy(volume: "\(volumeGroup.name)/\(user.volume)", segmentType: user.segmentType))
+        .usedBy(
+          volume: "\(volumeGroup.name)/\(user.name)",
+          segmentType: user.segments.first?.typeName ?? "unknown"))
     }
     guard
       let name = MappedDeviceName(

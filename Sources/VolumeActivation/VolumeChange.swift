@@ -25,7 +25,8 @@ public struct VolumeChange: Sendable {
   /// Loads the planned table of every volume that is active here and differs from its plan.
   ///
   /// Volumes that are not active here are left out. Inactive tables left behind by somebody else
-  /// are dropped.
+  /// are dropped. A volume that is active read-only by request must be planned so again, or it
+  /// becomes writable.
   public init(
     preparing plans: [PlannedVolume], on mapper: inout some DeviceMapping
   ) throws(ActivationError) {

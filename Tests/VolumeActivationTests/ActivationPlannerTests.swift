@@ -99,17 +99,6 @@ struct ActivationPlannerTests {
     #expect(refusal(in: group) == .usedBy(volume: "vg/f", segmentType: "future"))
   }
 
-  @Test("words that only look like a volume's name do not count")
-  func acceptsWords() throws {
-    var group = plain
-    let cache = try other("cache-pool", "policy = \"a\"\ncache_mode = \"a\"")
-    let mirror = try other("mirror", "mirrors = [\"pv0\", 0, \"pv1\", 0]")
-    group.logicalVolumes += [Sample.volume("c", cache), Sample.volume("m", mirror)]
-    #expect(refusal(in: group) == nil)
-    group.logicalVolumes[0].name = "pv0"
-    #expect(refusal(of: "pv0", in: group) == nil)
-  }
-
   @Test("missing, stale and short devices are refused")
   func refusesDevices() {
     #expect(
