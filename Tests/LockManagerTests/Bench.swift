@@ -10,6 +10,10 @@ struct Bench {
     let packet: Packet
     let from: NodeID
     let to: NodeID
+
+    var isReply: Bool {
+      if case .recovery(let message) = packet { message.type.isReply } else { false }
+    }
   }
 
   var machines: [NodeID: LockspaceMachine] = [:]

@@ -89,6 +89,23 @@ struct DirectoryTests {
     #expect(news == [.granted(4, .nl)])
   }
 
+  @Test("A remembered master is asked by one request first, the others wait")
+  func uncertainMaster() throws {
+    var bench = try Bench(running: 2)
+    let name = try bench.name(withDirectory: 1)
+    try bench.lock(1, name, .nl, on: 1)
+    try bench.lock(2, name, .nl, on: 2)
+    bench.settle()
+    bench.unlock(2, on: 2)
+    bench.settle(seconds: 1)
+    try bench.lock(3, name, .nl, on: 2)
+    try bench.lock(4, name, .nl, on: 2)
+    #expect(bench.letters.count == 1)
+    bench.settle(seconds: 1)
+    let news = bench.news(2)
+    #expect(news.suffix(2) == [.granted(3, .nl), .granted(4, .nl)])
+  }
+
   @Test("A remove for an active resource, or from another than the master, is ignored")
   func foreignRemove() throws {
     var bench = try Bench(running: 2)

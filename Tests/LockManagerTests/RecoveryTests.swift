@@ -176,6 +176,23 @@ struct RecoveryTests {
     #expect(bench.machines[Bench.node(2)]?.requestQueue.count == 1)
   }
 
+  @Test("An answer to a question from before a stop is stale")
+  func staleAnswer() throws {
+    var bench = try Bench(stopped: 2)
+    bench.start(Array(bench.machines.keys), settles: false)
+    let isAsked = bench.deliver { $0.from == Bench.node(1) }
+    #expect(isAsked)
+    let answer = try #require(bench.letters.first { $0.to == Bench.node(1) && $0.isReply })
+    guard case .recovery(var stale) = answer.packet else { return }
+    stale.sequenceReply += 1
+    let dropped = { (bench: Bench) in bench.machines[Bench.node(1)]?.statistics.messagesDropped }
+    #expect(dropped(bench) == 0)
+    bench.input(.receive(.recovery(stale), from: Bench.node(2)), 1)
+    #expect(dropped(bench) == 1)
+    bench.settle()
+    #expect(bench.machines[Bench.node(1)]?.state == .running)
+  }
+
   @Test("A lost question is asked again after five seconds under a new id")
   func lostQuestion() throws {
     var bench = try Bench(stopped: 2)

@@ -190,7 +190,9 @@ extension SimulatedCluster {
     if outcome.result == .granted { checkValue(lock, outcome) }
     if lock.pending == .unlock {
       // The unlock is carried out after this grant: what was read is written back.
-      if lock.origin < .pw, mode >= .pw, let value = outcome.valueBlock { histories[lock.resource].write(value) }
+      if lock.origin < .pw, mode >= .pw, let value = outcome.valueBlock {
+        histories[lock.resource].write(value)
+      }
       return
     }
     locks[handle]?.pending = .nothing

@@ -148,7 +148,7 @@ struct SimulatedCluster {
     let now = now
     nodes[node]?.machine.handle(input, at: now, effects: &effects)
     for effect in effects { carryOut(effect, of: node) }
-    checkQueues(of: node)
+    if effects.contains(where: \.mayFollowGrant) { checkQueues(of: node) }
   }
 
   private mutating func carryOut(_ effect: LockspaceMachine.Effect, of node: NodeID) {
@@ -179,6 +179,18 @@ struct SimulatedCluster {
     guard let incarnation = nodes[to]?.incarnation else { return }
     agenda.schedule(
       .deliver(packet, from: from, to: to, incarnation: incarnation, ticket), at: arrival)
+  }
+}
+
+extension LockspaceMachine.Effect {
+  /// Nothing is granted or rebuilt without telling somebody.
+  fileprivate var mayFollowGrant: Bool {
+    switch self {
+    case .send(.lock, _), .completed, .recovered: true
+    case .send(.recovery(let message), _): message.type == .lockReply
+    case .released, .blocking, .refused, .memberRemoved, .memberAdded, .recoveryFailed, .wake:
+      false
+    }
   }
 }
 

@@ -17,7 +17,7 @@ struct SimulationTests {
   }
 
   private static let replayedSeed = number("SIMULATION_SEED")
-  private static let lastSeed = number("SIMULATION_SEEDS") ?? 250
+  private static let lastSeed = number("SIMULATION_SEEDS") ?? 120
 
   private static func number(_ name: String) -> UInt64? {
     getenv(name).flatMap { UInt64(String(cString: $0)) }
