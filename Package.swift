@@ -67,7 +67,8 @@ let package = Package(
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
-    module("AdminProtocol", ["ConfigText", "ClusterTypes", "CLinux"]),
+    module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
+    module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
       "ClusterDaemon",
       [
@@ -81,8 +82,8 @@ let package = Package(
     .executableTarget(
       name: "clvm",
       dependencies: [
-        "AdminProtocol", "BlockDevices", "ConfigText", "DeviceMapper", "LVMMetadata",
-        "VolumeActivation", arguments,
+        "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
+        "VolumeActivation", "VolumeReports", arguments,
       ], swiftSettings: strict),
 
     tests("ByteCoding"),
@@ -102,6 +103,7 @@ let package = Package(
       ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
+    tests("VolumeReports", ["LVMMetadata"]),
     tests("ClusterDaemon"),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

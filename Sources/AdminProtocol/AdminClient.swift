@@ -6,7 +6,8 @@ import Glibc
 public struct AdminClient: ~Copyable {
   public static let defaultSocketPath = "/run/clvmd/admin.socket"
 
-  private let descriptor: Int32
+  /// For a child process that is to share the connection; not to be read, written or closed.
+  public let descriptor: Int32
   private var framing = AdminFraming(limit: AdminFraming.replyLengthMaximum)
 
   public init(socketPath: String = defaultSocketPath) throws(AdminClientError) {

@@ -37,6 +37,8 @@ public struct DaemonProcess {
       \(configuration.cluster.name)
       """)
     let kernelWorker = try prepareKernel(local.instance)
+    let posixLocks = try kernelWorker.map { _ in try PosixLockRefuser() }
+    posixLocks?.start(logger)
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let exitCode = Mutex<Int32>(0)
@@ -49,6 +51,7 @@ public struct DaemonProcess {
     try waitForEnd(signals, daemon)
     notify(.stopping)
     try daemon.eventLoop.flatSubmit { daemon.bound.value.stop() }.wait()
+    posixLocks?.stop()
     try kernelWorker?.removeConfiguration()
     try pools.stop()
     try group.syncShutdownGracefully()

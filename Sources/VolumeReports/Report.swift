@@ -140,7 +140,8 @@ public struct ReportSelection: Sendable {
 
   public init() {}
 
-  var isEmpty: Bool { volumeGroups.isEmpty && logicalVolumes.isEmpty }
+  /// No volume group or logical volume is named.
+  public var isEmpty: Bool { volumeGroups.isEmpty && logicalVolumes.isEmpty }
 }
 
 // MARK: - Rows

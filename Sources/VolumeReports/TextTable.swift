@@ -23,11 +23,12 @@ public struct TextTable: Sendable {
   /// The lines, headings first unless they are not wanted. None without rows.
   public func lines(withHeadings: Bool = true) -> [String] {
     guard !rows.isEmpty else { return [] }
-    var widths = columns.map(\.width)
-    let all = withHeadings ? [columns.map(\.heading)] + rows : rows
-    for row in all {
+    // Columns keep the width of their headings even when these are not shown.
+    var widths = columns.map { max($0.width, $0.heading.count) }
+    for row in rows {
       for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }
     }
+    let all = withHeadings ? [columns.map(\.heading)] + rows : rows
     return all.enumerated().map { number, row in
       let isHeading = withHeadings && number == 0
       let cells = row.enumerated().map { index, cell in

@@ -34,15 +34,12 @@ struct ResizeOptions: ParsableArguments {
 
   func sizeArgument() throws -> SizeArgument {
     do {
-      switch (size, extents) {
-      case (let size?, nil): return try SizeArgument(sizeArgument: size)
-      case (nil, let extents?): return try SizeArgument(extentsArgument: extents)
-      case (nil, nil), (_?, _?):
-        throw InvalidSize(description: "Please specify either size or extents (not both).")
-      }
-    } catch let error as InvalidSize {
+      if let size, extents == nil { return try SizeArgument(sizeArgument: size) }
+      if let extents, size == nil { return try SizeArgument(extentsArgument: extents) }
+    } catch {
       throw ValidationError(error.description)
     }
+    throw ValidationError("Please specify either size or extents (not both).")
   }
 
   func request(_ command: ResizeRequest.Command, _ pvs: [String]) throws -> ResizeRequest {

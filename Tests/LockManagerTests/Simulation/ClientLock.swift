@@ -42,6 +42,9 @@ struct ClientLock: Sendable {
 struct ValueHistory: Sendable {
   var last: [UInt8]
   var all: Set<[UInt8]>
+  /// Read since the last write, with the warning that it is not valid. The warning is not among what
+  /// an owner tells a new master (dlm-wire 14.6): it may be lost with the next one.
+  var doubtful: Set<[UInt8]> = []
   /// The last step at which somebody read something other than the zeros of a new resource.
   var observedAt: Int?
 
@@ -55,6 +58,7 @@ struct ValueHistory: Sendable {
 
   mutating func write(_ value: [UInt8]) {
     last = value
+    doubtful = []
     all.insert(value)
   }
 }

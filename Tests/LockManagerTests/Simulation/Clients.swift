@@ -189,8 +189,8 @@ extension SimulatedCluster {
     if let value = outcome.valueBlock { locks[handle]?.buffer = value }
     if outcome.result == .granted { checkValue(lock, outcome) }
     if lock.pending == .unlock {
-      // A request that an unlock overtook: what it read is written back.
-      if mode >= .pw, let value = outcome.valueBlock { histories[lock.resource].write(value) }
+      // The unlock is carried out after this grant: what was read is written back.
+      if lock.origin < .pw, mode >= .pw, let value = outcome.valueBlock { histories[lock.resource].write(value) }
       return
     }
     locks[handle]?.pending = .nothing

@@ -24,7 +24,10 @@ extension SimulatedCluster {
   mutating func checkValue(_ lock: ClientLock, _ outcome: LockOutcome) {
     guard let value = outcome.valueBlock, let mode = outcome.mode else { return }
     guard lock.origin.valueBlockTransfer(granting: mode) == .read else { return }
-    guard !outcome.flags.contains(.valueNotValid) else { return }
+    guard !outcome.flags.contains(.valueNotValid) else {
+      histories[lock.resource].doubtful.insert(value)
+      return
+    }
     let history = histories[lock.resource]
     let isZero = value.allSatisfy { $0 == 0 }
     if !history.all.contains(value) {
@@ -33,7 +36,8 @@ extension SimulatedCluster {
     // Once the last lock that used the value block is gone, it is forgotten: then there are zeros
     // to read, or what the reader brought along (dlm-wire 9).
     let isForgotten = (isZero || value == lock.buffer) && !isRemembered(lock.resource)
-    if mode >= .cw, value != history.last, !isForgotten {
+    let isDoubtful = history.doubtful.contains(value)
+    if mode >= .cw, value != history.last, !isForgotten, !isDoubtful {
       return violation(
         "\(lock.handle) in \(mode) reads \(text(value)), last written \(text(history.last))")
     }
