@@ -8,7 +8,6 @@ make_and_mount_the_file_system() {
     --cluster-name=$lab_cluster_name /dev/vg1/lv1" 120 2>&1 | tail -n 1
   on_nodes '1 2 3' "$(mount_command)" 120
   kernel_lockspace_members_are 1 '1 2 3' || fail "the kernel lockspace lacks members"
-  free_at_first=$(free_mebibytes 1)
   finding "mounted on all; one kernel lockspace with members 1 2 3"
 }
 

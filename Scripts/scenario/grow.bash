@@ -82,21 +82,26 @@ grow_the_file_system_to() {
   finding "$1 MiB on ${#live_nodes[@]} nodes"
 }
 
-# One node writes more than was free at first, another reads it back: both use blocks that exist only
-# since the growth.
+# One node fills the file system, another reads it back, and some of it lies beyond the old end.
 fill_what_was_gained() {
-  local file=$mount_point/filler size written read_back
+  local file=$mount_point/filler size written read_back last_block
   size=$(($(free_mebibytes 1) - filler_margin_mebibytes))
-  ((size > free_at_first)) || fail "only $size MiB can be filled, $free_at_first were free at first"
   written=$(node_run 1 "set -o pipefail
     head -c ${size}M /dev/urandom | tee $file | cksum && sync $file" 120)
   read_back=$(node_run 2 "cksum <$file" 120)
   [[ $read_back == "$written" ]] || fail "n1 wrote '$written', n2 reads '$read_back'"
+  last_block=$(node_run 2 "filefrag -b4096 -v $file" | last_physical_block)
+  ((last_block > first_size_blocks)) || fail "$size MiB ended at block $last_block"
   node_run 1 "rm $file"
-  finding "n1 wrote $size MiB where $free_at_first were free at first; n2 read them"
+  finding "n1 wrote $size MiB up to $((last_block / 256)) MiB into the volume; n2 read them"
 }
 
-# Room for the ledgers, and for the space that OCFS2 sets aside for each node.
-readonly filler_margin_mebibytes=32
+# The volume had 256 MiB at first. The margin is for the ledgers, which go on.
+readonly first_size_blocks=65536 filler_margin_mebibytes=16
+
+# Of a line such as "  0:     0..  1023:   34816..   35839:   1024: last,eof" the fourth number.
+last_physical_block() {
+  awk -F '[ .:]+' '/^ *[0-9]+:/ && $6 > last { last = $6 } END { print last + 0 }'
+}
 
 suspended_times() { jq -r '[.nodes[] | "n\(.node) \(.suspended_ms) ms"] | join(", ")'; }

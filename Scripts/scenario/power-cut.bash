@@ -4,12 +4,15 @@ cut_the_power_of_node_3() {
   node_kill 3
   live_nodes=(1 2)
   wait_until 60 "clvm status to name node 3" status_names_the_wait
-  finding "$(node_run 1 'clvm status' | grep -m 1 -iE 'fenc')"
+  finding "$(what_status_asks_for)"
 }
 
-status_names_the_wait() {
-  node_run 1 'clvm status' 2>/dev/null | grep -iE 'fenc' | grep -qE 'n?3'
+# What clvm status tells an admin to do about node 3.
+what_status_asks_for() {
+  node_run 1 'clvm status' 2>/dev/null | grep -m 1 'clvm node fenced 3' | sed 's/^ *//'
 }
+
+status_names_the_wait() { [[ -n $(what_status_asks_for) ]]; }
 
 confirm_the_fence() {
   local node started=$EPOCHREALTIME
