@@ -10,7 +10,7 @@ import NIOCore
 ///
 /// Confined to the cluster's event loop.
 final class LockDaemonService: LockDaemonCluster, ClusterObserver {
-  private struct ClusterLock {
+  private struct HeldLock {
     let lockspace: LockspaceName
     let handle: LockHandle
     let usesValueBlock: Bool
@@ -21,7 +21,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private let volumes: VolumeService
   private let store: PersistentLockStore
   private let logger: Logger
-  private var clusterLocks: [LockToken: ClusterLock] = [:]
+  private var clusterLocks: [LockToken: HeldLock] = [:]
   /// Answers and events go here.
   var handle: (LockDaemonMachine.Input) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
@@ -120,14 +120,16 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let resourceName = LockProtocol.ResourceName(resource) else {
       return handle(.lockRefused(token, .failed("'\(resource)' cannot name a resource")))
     }
+    let handle = locks.newHandle()
+    clusterLocks[token] = HeldLock(
+      lockspace: name, handle: handle, usesValueBlock: usesValueBlock)
     do {
-      let handle = try locks.lock(
-        name, resource: resourceName, mode: mode.lockManagerMode,
+      try locks.lock(
+        name, handle: handle, resource: resourceName, mode: mode.lockManagerMode,
         flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
         owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", events: events(of: token))
-      clusterLocks[token] = ClusterLock(
-        lockspace: name, handle: handle, usesValueBlock: usesValueBlock)
     } catch {
+      clusterLocks[token] = nil
       self.handle(.lockRefused(token, .failed(error.description)))
     }
   }
