@@ -34,9 +34,8 @@ extension LockspaceMachine {
 
   /// Why a mode and flags cannot go together in a lock or convert call; nil if they can.
   func refusal(
-    granted: LockMode, requested: LockMode, flags: LockFlags, valueBlock: [UInt8]?
+    requested: LockMode, flags: LockFlags, valueBlock: [UInt8]?, isConversion: Bool
   ) -> CallRefusal? {
-    let isConversion = granted != .iv
     if requested == .iv { return .invalidArguments("IV is not a mode to request") }
     if let valueBlock, valueBlock.count != configuration.lvbLength {
       return .valueBlockLength(expected: configuration.lvbLength)
@@ -55,7 +54,12 @@ extension LockspaceMachine {
         return .invalidArguments("EXPEDITE is for new NL locks that may queue")
       }
     }
-    guard isConversion else { return nil }
+    return nil
+  }
+
+  /// Why a lock cannot be converted that way; nil if it can.
+  func conversionRefusal(of lock: Lock, to requested: LockMode, flags: LockFlags) -> CallRefusal? {
+    let granted = lock.granted
     if flags.contains(.queueConversion), !granted.allowsQueueConversion(to: requested) {
       return .invalidArguments("QUECVT is not for a conversion from \(granted) to \(requested)")
     }
@@ -66,6 +70,13 @@ extension LockspaceMachine {
     }
     if flags.contains(.alternatePR) || flags.contains(.alternateCW) {
       return .invalidArguments("ALTPR and ALTCW are for new locks only")
+    }
+    // If the master dies meanwhile, the new one would take the buffer of such a lock, which was
+    // never read, for the newest contents (15.6).
+    if flags.contains(.valueBlock), !lock.flags.contains(.valueBlock), granted > .cr,
+      granted.valueBlockTransfer(granting: requested) == .read
+    {
+      return .invalidArguments("\(granted) was taken without VALBLK: convert to NL first")
     }
     return nil
   }

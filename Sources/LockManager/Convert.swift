@@ -13,11 +13,10 @@ extension LockspaceMachine {
   ) {
     guard let id = lockID(of: handle) else { return }
     guard locks[id].queue == .granted, !locks[id].isBusy else { return refuse(handle, .busy) }
-    if let refusal = refusal(
-      granted: locks[id].granted, requested: mode, flags: flags, valueBlock: valueBlock)
-    {
-      return refuse(handle, refusal)
-    }
+    let refusal =
+      refusal(requested: mode, flags: flags, valueBlock: valueBlock, isConversion: true)
+      ?? conversionRefusal(of: locks[id], to: mode, flags: flags)
+    if let refusal { return refuse(handle, refusal) }
     statistics.conversions += 1
     setArguments(
       of: id, flags: flags.union(.convert), requested: mode, valueBlock: valueBlock)

@@ -77,6 +77,9 @@ extension LockspaceMachine {
     resources[id].valueBlock = nil
     resources[id].first = nil
     resources[id].isMasterUncertain = false
+    // A record of a master that does not know it would send other nodes there for ever.
+    if resources[id].isMasterUnconfirmed, !isMaster(of: id) { resources[id].master = nil }
+    resources[id].isMasterUnconfirmed = false
     scheduleScan()
   }
 }

@@ -40,9 +40,11 @@ extension LockspaceMachine {
       _ = makeRecord(named: name, master: node)
       return
     }
+    if resources[id].master == node { resources[id].isMasterUnconfirmed = false }
     // Two masters would be a fault of an earlier recovery; this one at least has the queues.
     guard resources[id].master != node, !isMaster(of: id) else { return }
     resources[id].master = node
+    resources[id].isMasterUnconfirmed = false
     if resources[id].isInRecovery { resources[id].marks.insert(.sendLocks) }
   }
 

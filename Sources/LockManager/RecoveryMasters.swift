@@ -42,6 +42,7 @@ extension LockspaceMachine {
 
   private mutating func setNewMaster(_ master: NodeID, of resource: ResourceID) {
     resources[resource].master = master
+    resources[resource].isMasterUnconfirmed = false
     resources[resource].marks.formUnion([.sendLocks, .newMaster])
     let queues =
       resources[resource].granted + resources[resource].converting + resources[resource].waiting
@@ -64,6 +65,7 @@ extension LockspaceMachine {
     if let master = resources[id].master {
       if recovery.departed.contains(master), master != localNode {
         resources[id].master = message.sender
+        resources[id].isMasterUnconfirmed = false
         if resources[id].isInRecovery { resources[id].marks.insert(.sendLocks) }
       }
     } else {

@@ -48,6 +48,7 @@ extension LockspaceMachine {
     for id in recovery.snapshot {
       resources[id].isInRecovery = true
       resources[id].directory = directoryNode(forHash: resources[id].hash)
+      resources[id].isMasterUnconfirmed = resources[id].directory == localNode
     }
     recovery.masteredNames = recovery.snapshot.filter { isMaster(of: $0) }
       .map { resources[$0].name }.sorted()

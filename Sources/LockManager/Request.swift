@@ -8,7 +8,7 @@ extension LockspaceMachine {
   mutating func lock(_ call: LockCall) {
     guard handles[call.handle] == nil else { return refuse(call.handle, .handleInUse) }
     if let refusal = refusal(
-      granted: .iv, requested: call.mode, flags: call.flags, valueBlock: call.valueBlock)
+      requested: call.mode, flags: call.flags, valueBlock: call.valueBlock, isConversion: false)
     {
       return refuse(call.handle, refusal)
     }
@@ -87,6 +87,7 @@ extension LockspaceMachine {
     let overlap = locks[id].overlap
     locks[id].overlap = []
     let resource = locks[id].resource
+    resources[resource].isMasterUnconfirmed = false
     masterFound(on: resource)
     if overlap.contains(.unlock) {
       sendUnlock(id)

@@ -28,6 +28,9 @@ struct Resource: Sendable {
   /// The master was remembered from earlier use and may have changed: the first request finds out
   /// (dlm-wire 11.5).
   var isMasterUncertain = false
+  /// This node keeps the directory entry, and in the last recovery the master did not claim the
+  /// resource: only an answer on its way kept it alive here, and the master may have forgotten it.
+  var isMasterUnconfirmed = false
   /// The request that finds the master; all others of this node wait in `behindFirst`.
   var first: LockID?
   var behindFirst: [LockID] = []

@@ -62,6 +62,9 @@ extension LockspaceMachine {
 
   mutating func sendUnlock(_ id: LockID) {
     guard let master = remoteMaster(of: id) else { return unlock(id) }
+    // The master may have granted PW or EX meanwhile: it must not write a buffer that was not read
+    // under that mode.
+    if locks[id].granted < .pw { locks[id].flags.remove(.valueBlock) }
     expectAnswer(to: .unlock, for: id, from: master)
     send(.unlock, for: id, to: master)
   }

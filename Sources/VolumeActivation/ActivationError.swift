@@ -10,7 +10,7 @@ public enum ActivationError: Error, Hashable, Sendable, CustomStringConvertible 
   /// The device's table is not one that this version could have made.
   case foreignTable(volume: String, target: String)
   /// A change was asked for the wrong step.
-  case wrongStep(asked: String, reached: VolumeChange.Step)
+  case wrongStep(asked: String, reached: MappingChange.Step)
   /// The step was carried out where it was possible; these volumes are left and can be retried.
   case incomplete([VolumeFailure])
   /// The devices are as they should be, but their nodes and links in /dev may be stale.

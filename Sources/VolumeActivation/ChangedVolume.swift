@@ -1,4 +1,4 @@
-/// One volume of a `VolumeChange`: how far its device has come.
+/// One volume of a `MappingChange`: how far its device has come.
 struct ChangedVolume: Sendable {
   enum Progress: Sendable {
     /// The device is as planned already, or is again as it was.

@@ -14,7 +14,7 @@ struct VolumeRecoveryTests {
     let plans = try Sample.plans(sample.new)
     var isSuspended = false
     do {
-      var change = try VolumeChange(preparing: plans, on: &mapper)
+      var change = try MappingChange(preparing: plans, on: &mapper)
       try change.suspend(on: &mapper)
       isSuspended = true
       _ = try change.resume(on: &mapper)
@@ -55,7 +55,7 @@ struct VolumeRecoveryTests {
     let sample = try SampleChange()
     for count in 0..<60 {
       var kernel = sample.mapper
-      var prepared = try VolumeChange(preparing: Sample.plans(sample.new), on: &kernel)
+      var prepared = try MappingChange(preparing: Sample.plans(sample.new), on: &kernel)
       try prepared.suspend(on: &kernel)
       var crashing = CrashingDeviceMapper(kernel: kernel, operationsLeft: count)
       _ = try? crashing.recover(Sample.planner(sample.new))
@@ -130,7 +130,7 @@ struct VolumeRecoveryTests {
   func reportsFailures() throws {
     var sample = try SampleChange()
     let plans = try Sample.plans(sample.new)
-    var change = try VolumeChange(preparing: plans, on: &sample.mapper)
+    var change = try MappingChange(preparing: plans, on: &sample.mapper)
     try change.suspend(on: &sample.mapper)
     sample.mapper.failures = [.init(of: .resume, on: plans[0].uuid)]
     let recoveries = try sample.mapper.recover(Sample.planner(sample.new))

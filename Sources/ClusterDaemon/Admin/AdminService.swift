@@ -115,7 +115,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     let dead = node.groups.unfencedNodes.filter { $0.instance.node == victim }
     guard !dead.isEmpty else {
       return fail(
-        client, .notFound, "Nothing waits for node \(victim): it is not a removed node that may "
+        client, .notFound,
+        "Nothing waits for node \(victim): it is not a removed node that may "
           + "still write.")
     }
     for unfenced in dead {

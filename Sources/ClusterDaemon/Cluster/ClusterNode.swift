@@ -1,7 +1,7 @@
 import ClusterMembership
 import ClusterTypes
-import Logging
 import LockspaceGroups
+import Logging
 import NIOCore
 
 /// Runs lockspaces of one kind on this node, as the groups say.

@@ -1,8 +1,8 @@
 import ClusterMembership
 import ClusterTypes
 import KernelLockspaces
-import Logging
 import LockspaceGroups
+import Logging
 import NIOCore
 import NIOPosix
 
@@ -170,7 +170,9 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       }
       spaces[name]?.waiting = .nobody
       spaces[name]?.startedMembers = []
-      enqueue(name, "refuse the join") { try $0.refuseJoin(name, errno: 5) } done: { driver, _ in
+      enqueue(name, "refuse the join") {
+        try $0.refuseJoin(name, errno: 5)
+      } done: { driver, _ in
         driver.node.leave(name)
       }
       return

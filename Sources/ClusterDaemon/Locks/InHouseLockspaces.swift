@@ -1,8 +1,8 @@
 import ClusterTypes
 import LockManager
 import LockProtocol
-import Logging
 import LockspaceGroups
+import Logging
 import NIOCore
 
 /// The lockspaces that the daemon's own lock manager runs, and the locks of local users in them.

@@ -67,7 +67,8 @@ extension VolumeWorkers {
         .refused, "Cannot access VG \(group.name) with system ID \(systemID).")
     case .clustered:
       throw AdminFailure(
-        .refused, "Volume group \(group.name) carries LVM 2.02's mark for clusters; give it "
+        .refused,
+        "Volume group \(group.name) carries LVM 2.02's mark for clusters; give it "
           + "lock type dlm.")
     case .local:
       throw AdminFailure(

@@ -58,11 +58,11 @@ struct Lockspace {
     }
   }
 
-  /// Somebody has written metadata that the other nodes have not loaded yet.
-  var hasUnfinishedChange: Bool {
+  /// A client may be writing metadata, or has written some that the other nodes have not loaded.
+  var isBeingChanged: Bool {
     guard let resource = resources[.volumeGroup] else { return false }
     if case .reloading = resource.activity { return true }
-    return resource.mustReload
+    return resource.heldMode == .exclusive
   }
 }
 

@@ -16,8 +16,8 @@ extension LockDaemonMachine {
       return answer(client, .noLockspace)
     }
     guard !lockspace.hasLogicalVolumeLocks else { return answer(client, .busy) }
-    guard !lockspace.hasUnfinishedChange else {
-      log(.warning, "VG \(vg) cannot be stopped: a change has not reached the other nodes yet")
+    guard !lockspace.isBeingChanged else {
+      log(.warning, "VG \(vg) cannot be stopped: a command is changing it")
       return answer(client, .busy)
     }
     leave(name, askedBy: client, isExplicit: true)
@@ -101,7 +101,7 @@ extension LockDaemonMachine {
       let mayLeave =
         lockspace.vg == nil
         ? isIdle(lockspace)
-        : !lockspace.hasLogicalVolumeLocks && !lockspace.hasUnfinishedChange
+        : !lockspace.hasLogicalVolumeLocks && !lockspace.isBeingChanged
       if mayLeave || request.isForced { leave(name, askedBy: nil, isExplicit: false) }
     }
   }

@@ -120,21 +120,25 @@ extension LockResource {
     return actions
   }
 
-  /// The lockspace is left: nothing is held any more, everybody gets an answer.
+  /// The lockspace is left: nothing is held any more. Whoever wants a lock, or wants to keep a weaker
+  /// one, hears `result`; whoever gives one up has succeeded.
   mutating func abandon(_ result: LockDaemonResult) -> [Action] {
     var actions: [Action] = []
-    for request in queue { actions.append(.answer(request, result, [], holder: nil, undo: nil)) }
+    var requests = queue + releases
     switch activity {
-    case .upgrading(let request?):
-      actions.append(.answer(request, result, [], holder: nil, undo: nil))
-    case .reloading(let request): releases.append(request)
+    case .upgrading(let request?), .reloading(let request): requests.append(request)
     case .none, .acquiring, .upgrading(nil), .lowering: break
     }
     transients = [:]
     if persistent != nil { setPersistent(nil) }
     syncRecord(&actions)
-    answerReleases(&actions)
+    for request in requests {
+      let isGivingUp = request.purpose == .unlock || request.purpose == .free
+      actions.append(
+        .answer(request, isGivingUp ? .success : result, [], holder: nil, undo: nil))
+    }
     queue = []
+    releases = []
     activity = .none
     return actions
   }

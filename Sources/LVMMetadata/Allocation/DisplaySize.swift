@@ -19,7 +19,7 @@ public struct DisplayUnit: Sendable, Equatable {
   public enum Suffix: Sendable {
     /// "4.00"; units that vary with the size show their letter all the same.
     case none
-    /// "4.00m", as in reports.
+    /// "4.00m", as in reports; bytes and sectors are always a capital `B` and `S`.
     case letter
     /// "4.00 MiB", as in messages.
     case word
@@ -31,8 +31,8 @@ public struct DisplayUnit: Sendable, Equatable {
   public func string(sectors: UInt64, suffix: Suffix = .letter) -> String {
     let bytes = UInt128(sectors) * 512
     switch letter {
-    case "b", "B": return "\(bytes)" + Self.text(suffix, letter: letter, word: "B")
-    case "s", "S": return "\(sectors)" + Self.text(suffix, letter: letter, word: "Se")
+    case "b", "B": return "\(bytes)" + Self.text(suffix, letter: "B", word: "B")
+    case "s", "S": return "\(sectors)" + Self.text(suffix, letter: "S", word: "Se")
     case "h", "r": return Self.varying(bytes, base: 1024, marks: letter == "r", suffix)
     case "H", "R": return Self.varying(bytes, base: 1000, marks: letter == "R", suffix)
     default: break
@@ -59,7 +59,7 @@ public struct DisplayUnit: Sendable, Equatable {
     var power = prefixes.count
     while power > 0, bytes < Self.power(base, power) { power -= 1 }
     let kind: Suffix = if case .none = suffix { .letter } else { suffix }
-    guard power > 0 else { return "\(bytes)" + text(kind, letter: "b", word: "B") }
+    guard power > 0 else { return "\(bytes)" + text(kind, letter: "B", word: "B") }
     let unit = Self.power(base, power)
     let isRoundedUp = 2 * (bytes * 100 % unit) > unit
     let small = prefixes[power - 1]

@@ -3,30 +3,31 @@ enum TextHint {
   /// "4 Megabytes": at most 1024 of a unit, six significant digits.
   static func size(sectors: UInt64) -> String {
     let units = ["Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Petabytes", "Exabytes"]
-    var amount = Double(sectors) / 2
+    var sectorsPerUnit: UInt128 = 2
     var unit = 0
-    while amount > 1024, unit < units.count - 1 {
-      amount /= 1024
+    while UInt128(sectors) > 1024 * sectorsPerUnit, unit < units.count - 1 {
+      sectorsPerUnit *= 1024
       unit += 1
     }
-    return "\(sixDigits(amount)) \(units[unit])"
+    return "\(sixDigits(UInt128(sectors), per: sectorsPerUnit)) \(units[unit])"
   }
 
-  /// C's `%g` for numbers from 0 up to a million.
-  private static func sixDigits(_ amount: Double) -> String {
-    var decimals = 5
-    var bound = 10.0
-    while decimals > 0, amount >= bound {
+  /// C's `%g` of `amount / unit`, for quotients up to a million. Whole numbers throughout: the
+  /// rounding of floating point would need the C library's mathematics.
+  private static func sixDigits(_ amount: UInt128, per unit: UInt128) -> String {
+    var scale: UInt128 = 100_000
+    var bound: UInt128 = 10
+    while scale > 1, amount >= bound * unit {
       bound *= 10
-      decimals -= 1
+      scale /= 10
     }
-    var scale = 1.0
-    for _ in 0..<decimals { scale *= 10 }
-    let scaled = UInt64((amount * scale).rounded(.toNearestOrEven))
-    let (whole, fraction) = scaled.quotientAndRemainder(dividingBy: UInt64(scale))
-    guard fraction > 0 else { return String(whole) }
-    var digits = String(fraction)
-    digits = String(repeating: "0", count: decimals - digits.count) + digits
+    var (scaled, rest) = (amount * scale).quotientAndRemainder(dividingBy: unit)
+    if 2 * rest > unit || (2 * rest == unit && scaled % 2 == 1) { scaled += 1 }
+    let whole = scaled / scale
+    rest = scaled % scale
+    guard rest > 0 else { return "\(whole)" }
+    // The leading 1 keeps the zeros behind the point.
+    var digits = "\(scale + rest)".dropFirst()
     while digits.last == "0" { digits.removeLast() }
     return "\(whole).\(digits)"
   }

@@ -16,7 +16,10 @@ struct ClientLock: Sendable {
   let node: NodeID
   let resource: Int
   let isAnchor: Bool
+  /// What it counts on: from the call on, no more than a conversion asks for.
   var held: LockMode = .iv
+  /// The mode from which the operation under way started.
+  var origin: LockMode = .iv
   var pending = Pending.request
   /// A cancel was called, and its end is not told: only a forced unlock is sure to be accepted.
   var isCancelled = false

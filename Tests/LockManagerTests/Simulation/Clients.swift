@@ -1,7 +1,8 @@
 import ClusterSimulation
 import ClusterTypes
-import LockManager
 import LockProtocol
+
+@testable import LockManager
 
 /// The applications: random calls, and the answers they get.
 extension SimulatedCluster {
@@ -9,9 +10,10 @@ extension SimulatedCluster {
     guard let incarnation = nodes[node]?.incarnation, !controlPlane.leaving.contains(node) else {
       return
     }
+    let pause: ClosedRange<Int64> = activity == .busy ? 500...15000 : 200_000...400_000
     agenda.schedule(
       .client(node, incarnation: incarnation),
-      after: .microseconds(Int64.random(in: 500...15000, using: &random)))
+      after: .microseconds(Int64.random(in: pause, using: &random)))
     switch activity {
     case .busy: break
     case .quiet: return
@@ -37,7 +39,7 @@ extension SimulatedCluster {
     for lock in locks.values.filter({ $0.node == node }).sorted(by: { $0.handle < $1.handle }) {
       switch lock.pending {
       case .nothing where !lock.isCancelled: unlock(lock, isForced: false)
-      case .nothing, .request, .conversion: if random.chance(5) { unlock(lock, isForced: true) }
+      case .nothing, .request, .conversion: if random.chance(20) { unlock(lock, isForced: true) }
       case .unlock: break
       }
     }
@@ -117,8 +119,12 @@ extension SimulatedCluster {
     if scenario.usesConversionDeadlock, !flags.contains(.noQueue), random.chance(40) {
       flags.insert(.conversionDeadlock)
     }
+    // Who uses the value block of a strong mode must have taken it with the value block: otherwise
+    // nobody knows that it was in danger when the node dies.
+    if !lock.flags.contains(.valueBlock), lock.held > .cr { flags.remove(.valueBlock) }
     locks[lock.handle]?.flags = flags.union(.convert)
     locks[lock.handle]?.requested = mode
+    locks[lock.handle]?.origin = lock.held
     locks[lock.handle]?.pending = .conversion
     locks[lock.handle]?.isWanted = false
     var value: [UInt8]?
@@ -141,10 +147,10 @@ extension SimulatedCluster {
     var flags: LockFlags = isForced ? .forceUnlock : []
     var value: [UInt8]?
     if lock.pending != .nothing || lock.isCancelled {
-      // What is granted meanwhile must not write a buffer that was never read.
-      flags.insert(.invalidateValueBlock)
+      if random.chance(20) { flags.insert(.invalidateValueBlock) }
+      if lock.held >= .pw, lock.flags.contains(.valueBlock) { write(lock, nil) }
     } else if lock.held >= .pw {
-      if random.chance(50) {
+      if lock.flags.contains(.valueBlock), random.chance(50) {
         flags.insert(.valueBlock)
         value = newValue(lock)
       }

@@ -160,7 +160,7 @@ struct SimulatedCluster {
   private mutating func transmit(_ packet: Packet, from: NodeID, to: NodeID) {
     let (arrival, ticket) = links.send(
       from: from, to: to, at: now, usual: 100...5000, using: &random)
-    if scenario.losesStatusMessages, packet.isBare, random.chance(1) {
+    if activity == .busy, scenario.losesStatusMessages, packet.isBare, random.chance(1) {
       return note("lost \(from)>\(to) \(packet.summary)")
     }
     guard let incarnation = nodes[to]?.incarnation else { return }

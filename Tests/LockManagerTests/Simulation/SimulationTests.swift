@@ -7,14 +7,21 @@ import Testing
 struct SimulationTests {
   @Test("Under random operations and membership changes the lockspace keeps its promises")
   func randomRuns() {
-    for seed in UInt64(1)...300 {
+    for seed in 1...Self.lastSeed {
       let cluster = Self.run(seed: seed, keepsLog: false)
-      #expect(cluster.violations.isEmpty, "\(cluster.violations.prefix(3)), replay with SIMULATION_SEED=\(seed)")
+      #expect(
+        cluster.violations.isEmpty,
+        "\(cluster.violations.prefix(3)), replay with SIMULATION_SEED=\(seed)")
       if !cluster.violations.isEmpty { return }
     }
   }
 
-  private static let replayedSeed = getenv("SIMULATION_SEED").flatMap { UInt64(String(cString: $0)) }
+  private static let replayedSeed = number("SIMULATION_SEED")
+  private static let lastSeed = number("SIMULATION_SEEDS") ?? 250
+
+  private static func number(_ name: String) -> UInt64? {
+    getenv(name).flatMap { UInt64(String(cString: $0)) }
+  }
 
   @Test("One seed again, with everything that happened", .enabled(if: replayedSeed != nil))
   func replay() {

@@ -53,11 +53,11 @@ struct SampleChange {
 }
 
 @Suite("Changing active volumes")
-struct VolumeChangeTests {
+struct MappingChangeTests {
   @Test("everything is loaded before anything is suspended, and suspended before it resumes")
   func keepsOrder() throws {
     var sample = try SampleChange()
-    var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+    var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
     try change.suspend(on: &sample.mapper)
     let outcomes = try change.resume(on: &sample.mapper)
     let transcript = sample.mapper.journal.map(\.description).filter {
@@ -86,7 +86,7 @@ struct VolumeChangeTests {
     func access() -> SimulatedDeviceMapper.Access {
       sample.mapper.access(sector: sector, of: plan.uuid)
     }
-    var change = try VolumeChange(preparing: [plan], on: &sample.mapper)
+    var change = try MappingChange(preparing: [plan], on: &sample.mapper)
     #expect(access() == .failed)
     try change.suspend(on: &sample.mapper)
     #expect(access() == .queued)
@@ -108,7 +108,7 @@ struct VolumeChangeTests {
   func abandons() throws {
     for isSuspended in [false, true] {
       var sample = try SampleChange()
-      var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+      var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
       if isSuspended { try change.suspend(on: &sample.mapper) }
       try change.abandon(on: &sample.mapper)
       try change.abandon(on: &sample.mapper)
@@ -124,7 +124,7 @@ struct VolumeChangeTests {
         var sample = try SampleChange()
         sample.mapper.failures = [.init(of: operation, afterSkipping: skipCount)]
         do {
-          var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+          var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
           try change.suspend(on: &sample.mapper)
           #expect(!sample.mapper.failures.isEmpty, "\(operation) \(skipCount) is swallowed")
         } catch {
@@ -141,7 +141,7 @@ struct VolumeChangeTests {
   func repeatsResume() throws {
     for operation in [DeviceMapperOperation.resume, .rename] {
       var sample = try SampleChange()
-      var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+      var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
       try change.suspend(on: &sample.mapper)
       sample.mapper.failures = [.init(of: operation)]
       let failed = #expect(throws: ActivationError.self) {
@@ -158,7 +158,7 @@ struct VolumeChangeTests {
   @Test("a new table that cannot be dropped keeps its device suspended until it can")
   func keepsSuspendedWhatCannotBeCleared() throws {
     var sample = try SampleChange()
-    var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+    var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
     try change.suspend(on: &sample.mapper)
     sample.mapper.failures = [.init(of: .clear)]
     #expect(throws: ActivationError.self) { try change.abandon(on: &sample.mapper) }
@@ -173,7 +173,7 @@ struct VolumeChangeTests {
     var sample = try SampleChange()
     sample.mapper.failures = [.init(of: .load, afterSkipping: 1), .init(of: .clear)]
     let error = #expect(throws: ActivationError.self) {
-      _ = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+      _ = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
     }
     #expect(error?.volumes == ["vg/a"])
     #expect(error?.description.contains("load of vg-b failed") == true)
@@ -185,13 +185,13 @@ struct VolumeChangeTests {
     let plans = try Sample.plans(sample.old)
     let larger = try Sample.plans(sample.new)
     try sample.mapper.load(larger[0].table, into: plans[0].uuid, readOnly: false)
-    var change = try VolumeChange(preparing: plans, on: &sample.mapper)
+    var change = try MappingChange(preparing: plans, on: &sample.mapper)
     #expect(sample.mapper.mapped[plans[0].uuid]?.inactive == nil)
     try change.abandon(on: &sample.mapper)
 
     try sample.mapper.suspend(plans[1].uuid, .flush)
     #expect(throws: ActivationError.suspended(volume: "vg/b")) {
-      _ = try VolumeChange(preparing: larger, on: &sample.mapper)
+      _ = try MappingChange(preparing: larger, on: &sample.mapper)
     }
     #expect(sample.mapper.mapped[plans[0].uuid]?.inactive == nil)
   }
@@ -199,7 +199,7 @@ struct VolumeChangeTests {
   @Test("steps out of order are refused")
   func refusesWrongSteps() throws {
     var sample = try SampleChange()
-    var change = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+    var change = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
     #expect(throws: ActivationError.wrongStep(asked: "resumed", reached: .prepared)) {
       _ = try change.resume(on: &sample.mapper)
     }
@@ -218,7 +218,7 @@ struct VolumeChangeTests {
     var sample = try SampleChange()
     sample.mapper.blockDevices[Sample.secondDevice] = 100
     #expect(throws: ActivationError.self) {
-      _ = try VolumeChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
+      _ = try MappingChange(preparing: Sample.plans(sample.new), on: &sample.mapper)
     }
     #expect(
       try SampleChange.contents(of: sample.mapper) == SampleChange.contents(after: sample.old))

@@ -4,14 +4,14 @@
 /// the first one resumes (dm-activation 4 and 5). Between the steps the caller commits the
 /// metadata, or not:
 ///
-///     var change = try VolumeChange(preparing: volumes, on: &mapper)  // metadata precommitted
+///     var change = try MappingChange(preparing: volumes, on: &mapper)  // metadata precommitted
 ///     try change.suspend(on: &mapper)                                 // I/O is held
 ///     // … the metadata is committed …
 ///     let outcomes = try change.resume(on: &mapper)                   // or change.abandon(on:)
 ///
 /// Preparing and suspending change nothing when they throw. Resuming and abandoning go on over
 /// failures, so that as few devices as possible stay suspended, and may be repeated.
-public struct VolumeChange: Sendable {
+public struct MappingChange: Sendable {
   public enum Step: String, Hashable, Sendable {
     case prepared
     case suspended
@@ -116,7 +116,7 @@ extension DeviceMapping {
   public mutating func refresh(
     _ plans: [PlannedVolume]
   ) throws(ActivationError) -> [VolumeOutcome] {
-    var change = try VolumeChange(preparing: plans, on: &self)
+    var change = try MappingChange(preparing: plans, on: &self)
     try change.suspend(on: &self)
     return try change.resume(on: &self)
   }

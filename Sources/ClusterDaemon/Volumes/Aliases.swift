@@ -1,5 +1,0 @@
-import VolumeActivation
-import VolumeCoordination
-
-typealias MappingChange = VolumeActivation.VolumeChange
-typealias VolumeChange = VolumeCoordination.VolumeChange

@@ -1,0 +1,42 @@
+import ArgumentParser
+
+/// The administrator's view of a node: what the cluster does, and what is on the disks.
+@main
+struct Clvm: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "clvm",
+    abstract: "Look at and change a cluster of volume groups.",
+    discussion: """
+      pvs, vgs and lvs read the disks and need no daemon; all other commands speak to clvmd.
+      """,
+    subcommands: [
+      StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
+      LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
+      LogicalVolumesCommand.self, ExtendCommand.self, ReduceCommand.self,
+      MappedDevicesCommand.self,
+    ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      Output.flush()
+    } catch let failure as CommandFailure {
+      Output.flush()
+      for line in failure.messages { Output.error("  " + line) }
+      Output.exit(failure.status)
+    } catch {
+      Output.flush()
+      // Help and completion scripts come as errors, too; they are no failure.
+      let text = fullMessage(for: error)
+      let code = exitCode(for: error)
+      if code.isSuccess {
+        if !text.isEmpty { Output.line(text) }
+        Output.flush()
+        Output.exit(.success)
+      }
+      if !text.isEmpty { Output.error(text) }
+      Output.exit(code == .validationFailure ? .invalidCommandLine : .failed)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import AdminProtocol
+import ClusterTypes
+import VolumeReports
+
+// The daemon's answers as text for people and as JSON for programs.
+
+extension ClusterStatus {
+  var lines: [String] {
+    let quorum = isQuorate ? "quorate" : "WITHOUT QUORUM"
+    var lines = ["  Cluster \(clusterName), node \(node), view \(viewID), \(quorum)"]
+    lines += NodeStatus.table(nodes).lines()
+    if !waitingFor.isEmpty { lines += ["  Waiting:"] + waitingFor.map { "    \($0)" } }
+    lines += LockspaceStatus.lines(lockspaces)
+    var groups = TextTable(headings: ["VG", "VG UUID", "Lockspace"])
+    groups.rows = volumeGroups.map { [$0.name, $0.uuid, $0.lockspace.text] }
+    return lines + groups.lines()
+  }
+
+  var json: JSONValue {
+    .object([
+      ("cluster", .string(clusterName)), ("node", node.json), ("view", .unsigned(viewID)),
+      ("quorate", .bool(isQuorate)), ("nodes", .array(nodes.map(\.json))),
+      ("waiting_for", .array(waitingFor.map { .string($0) })),
+      ("lockspaces", .array(lockspaces.map(\.json))),
+      (
+        "volume_groups",
+        .array(
+          volumeGroups.map {
+            .object([
+              ("vg_name", .string($0.name)), ("vg_uuid", .string($0.uuid)),
+              ("lockspace", .string($0.lockspace.text)),
+            ])
+          })
+      ),
+    ])
+  }
+}
+
+extension NodeID {
+  var json: JSONValue { .number(Int64(rawValue)) }
+}
+
+extension NodeStatus {
+  static func table(_ nodes: [NodeStatus]) -> TextTable {
+    var table = TextTable(columns: [
+      .init("Node", isRightAligned: true), .init("Name"), .init("State"), .init("Incarnation"),
+      .init("Address"),
+    ])
+    table.rows = nodes.map {
+      [
+        $0.node.description, $0.name, $0.state.rawValue, $0.incarnation?.description ?? "",
+        $0.address,
+      ]
+    }
+    return table
+  }
+
+  var json: JSONValue {
+    .object([
+      ("node", node.json), ("name", .string(name)), ("state", .string(state.rawValue)),
+      ("incarnation", incarnation.map { .string($0.description) } ?? .null),
+      ("address", .string(address)),
+    ])
+  }
+}
+
+extension LockspaceStatus {
+  static func lines(_ lockspaces: [LockspaceStatus]) -> [String] {
+    var table = TextTable(columns: [
+      .init("Lockspace"), .init("Kind"), .init("ID"), .init("Gen", isRightAligned: true),
+      .init("State"), .init("Members"),
+    ])
+    table.rows = lockspaces.map {
+      [
+        $0.name.text, $0.kind.rawValue, "0x" + String($0.id, radix: 16), String($0.generation),
+        $0.state.rawValue, $0.members.map(\.description).joined(separator: ","),
+      ]
+    }
+    let waits = lockspaces.flatMap { lockspace in
+      lockspace.waitingFor.map { "  \(lockspace.name): \($0)" }
+    }
+    return table.lines() + waits
+  }
+
+  var json: JSONValue {
+    .object([
+      ("name", .string(name.text)), ("kind", .string(kind.rawValue)),
+      ("id", .number(Int64(id))), ("generation", .unsigned(generation)),
+      ("state", .string(state.rawValue)), ("members", .array(members.map(\.json))),
+      ("waiting_for", .array(waitingFor.map { .string($0) })),
+    ])
+  }
+}
+
+extension LockStatus {
+  static func table(_ locks: [LockStatus]) -> TextTable {
+    var table = TextTable(columns: [
+      .init("Lockspace"), .init("Resource"), .init("Queue"), .init("Mode"), .init("Wanted"),
+      .init("Node", isRightAligned: true), .init("PID", isRightAligned: true), .init("Owner"),
+      .init("Age", isRightAligned: true),
+    ])
+    table.rows = locks.map {
+      [
+        $0.lockspace.text, $0.resource, $0.queue.rawValue, $0.grantedMode?.rawValue ?? "",
+        $0.requestedMode?.rawValue ?? "", $0.node.description, $0.pid == 0 ? "" : String($0.pid),
+        $0.owner, age($0.ageMilliseconds),
+      ]
+    }
+    return table
+  }
+
+  /// Seconds with three decimals.
+  private static func age(_ milliseconds: UInt64) -> String {
+    let rest = String(milliseconds % 1000)
+    return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest + "s"
+  }
+
+  var json: JSONValue {
+    .object([
+      ("lockspace", .string(lockspace.text)), ("resource", .string(resource)),
+      ("queue", .string(queue.rawValue)),
+      ("mode", grantedMode.map { .string($0.rawValue) } ?? .null),
+      ("requested_mode", requestedMode.map { .string($0.rawValue) } ?? .null),
+      ("node", node.json), ("pid", .number(Int64(pid))), ("owner", .string(owner)),
+      ("age_ms", .unsigned(ageMilliseconds)),
+    ])
+  }
+}
+
+extension MappedDeviceStatus {
+  var lines: [String] {
+    let state = (isSuspended ? " SUSPENDED" : "") + (isReadOnly ? " read-only" : "")
+    return ["  \(name) (\(major):\(minor)) \(uuid) open \(openCount)\(state)"]
+      + table.map { "    live     \($0)" } + inactiveTable.map { "    inactive \($0)" }
+  }
+
+  var json: JSONValue {
+    .object([
+      ("name", .string(name)), ("uuid", .string(uuid)), ("major", .number(Int64(major))),
+      ("minor", .number(Int64(minor))), ("open_count", .number(Int64(openCount))),
+      ("suspended", .bool(isSuspended)), ("read_only", .bool(isReadOnly)),
+      ("table", .array(table.map { .string($0) })),
+      ("inactive_table", .array(inactiveTable.map { .string($0) })),
+    ])
+  }
+}

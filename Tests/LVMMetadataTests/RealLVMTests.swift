@@ -1,0 +1,131 @@
+import LVMMetadata
+import Testing
+
+/// LVM itself reads what we write, and we read what it writes.
+@Suite(
+  .serialized,
+  .enabled(
+    if: RealTools.obstacle == nil,
+    "SKIPPED, not tested against LVM itself: \(RealTools.obstacle ?? "")"))
+struct RealLVMTests {
+  private func scan(_ tools: RealTools) throws -> ScannedVolumeGroup {
+    let scan = MetadataScanner.scan(try tools.devices())
+    #expect(scan.warnings.isEmpty)
+    return try #require(scan.groups.first)
+  }
+
+  private func write(_ group: VolumeGroup, over current: ScannedVolumeGroup) throws {
+    let text = MetadataText(
+      volumeGroup: group,
+      provenance: MetadataProvenance(
+        generator: "clvmd", description: "Write from clvm.", creationHost: "node-1",
+        creationTime: 1_795_377_204))
+    var change = try MetadataCommit(from: current, to: text)
+    try change.write()
+    try change.precommit()
+    #expect(change.commit() == .everywhere)
+  }
+
+  /// LVM finds nothing to say about the devices and sees the group as we mean it.
+  private func expectAcceptance(of group: VolumeGroup, by tools: RealTools) throws {
+    try tools.silentLVM("vgck", group.name)
+    let seen = try MetadataText(parsing: tools.backup(group.name)).volumeGroup
+    #expect(seen == group)
+    for path in tools.devicePaths {
+      let headers = try tools.workingLVM("pvck", "--dump", "headers", path)
+      #expect(!headers.contains("CHECK"), "\(headers)")
+      let dump = try tools.workingLVM("pvck", "--dump", "metadata", path)
+      #expect(dump.contains("seqno = \(group.seqno)\n"))
+      #expect(!dump.contains("CHECK"))
+    }
+    let reports = try tools.workingLVM("vgs", "--noheadings", "-o", "vg_seqno", group.name)
+    #expect(reports.split(separator: "\n").last?.filter { $0 != " " } == "\(group.seqno)")
+  }
+
+  @Test func lvmAcceptsAResizedGroupAndResizesAlike() throws {
+    let tools = try RealTools(deviceCount: 3, sizeBytes: 64 << 20)
+    try tools.workingLVM(arguments: ["pvcreate"] + tools.devicePaths)
+    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    try tools.workingLVM("lvcreate", "-an", "-Zn", "-Wn", "-n", "linear", "-l", "5", "vg")
+    try tools.workingLVM(
+      "lvcreate", "-an", "-Zn", "-Wn", "-n", "striped", "-i", "2", "-l", "6", "vg")
+    for (name, extents) in [("linear", "+9"), ("striped", "+8"), ("linear", "+50%FREE")] {
+      let current = try scan(tools)
+      let size = try #require(SizeArgument(extents: extents))
+      let ours = try current.volumeGroup.extendingLogicalVolume(
+        named: name, ResizeRequest(size: size))
+      try write(ours.volumeGroup, over: current)
+      try expectAcceptance(of: ours.volumeGroup, by: tools)
+      // LVM, asked for the same from the same start, must arrive at the same extents.
+      let back = try ours.volumeGroup.reducingLogicalVolume(
+        named: name, to: SizeArgument(amount: .extents(ours.oldExtentCount)))
+      try write(back.volumeGroup, over: try scan(tools))
+      try tools.workingLVM("lvextend", "-l", extents, "vg/\(name)")
+      let theirs = try scan(tools).volumeGroup
+      #expect(theirs.logicalVolume(named: name) == ours.volumeGroup.logicalVolume(named: name))
+      #expect(theirs.seqno == ours.volumeGroup.seqno + 2)
+    }
+  }
+
+  @Test func oursAndLVMsChangesTakeTurnsInASmallArea() throws {
+    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
+    for path in tools.devicePaths {
+      try tools.workingLVM(
+        "pvcreate", "--metadatasize", "40k", "--dataalignment", "4k", "--pvmetadatacopies", "2",
+        path)
+    }
+    try tools.workingLVM(arguments: ["vgcreate", "-s", "64k", "vg"] + tools.devicePaths)
+    for round in 0..<16 {
+      let current = try scan(tools)
+      var group = current.volumeGroup
+      group.seqno += 1
+      group.tags.append("ours-\(round)-" + String(repeating: "x", count: 200))
+      try write(group, over: current)
+      try expectAcceptance(of: group, by: tools)
+      try tools.workingLVM("vgchange", "--addtag", "theirs-\(round)", "vg")
+      #expect(try scan(tools).volumeGroup.tags.last == "theirs-\(round)")
+    }
+  }
+
+  @Test func lvmOverlooksWhatIsOnlyPrecommitted() throws {
+    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
+    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    let current = try scan(tools)
+    var group = current.volumeGroup
+    group.seqno += 1
+    group.tags = ["new"]
+    var change = try MetadataCommit(
+      from: current,
+      to: MetadataText(
+        volumeGroup: group,
+        provenance: MetadataProvenance(
+          description: "", creationHost: "node-1", creationTime: 0)))
+    try change.write()
+    try expectAcceptance(of: current.volumeGroup, by: tools)
+    try change.precommit()
+    try tools.silentLVM("vgck", "vg")
+    #expect(try MetadataText(parsing: tools.backup("vg")).volumeGroup == current.volumeGroup)
+    let headers = try tools.workingLVM("pvck", "--dump", "headers", tools.devicePaths[0])
+    #expect(headers.contains("raw_locn[1] for precommit not empty"))
+    #expect(change.revert() == [])
+    try expectAcceptance(of: current.volumeGroup, by: tools)
+    #expect(try scan(tools).volumeGroup == current.volumeGroup)
+  }
+
+  @Test func sizesAreShownAlike() throws {
+    let tools = try RealTools(deviceCount: 1, sizeBytes: 3 << 30)
+    try tools.workingLVM(arguments: ["vgcreate", "-s", "1k", "vg"] + tools.devicePaths)
+    for (index, extents) in [1, 1023, 123_456, 1_048_575, 1_500_001].enumerated() {
+      let name = "v\(index)"
+      try tools.workingLVM("lvcreate", "-an", "-Zn", "-Wn", "-n", name, "-l", "\(extents)", "vg")
+      for letter in "bskgBMThrHR" {
+        let unit = try #require(DisplayUnit(letter))
+        let report = try tools.workingLVM(
+          "lvs", "--noheadings", "--units", String(letter), "-o", "lv_size", "vg/\(name)")
+        let shown = report.split(separator: "\n").last?.filter { $0 != " " }
+        #expect(shown == unit.string(sectors: UInt64(extents) * 2), "\(extents) KiB in \(letter)")
+      }
+      try tools.workingLVM("lvremove", "-y", "vg/\(name)")
+    }
+  }
+}
