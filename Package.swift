@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
+    .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -84,6 +85,11 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ConfigText", "DeviceMapper", "LVMMetadata",
         "VolumeActivation", arguments,
       ], swiftSettings: strict),
+    .executableTarget(
+      name: "LockBenchmark",
+      dependencies: [
+        "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging, arguments,
+      ], swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),
@@ -102,7 +108,12 @@ let package = Package(
       ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
-    tests("ClusterDaemon"),
+    tests(
+      "ClusterDaemon",
+      [
+        "AdminProtocol", "ClusterTypes", "ConfigText", "LockManager", "LockProtocol", nioCore,
+        nioPosix, logging,
+      ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -79,6 +79,13 @@ public struct ClusterLocks: Sendable {
     }
   }
 
+  /// Runs `body` on the cluster's event loop.
+  func withLockspaces<Result: Sendable>(
+    _ body: @escaping @Sendable (InHouseLockspaces, any EventLoop) -> EventLoopFuture<Result>
+  ) async throws -> Result {
+    try await loop.flatSubmit { [parts, loop] in body(parts.value.locks, loop) }.get()
+  }
+
   private func makeLock(
     _ resource: ResourceName, _ lockspace: LockspaceName, _ owner: String
   ) async -> ClusterLock {
