@@ -8,7 +8,12 @@ make_and_mount_the_file_system() {
     --cluster-name=$lab_cluster_name /dev/vg1/lv1" 120 2>&1 | tail -n 1
   on_nodes '1 2 3' "$(mount_command)" 120
   kernel_lockspace_members_are 1 '1 2 3' || fail "the kernel lockspace lacks members"
+  free_at_first=$(free_mebibytes 1)
   finding "mounted on all; one kernel lockspace with members 1 2 3"
+}
+
+free_mebibytes() {
+  node_run "$1" "df --output=avail --block-size=1M $mount_point | tail -n 1" | tr -d ' '
 }
 
 mount_command() { echo "mkdir -p $mount_point && mount -t ocfs2 /dev/vg1/lv1 $mount_point"; }
@@ -57,6 +62,7 @@ ledger_verify() { node_run "$1" "/lab/guest/ledger verify $mount_point/$2 $2 /la
 
 # The longest time in milliseconds that any write or fsync took since the time given.
 longest_pause_since() {
-  cat "$lab_folder"/ledgers/*.pauses 2>/dev/null |
+  # No such file: no writer has waited yet.
+  { cat "$lab_folder"/ledgers/*.pauses 2>/dev/null || true; } |
     awk -v since="$1" '$1 >= since && $2 > most { most = $2 } END { print most + 0 }'
 }

@@ -8,7 +8,7 @@ grow_with_debians_lvm() {
 }
 
 grow_with_clvm() {
-  grow_and_check 3 'clvm lvextend -L +64M --reportformat json vg1/lv1' 384
+  grow_and_check 3 'clvm lvextend -L +64M --json vg1/lv1' 384
   finding "$switch_report; suspended: $(suspended_times <<<"$grow_output")"
 }
 
@@ -66,7 +66,7 @@ expect_switch_before() {
   ahead=$(($(as_microseconds "$1") - latest))
   ((ahead > -watch_delay_microseconds)) ||
     fail "the last node switched $((-ahead / 1000)) ms after the return"
-  switch_report="last node switched $((ahead / 1000)) ms before it returned"
+  switch_report="last node switched $((ahead > 0 ? ahead / 1000 : 0)) ms before it returned"
 }
 
 # Bash prints a time as seconds with six decimals; the decimal point depends on the locale.
@@ -82,15 +82,21 @@ grow_the_file_system_to() {
   finding "$1 MiB on ${#live_nodes[@]} nodes"
 }
 
-# One node writes more than the whole volume had at first, another reads it back: both use blocks
-# that exist only since the growth.
+# One node writes more than was free at first, another reads it back: both use blocks that exist only
+# since the growth.
 fill_what_was_gained() {
-  local file=$mount_point/filler written read_back
-  written=$(node_run 1 "head -c 260M /dev/urandom | tee $file | cksum && sync $file" 120)
+  local file=$mount_point/filler size written read_back
+  size=$(($(free_mebibytes 1) - filler_margin_mebibytes))
+  ((size > free_at_first)) || fail "only $size MiB can be filled, $free_at_first were free at first"
+  written=$(node_run 1 "set -o pipefail
+    head -c ${size}M /dev/urandom | tee $file | cksum && sync $file" 120)
   read_back=$(node_run 2 "cksum <$file" 120)
   [[ $read_back == "$written" ]] || fail "n1 wrote '$written', n2 reads '$read_back'"
   node_run 1 "rm $file"
-  finding "n1 wrote 260 MiB into what was a 256 MiB volume, n2 read them"
+  finding "n1 wrote $size MiB where $free_at_first were free at first; n2 read them"
 }
 
-suspended_times() { jq -r '[.nodes[] | "n\(.id) \(.suspended_ms) ms"] | join(", ")'; }
+# Room for the ledgers, and for the space that OCFS2 sets aside for each node.
+readonly filler_margin_mebibytes=32
+
+suspended_times() { jq -r '[.nodes[] | "n\(.node) \(.suspended_ms) ms"] | join(", ")'; }

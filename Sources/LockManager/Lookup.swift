@@ -16,6 +16,8 @@ extension LockspaceMachine {
     let master = resources[id].master ?? message.sender
     guard master != localNode else { return receiveRequest(message) }
     resources[id].master = master
+    // Who is told that it is the master will act as one.
+    if master == message.sender { resources[id].isMasterUnconfirmed = false }
     if resources[id].idleSince != nil { resources[id].idleSince = now }
     replyToLookup(message, master: master.rawValue, result: .granted)
   }

@@ -16,7 +16,9 @@ extension LockspaceMachine {
     let extra: [UInt8] =
       switch type {
       case .request, .lookup: resource.name.bytes
-      case .convert, .unlock, .requestReply, .convertReply, .grant: lock.valueBlock ?? []
+      case .convert, .unlock, .requestReply, .convertReply, .grant:
+        lock.flags.contains(.valueBlock)
+          ? lock.valueBlock ?? [] : lock.valueBlock == nil ? [] : emptyValueBlock
       case .cancel, .unlockReply, .cancelReply, .blocking, .remove, .lookupReply, .purge: []
       }
     let message = LockMessage(

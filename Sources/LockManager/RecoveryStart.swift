@@ -48,7 +48,8 @@ extension LockspaceMachine {
     for id in recovery.snapshot {
       resources[id].isInRecovery = true
       resources[id].directory = directoryNode(forHash: resources[id].hash)
-      resources[id].isMasterUnconfirmed = resources[id].directory == localNode
+      resources[id].isMasterUnconfirmed =
+        resources[id].directory == localNode && resources[id].master != nil
     }
     recovery.masteredNames = recovery.snapshot.filter { isMaster(of: $0) }
       .map { resources[$0].name }.sorted()

@@ -45,6 +45,7 @@ final class ClusterNode {
   private var queue: [Work] = []
   private var isWorking = false
   private var wake: Scheduled<Void>?
+  private var knownMembers: [NodeInstance] = []
   /// Removed and not known to be dead, as the observers were told.
   private var unfenced: Set<NodeInstance> = []
 
@@ -141,16 +142,15 @@ final class ClusterNode {
     let before = Set(knownMembers)
     knownMembers = view.members.map(\.instance)
     step(.installed(view))
-    for observer in observers { observer.viewInstalled(view) }
+    // The dead before the living: the same node may be back in a new life.
     for instance in before.subtracting(knownMembers).sorted() {
       for observer in observers { observer.nodeRemoved(instance) }
       if !groups.unfencedNodes.contains(where: { $0.instance == instance }) {
         tellFenced(instance)
       }
     }
+    for observer in observers { observer.viewInstalled(view) }
   }
-
-  private var knownMembers: [NodeInstance] = []
 
   private func step(_ input: GroupInput) {
     var effects: [GroupEffect] = []

@@ -23,8 +23,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   private let lockTransport: LockTransport
   private let logger: Logger
   private let localNode: NodeID
-  /// Lockspaces that this node shares with each other one.
-  private var commonLockspaces: [NodeID: Int] = [:]
+  /// The lives for which the lock transport's connections are enabled.
+  private var enabled: [NodeID: NodeInstance] = [:]
   private var instances: [NodeID: NodeInstance] = [:]
 
   var membershipInput: (MembershipInput) -> Void = { _ in }
@@ -98,33 +98,36 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   func sendLock(_ packet: Packet, to node: NodeID) { lockTransport.send(packet, to: node) }
 
-  // MARK: - Members of lockspaces
-
-  func memberAdded(_ node: NodeID) {
+  /// This node shares `lockspaceCount` lockspaces with the node, one more than before.
+  func memberAdded(_ node: NodeID, lockspaceCount: Int) {
     guard node != localNode else { return }
-    commonLockspaces[node, default: 0] += 1
-    lockTransport.memberAdded(node, userCount: commonLockspaces[node] ?? 0)
+    lockTransport.memberAdded(node, userCount: lockspaceCount)
   }
 
-  func memberRemoved(_ node: NodeID) {
-    guard node != localNode, let count = commonLockspaces[node], count > 0 else { return }
-    commonLockspaces[node] = count - 1
-    lockTransport.memberRemoved(node, userCount: count - 1)
+  /// One fewer than before.
+  func memberRemoved(_ node: NodeID, lockspaceCount: Int) {
+    guard node != localNode else { return }
+    lockTransport.memberRemoved(node, userCount: lockspaceCount)
   }
 
   // MARK: - The cluster
 
+  /// Nothing that was said to an earlier life of a node may be taken for the present one's.
   func viewInstalled(_ view: View) {
-    for member in view.members where member.node != localNode { lockTransport.enable(member.node) }
+    for member in view.members where member.node != localNode {
+      guard enabled[member.node] != member.instance else { continue }
+      lockTransport.removeAddress(member.node)
+      lockTransport.enable(member.node)
+      enabled[member.node] = member.instance
+    }
   }
 
   func nodeRemoved(_ instance: NodeInstance) {}
 
-  /// Nothing of the dead life may be taken for the next one's.
   func nodeFenced(_ instance: NodeInstance) {
-    guard instance.node != localNode else { return }
-    commonLockspaces[instance.node] = nil
+    guard enabled[instance.node] == instance else { return }
     lockTransport.removeAddress(instance.node)
+    enabled[instance.node] = nil
   }
 
   func quorumChanged(_ isQuorate: Bool) {}

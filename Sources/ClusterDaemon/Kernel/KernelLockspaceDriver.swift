@@ -221,6 +221,8 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   func nodeRemoved(_ instance: NodeInstance) {}
 
   func nodeFenced(_ instance: NodeInstance) {
+    // This node's own entry is that of its present life.
+    guard instance.node != node.local.node else { return }
     // Where it was a member, the next start takes it for failed and forgets it.
     guard !spaces.values.contains(where: { $0.startedMembers.contains(instance) }) else { return }
     run(worker) { try $0.forget(instance) }.whenFailure { [logger] error in

@@ -14,6 +14,9 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let lockspace: LockspaceName
     let handle: LockHandle
     let usesValueBlock: Bool
+    /// Of the operation under way, or the last one.
+    var requested: ClusterLockMode
+    var granted = ClusterLockMode.null
   }
 
   private unowned let node: ClusterNode
@@ -122,7 +125,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     }
     let handle = locks.newHandle()
     clusterLocks[token] = HeldLock(
-      lockspace: name, handle: handle, usesValueBlock: usesValueBlock)
+      lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
     do {
       try locks.lock(
         name, handle: handle, resource: resourceName, mode: mode.lockManagerMode,
@@ -140,9 +143,12 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let lock = clusterLocks[token] else {
       return handle(.lockRefused(token, .failed("the lock is gone with its lockspace")))
     }
+    clusterLocks[token]?.requested = mode
+    var flags = flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock)
+    // Behind those who wait already: without it a stream of readers would starve a writer.
+    if isQueued, mode > lock.granted { flags.insert(.queueConversion) }
     locks.convert(
-      lock.handle, to: mode.lockManagerMode,
-      flags: flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock), valueBlock: writing)
+      lock.handle, to: mode.lockManagerMode, flags: flags, valueBlock: writing)
   }
 
   private func flags(isQueued: Bool, usesValueBlock: Bool) -> LockFlags {
@@ -168,6 +174,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     if outcome.mode == nil { clusterLocks[token] = nil }
     switch outcome.result {
     case .granted:
+      if let lock = clusterLocks[token] { clusterLocks[token]?.granted = lock.requested }
       let isValid = !outcome.flags.contains(.valueNotValid)
       handle(.lockGranted(token, valueBlock: isValid ? outcome.valueBlock : nil))
     case .wouldBlock: handle(.lockRefused(token, .heldElsewhere(by: nil)))

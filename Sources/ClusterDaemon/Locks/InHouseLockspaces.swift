@@ -38,8 +38,6 @@ final class InHouseLockspaces: LockspaceDriver {
     var generation: UInt64 = 0
     var joinWaiters: [(DaemonError?) -> Void] = []
     var leaveWaiters: [() -> Void] = []
-    /// Who wants to join again as soon as it is left.
-    var rejoinWaiters: [(DaemonError?) -> Void] = []
     var wake: Scheduled<Void>?
   }
 
@@ -65,9 +63,10 @@ final class InHouseLockspaces: LockspaceDriver {
   /// Called before a lockspace starts on new members, to finish what a dead member left undone
   /// under its locks; the start waits until the closure it is given is called.
   var beforeStart: ((StartOrder, @escaping () -> Void) -> Void)?
-  /// Members of a lockspace come and go: the reliability layer counts them.
-  var memberAdded: (NodeID) -> Void = { _ in }
-  var memberRemoved: (NodeID) -> Void = { _ in }
+  /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
+  /// what the reliability layer goes by.
+  var memberAdded: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
+  var memberRemoved: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
 
   init(
     node: ClusterNode, loop: any EventLoop, logger: Logger, send: @escaping (Packet, NodeID) -> Void
@@ -91,7 +90,8 @@ final class InHouseLockspaces: LockspaceDriver {
       case .joining:
         spaces[name]?.users += 1
         spaces[name]?.joinWaiters.append(completion)
-      case .leaving: spaces[name]?.rejoinWaiters.append(completion)
+      case .leaving:
+        spaces[name]?.leaveWaiters.append { [self] in join(name, completion: completion) }
       }
       return
     }
@@ -213,11 +213,12 @@ final class InHouseLockspaces: LockspaceDriver {
     names = names.filter { $0.value != name }
     let lost = records.filter { $0.value.lockspace == name }.sorted { $0.key < $1.key }
     for (handle, _) in lost { records[handle] = nil }
-    for member in space.machine.members where member != node.local.node { memberRemoved(member) }
+    for member in space.machine.members where member != node.local.node {
+      memberRemoved(member, commonLockspaceCount(with: member))
+    }
     for (_, record) in lost { record.events.released() }
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name) was left")) }
     for waiter in space.leaveWaiters { waiter() }
-    for waiter in space.rejoinWaiters { join(name, completion: waiter) }
   }
 
   // MARK: - Stepping
@@ -257,12 +258,17 @@ final class InHouseLockspaces: LockspaceDriver {
       guard let record = records[handle] else { return }
       if !record.isLock || reason == .unknownHandle { records[handle] = nil }
       record.events.refused(reason)
-    case .memberAdded(let member): memberAdded(member)
-    case .memberRemoved(let member): memberRemoved(member)
+    case .memberAdded(let member): memberAdded(member, commonLockspaceCount(with: member))
+    case .memberRemoved(let member):
+      memberRemoved(member, commonLockspaceCount(with: member))
     case .recovered(let generation, _): recovered(name, generation)
     case .recoveryFailed(let failure): recoveryFailed(name, failure)
     case .wake(let moment): schedule(name, moment)
     }
+  }
+
+  private func commonLockspaceCount(with member: NodeID) -> Int {
+    spaces.values.count { $0.machine.members.contains(member) }
   }
 
   private func recovered(_ name: LockspaceName, _ recoveryGeneration: UInt32) {

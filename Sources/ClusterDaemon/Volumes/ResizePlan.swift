@@ -18,7 +18,7 @@ struct ResizePlan: Sendable {
   let extentSizeBytes: UInt64
   let oldExtentCount: Int
   let newExtentCount: Int
-  /// What LVM would print on the way.
+  /// What LVM would print on the way, but for the new size, which the outcome tells.
   let notes: [String]
 
   /// What the client is told; `result` nil when nothing was carried out.
@@ -55,7 +55,7 @@ extension VolumeWorkers {
       text: MetadataText(volumeGroup: result.volumeGroup, provenance: provenance(of: request)),
       extentSizeBytes: group.volumeGroup.extentSizeSectors * 512,
       oldExtentCount: result.oldExtentCount, newExtentCount: result.newExtentCount,
-      notes: result.messages)
+      notes: result.messages.filter { !$0.hasPrefix("Size of logical volume") })
   }
 
   private func checkAccess(_ group: VolumeGroup) throws(AdminFailure) {

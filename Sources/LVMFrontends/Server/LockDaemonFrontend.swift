@@ -56,7 +56,12 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
   /// the event then waits for its turn.
   public func handle(_ input: LockDaemonMachine.Input) {
     eventLoop.preconditionInEventLoop()
-    inputs.append(input)
+    // A lost reply is known before the end of its connection, which may wait here already.
+    if case .replyUndelivered = input {
+      inputs.insert(input, at: 0)
+    } else {
+      inputs.append(input)
+    }
     guard !isHandling else { return }
     isHandling = true
     defer { isHandling = false }

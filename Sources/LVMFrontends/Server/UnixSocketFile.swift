@@ -54,6 +54,21 @@ struct UnixSocketAddress {
   }
 }
 
+/// Tells a file from another one that took its path later, and with it perhaps its inode.
+private struct FileIdentity: Equatable {
+  private let numbers: [Int]
+
+  /// Nil when nothing has the path; `errno` then says why.
+  init?(path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return nil }
+    numbers = [
+      Int(bitPattern: UInt(status.st_dev)), Int(bitPattern: UInt(status.st_ino)),
+      status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+    ]
+  }
+}
+
 /// A listening unix socket that only its owner and root can connect to, and its file.
 struct UnixSocketFile {
   /// Connections that the kernel keeps until they are accepted.
@@ -63,8 +78,7 @@ struct UnixSocketFile {
   let path: String
   /// Whose owner it is after `listen`: the event loop's channel closes it.
   let descriptor: Int32
-  private let device: dev_t
-  private let inode: ino_t
+  private let identity: FileIdentity
 
   /// Binds `path` and listens. A socket without a listener is replaced, a live one never.
   static func listen(path: String) throws(SocketFileError) -> Self {
@@ -85,10 +99,10 @@ struct UnixSocketFile {
       guard Glibc.listen(descriptor, backlog) == 0 else {
         throw .failed("listen", path: path, errno: errno)
       }
-      var status = stat()
-      guard lstat(path, &status) == 0 else { throw .failed("lstat", path: path, errno: errno) }
-      return Self(
-        path: path, descriptor: descriptor, device: status.st_dev, inode: status.st_ino)
+      guard let identity = FileIdentity(path: path) else {
+        throw .failed("lstat", path: path, errno: errno)
+      }
+      return Self(path: path, descriptor: descriptor, identity: identity)
     } catch {
       Glibc.close(descriptor)
       throw error
@@ -97,9 +111,7 @@ struct UnixSocketFile {
 
   /// Removes the file, unless somebody else has put another one there.
   func remove() {
-    var status = stat()
-    guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
-    unlink(path)
+    if FileIdentity(path: path) == identity { unlink(path) }
   }
 
   private static func makeFolder(of path: String) throws(SocketFileError) {

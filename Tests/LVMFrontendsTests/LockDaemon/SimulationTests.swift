@@ -7,7 +7,7 @@ import Testing
 /// comes and goes; answers of the cluster in any order between nodes.
 @Suite struct SimulationTests {
   @Test func nothingIsLostAndNothingIsGrantedTwice() {
-    for seed in UInt64(1)...300 {
+    for seed in UInt64(1)...60 {
       var simulation = Simulation(seed: seed)
       for _ in 0..<400 where simulation.failures.isEmpty { simulation.step() }
       if simulation.failures.isEmpty { simulation.finish() }
@@ -231,16 +231,16 @@ struct Simulation {
     switch LockDaemonMessage(decoding: Array(request.utf8)).request {
     case .updateVolumeGroup(let vg, version: _): unreloaded[client.node, default: []].insert(vg)
     case .lockVolumeGroup(let vg, .lock(let mode)):
-      let resource = resource(.volumeGroup, Lockspace.name(vg: vg), client.node)
-      if resource?.transients[client.id] != mode { fail("a granted VG lock is not held") }
+      // Unless a stop_all that waited for this very moment has left the lockspace.
+      let machine = cluster.nodes[client.node]?.machine
+      guard let lockspace = Lockspace.name(vg: vg).flatMap({ machine?.lockspaces[$0] }),
+        lockspace.state == .started
+      else { return }
+      if lockspace.resources[.volumeGroup]?.transients[client.id] != mode {
+        fail("a granted VG lock is not held")
+      }
     default: break
     }
-  }
-
-  private func resource(
-    _ name: ResourceName, _ lockspace: LockspaceName?, _ node: NodeID
-  ) -> LockResource? {
-    lockspace.flatMap { cluster.nodes[node]?.machine.lockspaces[$0]?.resources[name] }
   }
 
   private mutating func check() {

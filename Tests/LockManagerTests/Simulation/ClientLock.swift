@@ -31,6 +31,11 @@ struct ClientLock: Sendable {
   var buffer: [UInt8]
   /// The step of the simulation at which it was granted first.
   var grantedAt: Int?
+
+  /// Dead now, it leaves a value block behind that may be older than what it knew.
+  var mayHaveWritten: Bool {
+    held >= .pw && pending == .nothing && flags.contains(.valueBlock)
+  }
 }
 
 /// What was written into a resource's value block.
@@ -44,6 +49,9 @@ struct ValueHistory: Sendable {
     last = Array(repeating: 0, count: 32)
     all = [last]
   }
+
+  /// From now on and until it is written again nobody may trust what there is to read.
+  mutating func loseLast() { last = [] }
 
   mutating func write(_ value: [UInt8]) {
     last = value

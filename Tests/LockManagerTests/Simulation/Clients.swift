@@ -10,12 +10,13 @@ extension SimulatedCluster {
     guard let incarnation = nodes[node]?.incarnation, !controlPlane.leaving.contains(node) else {
       return
     }
-    let pause: ClosedRange<Int64> = activity == .busy ? 500...15000 : 200_000...400_000
+    let isBusy = activity == .busy && now >= restEnd
+    let pause: ClosedRange<Int64> = isBusy ? 500...8000 : 100_000...400_000
     agenda.schedule(
       .client(node, incarnation: incarnation),
       after: .microseconds(Int64.random(in: pause, using: &random)))
     switch activity {
-    case .busy: break
+    case .busy: if now < restEnd { return drain(node) }
     case .quiet: return
     case .draining: return drain(node)
     }
@@ -37,6 +38,7 @@ extension SimulatedCluster {
   /// All calls of a test's end: everything is given up, forcibly where it does not end by itself.
   private mutating func drain(_ node: NodeID) {
     for lock in locks.values.filter({ $0.node == node }).sorted(by: { $0.handle < $1.handle }) {
+      if lock.isAnchor, activity == .busy { continue }
       switch lock.pending {
       case .nothing where !lock.isCancelled: unlock(lock, isForced: false)
       case .nothing, .request, .conversion: if random.chance(20) { unlock(lock, isForced: true) }

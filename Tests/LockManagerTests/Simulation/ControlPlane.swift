@@ -72,6 +72,11 @@ extension SimulatedCluster {
   mutating func remove(_ node: NodeID) {
     note("node \(node) is gone")
     nodes[node] = nil
+    for lock in locks.values where lock.node == node && lock.mayHaveWritten {
+      histories[lock.resource].loseLast()
+    }
+    // Some of what it sent may never arrive.
+    for other in nodes.keys.sorted() where random.chance(50) { links.breakLink(node, other) }
     locks = locks.filter { $0.value.node != node }
     links.breakLink(Self.controlNode, node)
     controlPlane.members.remove(node)
@@ -86,7 +91,7 @@ extension SimulatedCluster {
 
   mutating func scheduleTrouble() {
     // Often soon after the last: in the midst of its recovery.
-    let milliseconds: ClosedRange<Int64> = random.chance(50) ? 1...60 : 50...600
+    let milliseconds: ClosedRange<Int64> = random.chance(40) ? 1...60 : 200...1000
     agenda.schedule(
       .trouble, after: .milliseconds(Int64.random(in: milliseconds, using: &random)))
   }
@@ -94,6 +99,12 @@ extension SimulatedCluster {
   mutating func makeTrouble() {
     guard activity == .busy else { return }
     defer { scheduleTrouble() }
+    if random.chance(10) {
+      // Long enough for some nodes to forget idle resources while others remember them.
+      restEnd = now + .milliseconds(Int64.random(in: 4000...20000, using: &random))
+      return
+    }
+    guard scenario.hasMembershipChanges, now >= restEnd else { return }
     let stable = controlPlane.members.subtracting(controlPlane.leaving).sorted()
     let absent = (1...scenario.nodeCount).map { Self.node(Int32($0)) }
       .filter { nodes[$0] == nil }

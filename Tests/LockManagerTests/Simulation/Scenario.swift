@@ -30,6 +30,6 @@ struct Scenario: Sendable {
     usesConversionDeadlock = isDemoting && !hasMembershipChanges
     usesCancel = !usesConversionDeadlock && random.chance(70)
     losesStatusMessages = random.chance(30)
-    milliseconds = UInt64.random(in: 300...1500, using: &random)
+    milliseconds = UInt64.random(in: 500...3000, using: &random)
   }
 }

@@ -45,6 +45,8 @@ struct SimulatedCluster {
   var locks: [LockHandle: ClientLock] = [:]
   var histories: [ValueHistory]
   var nextHandle: UInt64 = 1
+  /// Until then the applications only give up what they have.
+  var restEnd = Timestamp(nanoseconds: 0)
   var nextIncarnation = 1
   var step = 0
   var activity = Activity.busy
@@ -73,7 +75,7 @@ struct SimulatedCluster {
     for node in first { boot(node) }
     controlPlane.members = Set(first)
     changeMembers()
-    if scenario.hasMembershipChanges { scheduleTrouble() }
+    scheduleTrouble()
   }
 
   var now: Timestamp { agenda.now }
@@ -130,6 +132,17 @@ struct SimulatedCluster {
     while now < end, runStep() {}
   }
 
+  /// As long as the scenario says, rests not counted.
+  mutating func runBusy() {
+    var end = Timestamp(milliseconds: scenario.milliseconds)
+    var rest = restEnd
+    while now < end, runStep() {
+      guard restEnd > rest else { continue }
+      end = end + (restEnd - max(rest, now))
+      rest = restEnd
+    }
+  }
+
   mutating func input(_ input: LockspaceMachine.Input, to node: NodeID) {
     var effects: [LockspaceMachine.Effect] = []
     let now = now
@@ -159,7 +172,7 @@ struct SimulatedCluster {
 
   private mutating func transmit(_ packet: Packet, from: NodeID, to: NodeID) {
     let (arrival, ticket) = links.send(
-      from: from, to: to, at: now, usual: 100...5000, using: &random)
+      from: from, to: to, at: now, usual: 50...2000, using: &random)
     if activity == .busy, scenario.losesStatusMessages, packet.isBare, random.chance(1) {
       return note("lost \(from)>\(to) \(packet.summary)")
     }

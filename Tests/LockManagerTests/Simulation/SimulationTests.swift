@@ -35,7 +35,7 @@ struct SimulationTests {
   static func run(seed: UInt64, keepsLog: Bool) -> SimulatedCluster {
     var cluster = SimulatedCluster(Scenario(seed: seed))
     cluster.keepsLog = keepsLog
-    cluster.run(until: Timestamp(milliseconds: cluster.scenario.milliseconds))
+    cluster.runBusy()
     cluster.activity = .quiet
     cluster.run(until: cluster.now + .seconds(20))
     if cluster.violations.isEmpty { cluster.checkAgreement() }
