@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import ClusterDaemon
 import ClusterTypes
 import Glibc
@@ -49,6 +50,7 @@ struct LockBenchmark: AsyncParsableCommand {
     let locks = try await LockWorkload(nodes: nodes)
     let results = try await measure(locks, echo)
     try await echo.stop()
+    await locks.end()
     for node in nodes.reversed() { try await node.stop() }
     for node in nodes { removeState(folder, node) }
     print(json ? results.json(isPinned: isPinned) : results.table(isPinned: isPinned))
@@ -76,7 +78,7 @@ struct LockBenchmark: AsyncParsableCommand {
   private func pin(_ nodes: [LoopbackNode]) async throws -> Bool {
     var isPinned = true
     for (index, node) in nodes.enumerated() {
-      let result = try await node.eventLoop.submit { pinThread(toProcessor: index) }.get()
+      let result = try await node.eventLoop.submit { clinux_bind_thread(Int32(index)) == 0 }.get()
       isPinned = isPinned && result
     }
     return isPinned
@@ -86,15 +88,4 @@ struct LockBenchmark: AsyncParsableCommand {
     for file in ["lv-locks", "lvm.pid"] { unlink("\(folder)/\(node.node)/\(file)") }
     rmdir("\(folder)/\(node.node)")
   }
-}
-
-/// Binds the calling thread; false when the kernel does not allow it.
-private func pinThread(toProcessor index: Int) -> Bool {
-  var processors = cpu_set_t()
-  let isInRange = withUnsafeMutableBytes(of: &processors) { bytes in
-    guard index / 8 < bytes.count else { return false }
-    bytes[index / 8] |= 1 << UInt8(index % 8)
-    return true
-  }
-  return isInRange && sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &processors) == 0
 }

@@ -18,6 +18,7 @@ struct LockWorkload {
   private static let resourceCount = 256
 
   private let locks: ClusterLocks
+  private let allLocks: [ClusterLocks]
   private let lockspace: LockspaceName
   private let resources: [Place: [ResourceName]]
   /// NL locks that keep the resources' masters where they are.
@@ -29,6 +30,7 @@ struct LockWorkload {
     }
     self.lockspace = lockspace
     locks = nodes[0].locks
+    allLocks = nodes.map(\.locks)
     for node in nodes { try await Self.join(lockspace, on: node) }
     var resources: [Place: [ResourceName]] = [:]
     var anchors: [ClusterLock] = []
@@ -62,5 +64,10 @@ struct LockWorkload {
       throw SetupError(description: "at most \(names.count) operations can be in flight")
     }
     return try await locks.repeatCycles(Array(names.prefix(inFlight)), in: lockspace, count: count)
+  }
+
+  func end() async {
+    for anchor in anchors { await anchor.release() }
+    for locks in allLocks { await locks.leave(lockspace) }
   }
 }

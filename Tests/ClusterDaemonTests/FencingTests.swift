@@ -26,8 +26,13 @@ extension ClusterTests {
 
     @Test func `what a vanished node held is granted only after it is called dead`() async throws {
       try await withLockspace { cluster, nodes in
-        let held = try await nodes[2].locks.lock(
-          Name.resource, in: Name.space, mode: .ex, owner: "the victim")
+        let anchor = try await nodes[0].locks.lock(
+          Name.resource, in: Name.space, mode: .nl, owner: "keeps the value block")
+        let writer = try await nodes[1].locks.lock(
+          Name.resource, in: Name.space, mode: .ex, owner: "writes once")
+        try await writer.release(writing: Array(1...32))
+        let victim = try await nodes[2].command("the resource", .exclusive)
+        #expect(try await victim.nextReply() == .lockGranted)
         let waiter = Pending {
           try await nodes[0].locks.lock(Name.resource, in: Name.space, mode: .ex, owner: "waiter")
         }
@@ -47,7 +52,10 @@ extension ClusterTests {
         #expect(await granted.mode == .ex)
         #expect(await granted.valueBlock == nil, "the victim may have been about to write it")
         #expect(try await nodes[0].status().state(of: Name.three) == .absent)
-        _ = held
+        await granted.release()
+        #expect(await anchor.mode == .nl)
+        try await anchor.convert(to: .pr)
+        #expect(await anchor.valueBlock == nil, "nobody has written it since")
       }
     }
 
@@ -108,8 +116,8 @@ extension ClusterTests {
 
     @Test func `a daemon that is stopped in order stops nobody for long`() async throws {
       try await withLockspace { cluster, nodes in
-        let held = try await nodes[2].locks.lock(
-          Name.resource, in: Name.space, mode: .ex, owner: "the leaver")
+        let leaver = try await nodes[2].command("the resource", .exclusive)
+        #expect(try await leaver.nextReply() == .lockGranted)
         let waiter = Pending {
           try await nodes[0].locks.lock(Name.resource, in: Name.space, mode: .ex, owner: "waiter")
         }
@@ -124,7 +132,6 @@ extension ClusterTests {
           let space = try await nodes[1].status().lockspace(Name.space)
           return space?.state == .running && space?.members == [Name.one, Name.two]
         }
-        _ = held
       }
     }
 

@@ -48,6 +48,10 @@ extension ClusterTests {
       "vg_name": "vg1", "vg_lock_type": "dlm", "vg_lock_args": "1.0.0:loopback",
       "vg_uuid": "5uuLBz-szSm-X9Cx-aiak-WF0J-6NdO-lndBns",
     ]
+    private static let volumeFields: KeyValuePairs = [
+      "mode": "ex", "opts": "persistent", "vg_name": "vg1", "lv_name": "lv1",
+      "lv_uuid": "pg3gJ7-szSm-X9Cx-aiak-WF0J-6NdO-lndBns",
+    ]
     private static let noLockspace: Int64 = -210
 
     /// Commands on two nodes, on which the volume group vg1 has been started.
@@ -103,12 +107,9 @@ extension ClusterTests {
 
     @Test func `an LV that is active exclusively is refused elsewhere at once`() async throws {
       try await withStarted { _, here, there in
-        let volume: KeyValuePairs = [
-          "mode": "ex", "opts": "persistent", "vg_name": "vg1", "lv_name": "lv1",
-          "lv_uuid": "pg3gJ7-szSm-X9Cx-aiak-WF0J-6NdO-lndBns",
-        ]
-        #expect(try await here.ask("lock_lv", volume) == 0)
-        #expect(try await there.ask("lock_lv", volume) == -11)
+        let locked = try await here.ask("lock_lv", Self.volumeFields)
+        #expect(locked == 0)
+        #expect(try await there.ask("lock_lv", Self.volumeFields) == -11)
         // It outlives the command, and keeps the volume group started.
         #expect(try await here.ask("stop_vg", ["vg_name": "vg1"]) == -16)
       }

@@ -2,6 +2,7 @@ import ClusterTypes
 import LockManager
 import LockProtocol
 import NIOCore
+import Synchronization
 
 /// The cluster's locks for Swift code in the daemon's process.
 ///
@@ -110,6 +111,8 @@ public final class ClusterLock: Sendable {
 
   private let loop: any EventLoop
   private let holder: NIOLoopBound<LockHolder>
+  /// Then nothing is left to release, and the event loop may be gone too.
+  private let isGone = Atomic(false)
 
   fileprivate init(_ holder: LockHolder, _ loop: any EventLoop) {
     resource = holder.resource
@@ -120,10 +123,16 @@ public final class ClusterLock: Sendable {
       of: LockMode.self, bufferingPolicy: .bufferingNewest(Self.rememberedBlockingRequests))
     blockingRequests = stream
     holder.blocking = { continuation.yield($0) }
-    holder.ended = { continuation.finish() }
+    holder.ended = { [weak self] in
+      self?.isGone.store(true, ordering: .relaxed)
+      continuation.finish()
+    }
   }
 
-  deinit { loop.execute { [holder] in holder.value.release() } }
+  deinit {
+    guard !isGone.load(ordering: .relaxed) else { return }
+    loop.execute { [holder] in holder.value.release() }
+  }
 
   /// The mode that is held; nil once the lock is gone.
   public var mode: LockMode? {
@@ -131,7 +140,8 @@ public final class ClusterLock: Sendable {
   }
 
   /// The resource's value block of 32 bytes as of the last grant; nil when a holder died that may
-  /// have changed it.
+  /// have changed it. The lock manager keeps it as long as anybody has a lock on the resource, NL
+  /// included; then it is zeros again.
   public var valueBlock: [UInt8]? {
     get async { await look(\.valueBlock) }
   }
