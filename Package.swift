@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
+    .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -85,6 +86,11 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
         "VolumeActivation", "VolumeReports", arguments,
       ], swiftSettings: strict),
+    .executableTarget(
+      name: "LockBenchmark",
+      dependencies: [
+        "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging, arguments,
+      ], swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),
@@ -104,7 +110,12 @@ let package = Package(
     tests("LVMFrontends", [nioEmbedded]),
     tests("AdminProtocol"),
     tests("VolumeReports", ["LVMMetadata"]),
-    tests("ClusterDaemon"),
+    tests(
+      "ClusterDaemon",
+      [
+        "AdminProtocol", "ClusterTypes", "ConfigText", "LockManager", "LockProtocol", nioCore,
+        nioPosix, logging,
+      ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -106,6 +106,9 @@ final class Daemon: ClusterObserver {
     node.addObserver(self)
   }
 
+  /// The locks of this node for Swift code.
+  var clusterLocks: ClusterLocks { ClusterLocks(locks: locks, node: node, loop: loop) }
+
   // MARK: - Start and stop
 
   func start() -> EventLoopFuture<Void> {
@@ -163,6 +166,9 @@ final class Daemon: ClusterObserver {
     loop.scheduleTask(in: Self.stopLimit) { promise.succeed() }
     return promise.futureResult
   }
+
+  /// Closes every connection and listener without leaving anything first.
+  func cutOff() -> EventLoopFuture<Void> { sockets.stop().and(network.stop()).map { _ in } }
 
   // MARK: - The cluster
 

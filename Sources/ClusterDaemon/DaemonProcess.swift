@@ -50,42 +50,33 @@ public struct DaemonProcess {
     notify(.ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
     try waitForEnd(signals, daemon)
     notify(.stopping)
-    try daemon.eventLoop.flatSubmit { daemon.bound.value.stop() }.wait()
+    try daemon.stop().wait()
     posixLocks?.stop()
     try kernelWorker?.removeConfiguration()
-    try pools.stop()
+    try pools.stopAndWait()
     try group.syncShutdownGracefully()
     logger.notice("clvmd has stopped")
     return exitCode.withLock { $0 }
   }
 
-  private struct Running {
-    let bound: NIOLoopBound<Daemon>
-    let eventLoop: any EventLoop
-  }
-
   private func start(
     _ local: Member, _ kernelWorker: KernelWorker?, _ pools: WorkerPools, _ loop: any EventLoop,
     requestEnd: @escaping @Sendable (Int32) -> Void
-  ) throws -> Running {
+  ) throws -> RunningDaemon {
     let disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(), filter: try deviceFilter())
     let workers = VolumeWorkers(disks: disks)
-    let bound = try loop.submit { [configuration, logger] in
-      NIOLoopBound(
-        try Daemon(
-          configuration: configuration, local: local, kernelWorker: kernelWorker,
-          workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: requestEnd),
-        eventLoop: loop)
+    return try RunningDaemon.start(on: loop) { [configuration, logger] in
+      try Daemon(
+        configuration: configuration, local: local, kernelWorker: kernelWorker,
+        workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: requestEnd)
     }.wait()
-    try loop.flatSubmit { bound.value.start() }.wait()
-    return Running(bound: bound, eventLoop: loop)
   }
 
-  private func waitForEnd(_ signals: SignalWait, _ daemon: Running) throws {
+  private func waitForEnd(_ signals: SignalWait, _ daemon: RunningDaemon) throws {
     while true {
       let isForced = signals.wait() == .wake
-      let obstacle = try daemon.eventLoop.submit { daemon.bound.value.stopObstacle }.wait()
+      let obstacle = try daemon.stopObstacle().wait()
       guard let obstacle, !isForced else { return }
       logger.error("clvmd does not stop: \(obstacle)")
     }

@@ -11,7 +11,12 @@ struct WorkerPools: Sendable {
     volumes.start()
   }
 
-  func stop() throws {
+  func stop() async throws {
+    try await kernel.shutdownGracefully()
+    try await volumes.shutdownGracefully()
+  }
+
+  func stopAndWait() throws {
     try kernel.syncShutdownGracefully()
     try volumes.syncShutdownGracefully()
   }

@@ -1,6 +1,5 @@
 import AdminProtocol
 import ClusterTypes
-import LockManager
 import LockProtocol
 import NIOCore
 
@@ -24,113 +23,88 @@ final class CommandLocks {
     _ request: LockRequest, processID: Int32, reply: @escaping (AdminReply) -> Void
   ) -> () -> Void {
     guard node.isOperational else {
-      reply(.failed(AdminFailure(.noQuorum, "This node has no quorum: no lock is granted.")))
+      reply(.failed(AdminFailure(.noQuorum, ClusterLockError.noQuorum.description)))
       return {}
     }
-    guard let resource = LockProtocol.ResourceName(Array(request.resource.utf8)) else {
+    guard let resource = LockProtocol.ResourceName(request.resource) else {
       reply(.failed(AdminFailure(.invalidRequest, "A resource's name has 1 to 64 bytes.")))
       return {}
     }
-    let held = HeldLock(request: request, resource: resource, processID: processID, reply: reply)
+    let holder = LockHolder(
+      resource, in: request.lockspace, locks: locks, loop: loop, owner: "clvm lock",
+      processID: UInt32(bitPattern: processID))
+    holder.blocking = { reply(.lockBlocks(requestedMode: LockModeName($0))) }
+    let command = CommandLock(request: request, holder: holder, reply: reply)
     if let timeout = request.timeoutMilliseconds {
+      // The time counts from here: joining may take longer than the lock.
       let delay = TimeAmount.milliseconds(Int64(min(timeout, UInt64(Int64.max / 2_000_000))))
-      held.timeout = loop.assumeIsolated().scheduleTask(in: delay) { [self] in timedOut(held) }
+      command.timeout = loop.assumeIsolated().scheduleTask(in: delay) {
+        command.end(.timedOut(resource, request.lockspace))
+      }
     }
-    locks.join(request.lockspace) { [self] failure in joined(held, failure) }
-    return { [self] in release(held) }
+    locks.join(request.lockspace) { [self] failure in joined(command, failure) }
+    return { command.end(nil) }
   }
 
-  private func joined(_ held: HeldLock, _ failure: DaemonError?) {
+  private func joined(_ command: CommandLock, _ failure: DaemonError?) {
+    let request = command.request
     if let failure {
-      held.end(.failed(AdminFailure(.failed, failure.description)))
-      return
+      return command.end(.joinFailed(request.lockspace, reason: failure.description))
     }
-    held.hasJoined = true
-    guard !held.isReleased else { return locks.leave(held.request.lockspace) {} }
-    do {
-      held.handle = try locks.lock(
-        held.request.lockspace, resource: held.resource, mode: held.request.mode.lockManagerMode,
-        flags: held.request.isNonBlocking ? .noQueue : [],
-        processID: UInt32(bitPattern: held.processID), owner: "clvm lock",
-        events: .init(
-          completed: { held.completed($0) },
-          released: { [self] in locks.leave(held.request.lockspace) {} },
-          blocking: { held.reply(.lockBlocks(requestedMode: LockModeName($0))) },
-          refused: { held.end(.failed(AdminFailure(.refused, $0.description))) }))
-    } catch {
-      held.end(.failed(AdminFailure(.failed, error.description)))
-    }
-  }
-
-  private func timedOut(_ held: HeldLock) {
-    guard !held.isGranted else { return }
-    held.end(
-      .failed(
-        AdminFailure(
-          .timedOut,
-          "\(held.request.resource) in lockspace \(held.request.lockspace) is held by others.")))
-  }
-
-  /// The client is gone. A request that still waits is taken back.
-  private func release(_ held: HeldLock) {
-    guard !held.isReleased else { return }
-    held.isReleased = true
-    held.timeout?.cancel()
-    guard held.hasJoined else { return }
-    if let handle = held.handle, !held.isGone {
-      locks.unlock(handle, flags: .forceUnlock)
-    } else {
-      locks.leave(held.request.lockspace) {}
+    command.leave = { [locks] in locks.leave(request.lockspace) {} }
+    guard !command.hasEnded else { return command.release() }
+    command.holder.request(
+      request.mode.lockManagerMode, wait: request.isNonBlocking ? .no : .forever
+    ) { error in
+      if let error { command.end(error) } else { command.granted() }
     }
   }
 }
 
-/// A lock of a command.
-private final class HeldLock {
+/// The lock of one command, from its request until its connection closes.
+private final class CommandLock {
   let request: LockRequest
-  let resource: LockProtocol.ResourceName
-  let processID: Int32
-  let reply: (AdminReply) -> Void
+  let holder: LockHolder
+  private let reply: (AdminReply) -> Void
   var timeout: Scheduled<Void>?
-  var handle: LockHandle?
-  var hasJoined = false
-  var isGranted = false
-  /// The request ended without a lock.
-  var isGone = false
-  var isReleased = false
+  /// Set once the lockspace has been joined.
+  var leave: (() -> Void)?
+  private(set) var hasEnded = false
 
-  init(
-    request: LockRequest, resource: LockProtocol.ResourceName, processID: Int32,
-    reply: @escaping (AdminReply) -> Void
-  ) {
+  init(request: LockRequest, holder: LockHolder, reply: @escaping (AdminReply) -> Void) {
     self.request = request
-    self.resource = resource
-    self.processID = processID
+    self.holder = holder
     self.reply = reply
   }
 
-  func end(_ last: AdminReply) {
+  func granted() {
     timeout?.cancel()
-    reply(last)
+    reply(.lockGranted)
   }
 
-  func completed(_ outcome: LockOutcome) {
+  /// The command gets no lock, or (`error` nil) has gone away.
+  func end(_ error: ClusterLockError?) {
+    guard !hasEnded else { return }
+    hasEnded = true
     timeout?.cancel()
-    switch outcome.result {
-    case .granted:
-      isGranted = true
-      reply(.lockGranted)
-    case .wouldBlock:
-      isGone = true
-      reply(
-        .failed(
-          AdminFailure(
-            .wouldBlock,
-            "\(request.resource) in lockspace \(request.lockspace) is held by others.")))
-    case .cancelled: isGone = true
-    case .deadlock, .failed:
-      isGone = outcome.mode == nil
-      reply(.failed(AdminFailure(.failed, "The lock manager refused: \(outcome.result).")))
+    if let error { reply(.failed(AdminFailure(error.adminReason, error.description))) }
+    release()
+  }
+
+  func release() {
+    guard let leave else { return }
+    self.leave = nil
+    holder.release(completion: leave)
+  }
+}
+
+extension ClusterLockError {
+  fileprivate var adminReason: AdminFailure.Reason {
+    switch self {
+    case .noQuorum: .noQuorum
+    case .heldByOthers, .lockspaceStopped: .wouldBlock
+    case .timedOut: .timedOut
+    case .notJoined, .joinFailed, .cancelled, .deadlock, .unusable, .refused: .failed
     }
   }
 }

@@ -10,17 +10,13 @@ import NIOCore
 ///
 /// Confined to the cluster's event loop.
 final class LockDaemonService: LockDaemonCluster, ClusterObserver {
-  private struct ClusterLock {
+  private struct HeldLock {
     let lockspace: LockspaceName
     let handle: LockHandle
     let usesValueBlock: Bool
-  }
-
-  private struct Modes {
-    /// As last granted.
-    var granted = ClusterLockMode.null
-    /// What the operation under way asks for.
+    /// Of the operation under way, or the last one.
     var requested: ClusterLockMode
+    var granted = ClusterLockMode.null
   }
 
   private unowned let node: ClusterNode
@@ -28,9 +24,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private let volumes: VolumeService
   private let store: PersistentLockStore
   private let logger: Logger
-  private var clusterLocks: [LockToken: ClusterLock] = [:]
-  /// Apart from the locks, because a grant may come before the request has returned.
-  private var modes: [LockToken: Modes] = [:]
+  private var clusterLocks: [LockToken: HeldLock] = [:]
   /// Answers and events go here.
   var handle: (LockDaemonMachine.Input) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
@@ -117,7 +111,6 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private func leave(_ name: LockspaceName) {
     for (token, lock) in clusterLocks where lock.lockspace == name {
       clusterLocks[token] = nil
-      modes[token] = nil
       locks.unlock(lock.handle, flags: .forceUnlock)
     }
     locks.leave(name) { [self] in handle(.left(name)) }
@@ -130,15 +123,16 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let resourceName = LockProtocol.ResourceName(resource) else {
       return handle(.lockRefused(token, .failed("'\(resource)' cannot name a resource")))
     }
-    modes[token] = Modes(requested: mode)
+    let handle = locks.newHandle()
+    clusterLocks[token] = HeldLock(
+      lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
     do {
-      let handle = try locks.lock(
-        name, resource: resourceName, mode: mode.lockManagerMode,
+      try locks.lock(
+        name, handle: handle, resource: resourceName, mode: mode.lockManagerMode,
         flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
         owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", events: events(of: token))
-      clusterLocks[token] = ClusterLock(
-        lockspace: name, handle: handle, usesValueBlock: usesValueBlock)
     } catch {
+      clusterLocks[token] = nil
       self.handle(.lockRefused(token, .failed(error.description)))
     }
   }
@@ -149,11 +143,10 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let lock = clusterLocks[token] else {
       return handle(.lockRefused(token, .failed("the lock is gone with its lockspace")))
     }
-    let granted = modes[token]?.granted ?? .null
-    modes[token]?.requested = mode
+    clusterLocks[token]?.requested = mode
     var flags = flags(isQueued: isQueued, usesValueBlock: lock.usesValueBlock)
     // Behind those who wait already: without it a stream of readers would starve a writer.
-    if isQueued, mode > granted { flags.insert(.queueConversion) }
+    if isQueued, mode > lock.granted { flags.insert(.queueConversion) }
     locks.convert(
       lock.handle, to: mode.lockManagerMode, flags: flags, valueBlock: writing)
   }
@@ -170,7 +163,6 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
       completed: { [self] outcome in completed(token, outcome) },
       released: { [self] in
         clusterLocks[token] = nil
-        modes[token] = nil
         handle(.lockGranted(token, valueBlock: nil))
       },
       refused: { [self] refusal in
@@ -179,13 +171,10 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   }
 
   private func completed(_ token: LockToken, _ outcome: LockOutcome) {
-    if outcome.mode == nil {
-      clusterLocks[token] = nil
-      modes[token] = nil
-    }
+    if outcome.mode == nil { clusterLocks[token] = nil }
     switch outcome.result {
     case .granted:
-      if let mode = modes[token]?.requested { modes[token]?.granted = mode }
+      if let lock = clusterLocks[token] { clusterLocks[token]?.granted = lock.requested }
       let isValid = !outcome.flags.contains(.valueNotValid)
       handle(.lockGranted(token, valueBlock: isValid ? outcome.valueBlock : nil))
     case .wouldBlock: handle(.lockRefused(token, .heldElsewhere(by: nil)))

@@ -44,7 +44,9 @@ final class InHouseLockspaces: LockspaceDriver {
   private struct LockRecord {
     let lockspace: LockspaceName
     let owner: String
-    var events: LockEvents
+    let events: LockEvents
+    /// Its request was granted once; before that, a refusal leaves no lock.
+    var isLock = false
   }
 
   private unowned let node: ClusterNode
@@ -125,16 +127,24 @@ final class InHouseLockspaces: LockspaceDriver {
 
   // MARK: - Locks
 
+  /// A handle for a request to come: it may be granted before `lock` returns.
+  func newHandle() -> LockHandle {
+    lastHandle += 1
+    return LockHandle(lastHandle)
+  }
+
+  /// Whether the lockspace grants nothing until its members have recovered.
+  func isStopped(_ name: LockspaceName) -> Bool { spaces[name]?.phase == .stopped }
+
   /// Requests a lock. `owner` is told to whoever asks who holds it.
   func lock(
-    _ name: LockspaceName, resource: ResourceName, mode: LockMode, flags: LockFlags,
-    valueBlock: [UInt8]? = nil, processID: UInt32, owner: String, events: LockEvents
-  ) throws(DaemonError) -> LockHandle {
+    _ name: LockspaceName, handle: LockHandle, resource: ResourceName, mode: LockMode,
+    flags: LockFlags, valueBlock: [UInt8]? = nil, processID: UInt32, owner: String,
+    events: LockEvents
+  ) throws(DaemonError) {
     guard spaces[name] != nil else {
       throw DaemonError("lockspace \(name) has not been joined on this node")
     }
-    lastHandle += 1
-    let handle = LockHandle(lastHandle)
     records[handle] = LockRecord(lockspace: name, owner: owner, events: events)
     step(
       name,
@@ -142,7 +152,6 @@ final class InHouseLockspaces: LockspaceDriver {
         LockCall(
           handle: handle, resource: resource, mode: mode, flags: flags, valueBlock: valueBlock,
           processID: processID)))
-    return handle
   }
 
   func convert(_ handle: LockHandle, to mode: LockMode, flags: LockFlags, valueBlock: [UInt8]?) {
@@ -202,10 +211,12 @@ final class InHouseLockspaces: LockspaceDriver {
     guard let space = spaces.removeValue(forKey: name) else { return }
     space.wake?.cancel()
     names = names.filter { $0.value != name }
-    records = records.filter { $0.value.lockspace != name }
+    let lost = records.filter { $0.value.lockspace == name }.sorted { $0.key < $1.key }
+    for (handle, _) in lost { records[handle] = nil }
     for member in space.machine.members where member != node.local.node {
       memberRemoved(member, commonLockspaceCount(with: member))
     }
+    for (_, record) in lost { record.events.released() }
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name) was left")) }
     for waiter in space.leaveWaiters { waiter() }
   }
@@ -239,13 +250,13 @@ final class InHouseLockspaces: LockspaceDriver {
     case .send(let packet, let target): send(packet, target)
     case .completed(let handle, let outcome):
       let events = records[handle]?.events
-      if outcome.mode == nil { records[handle] = nil }
+      if outcome.mode == nil { records[handle] = nil } else { records[handle]?.isLock = true }
       events?.completed(outcome)
     case .released(let handle): records.removeValue(forKey: handle)?.events.released()
     case .blocking(let handle, let mode): records[handle]?.events.blocking(mode)
     case .refused(let handle, let reason):
       guard let record = records[handle] else { return }
-      if reason.leavesNoLock { records[handle] = nil }
+      if !record.isLock || reason == .unknownHandle { records[handle] = nil }
       record.events.refused(reason)
     case .memberAdded(let member): memberAdded(member, commonLockspaceCount(with: member))
     case .memberRemoved(let member):
@@ -299,14 +310,4 @@ final class InHouseLockspaces: LockspaceDriver {
   }
 
   var joined: [LockspaceName] { spaces.keys.sorted() }
-}
-
-extension CallRefusal {
-  /// The refused call was one for a new lock: there is nothing that its handle names.
-  fileprivate var leavesNoLock: Bool {
-    switch self {
-    case .unknownHandle, .handleInUse, .tooManyLocks, .noOrphan: true
-    case .busy, .invalidArguments, .valueBlockLength: false
-    }
-  }
 }

@@ -1,5 +1,4 @@
 import ClusterTypes
-import LockManager
 import LockProtocol
 import Logging
 import NIOCore
@@ -51,24 +50,12 @@ final class LeftoverRecovery {
   /// Under the volume group's lock, so that nobody is changing it meanwhile.
   private func recover(_ name: String, _ id: String, _ lockspace: LockspaceName) {
     guard let resource = ResourceName(Array("VGLK".utf8)) else { return }
-    var handle: LockHandle?
-    do {
-      handle = try locks.lock(
-        lockspace, resource: resource, mode: .pr, flags: [], processID: 0,
-        owner: "recovery of \(name)",
-        events: .init(
-          completed: { [self] outcome in
-            guard outcome.result == .granted else { return }
-            volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
-            volumes.whenSettled(volumeGroup: name) { [self] in
-              if let handle { locks.unlock(handle) }
-            }
-          },
-          refused: { [logger] reason in
-            logger.error("volume group \(name) cannot be settled: \(reason)")
-          }))
-    } catch {
-      logger.error("volume group \(name) cannot be settled: \(error)")
+    let lock = LockHolder(
+      resource, in: lockspace, locks: locks, loop: loop, owner: "recovery of \(name)")
+    lock.request(.pr, wait: .forever) { [self] error in
+      if let error { return logger.error("volume group \(name) cannot be settled: \(error)") }
+      volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
+      volumes.whenSettled(volumeGroup: name) { lock.release() }
     }
   }
 }

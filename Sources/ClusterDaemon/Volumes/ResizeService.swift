@@ -67,9 +67,11 @@ final class ResizeService {
       throw AdminFailure(.failed, "'\(Self.lockName)' is no name of a resource.")
     }
     running.lockspace = lockspace
+    let handle = locks.newHandle()
+    running.handle = handle
     do {
-      running.handle = try locks.lock(
-        lockspace, resource: resource, mode: .ex, flags: .valueBlock,
+      try locks.lock(
+        lockspace, handle: handle, resource: resource, mode: .ex, flags: .valueBlock,
         processID: UInt32(bitPattern: processID),
         owner: "clvm \(running.request.command.rawValue)",
         events: .init(

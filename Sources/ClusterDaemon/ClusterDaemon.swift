@@ -1,1 +1,0 @@
-// The daemon: configuration, wiring, start-up and shutdown order.

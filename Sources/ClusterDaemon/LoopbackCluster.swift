@@ -1,0 +1,175 @@
+import BlockDevices
+import ClusterMembership
+import ClusterTypes
+import Glibc
+import KernelLockspaces
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Daemons of one cluster in one process, on 127.0.0.1 and the addresses behind it: for tests and
+/// benchmarks. They see no disk and leave the kernel's lock manager alone.
+package struct LoopbackCluster: Sendable {
+  package static let name = "loopback"
+
+  package let nodes: [NodeID]
+  private let folder: String
+  private let controlPort: UInt16
+  private let lockPort: UInt16
+  private let membership: DaemonConfiguration.Membership
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - nodeCount: 1 to 32.
+  ///   - folder: an existing directory for sockets and state, of a short path.
+  package init(
+    nodeCount: Int, folder: String, heartbeatInterval: Duration = .milliseconds(100),
+    silenceTimeout: Duration = .milliseconds(1_500), logger: Logger
+  ) throws {
+    precondition((1...DaemonConfiguration.nodesMax).contains(nodeCount), "1 to 32 nodes")
+    nodes = (1...Int32(nodeCount)).compactMap { NodeID($0) }
+    self.folder = folder
+    self.logger = logger
+    membership = .init(
+      provider: .external, heartbeatInterval: heartbeatInterval, silenceTimeout: silenceTimeout)
+    (controlPort, lockPort) = try Self.freePorts(nodes.map(Self.address(of:)))
+  }
+
+  private static func address(of node: NodeID) -> String { "127.0.0.\(node)" }
+
+  /// Starts the daemon of one node.
+  ///
+  /// - Parameters:
+  ///   - life: greater for a later life of the same node.
+  ///   - bootID: another one than before says that the machine was booted anew.
+  ///   - isClean: whether nothing of an earlier life may still write.
+  package func start(
+    _ node: NodeID, life: UInt64 = 1, bootID: String = "first", isClean: Bool = true
+  ) async throws -> LoopbackNode {
+    guard let configuration = configuration(of: node) else {
+      throw DaemonError("node \(node) is none of this cluster")
+    }
+    try ensurePrivateDirectory(configuration.stateDirectory)
+    let local = Member(
+      instance: NodeInstance(node, Incarnation(life)), bootID: "\(node)-\(bootID)",
+      startedClean: isClean)
+    let workers = VolumeWorkers(
+      disks: SharedDisks(
+        localNode: node, hostName: "node\(node)", filter: try DeviceFilter(patterns: ["r|.*|"])))
+    let pools = WorkerPools()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop = group.next()
+    var logger = logger
+    logger[metadataKey: "node"] = "\(node)"
+    do {
+      let daemon = try await RunningDaemon.start(on: loop) { [logger] in
+        try Daemon(
+          configuration: configuration, local: local, kernelWorker: nil, workers: workers,
+          pools: pools, loop: loop, logger: logger, requestEnd: { _ in })
+      }.get()
+      return LoopbackNode(
+        node: node, configuration: configuration, daemon: daemon, pools: pools, group: group)
+    } catch {
+      try await group.shutdownGracefully()
+      try await pools.stop()
+      throw error
+    }
+  }
+
+  private func configuration(of node: NodeID) -> DaemonConfiguration? {
+    let nodes = nodes.compactMap { node in
+      NodeAddress(Self.address(of: node)).map {
+        DaemonConfiguration.Node(name: "node\(node)", id: node, address: $0, secondAddress: nil)
+      }
+    }
+    guard let local = nodes.first(where: { $0.id == node }) else { return nil }
+    let directory = "\(folder)/\(node)"
+    return DaemonConfiguration(
+      cluster: .init(
+        name: Self.name, localNode: local, controlPort: controlPort, lockPort: lockPort,
+        nodes: nodes),
+      membership: membership, kernelLockManager: nil,
+      lvmlockd: .init(socket: directory + "/lvm", pidFile: directory + "/lvm.pid"),
+      adminSocket: directory + "/admin", devices: .init(filter: nil, scan: []),
+      logLevel: .info, stateDirectory: directory)
+  }
+
+  /// Two ports that nobody uses on any of the addresses. Somebody may take one before the daemons
+  /// do; then these say so.
+  private static func freePorts(_ addresses: [String]) throws -> (UInt16, UInt16) {
+    for _ in 0..<100 {
+      let ports = try [0, 0].map { port in try boundSocket("127.0.0.1", port: UInt16(port)) }
+      defer { for (descriptor, _) in ports { close(descriptor) } }
+      let others = addresses.dropFirst().flatMap { address in
+        ports.map { try? boundSocket(address, port: $0.port) }
+      }
+      for case (let descriptor, _)? in others { close(descriptor) }
+      if others.allSatisfy({ $0 != nil }) { return (ports[0].port, ports[1].port) }
+    }
+    throw DaemonError("no port is free on all of \(addresses.joined(separator: ", "))")
+  }
+
+  private static func boundSocket(
+    _ address: String, port: UInt16
+  ) throws(DaemonError) -> (descriptor: Int32, port: UInt16) {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = port.bigEndian
+    inet_pton(AF_INET, address, &name.sin_addr)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw DaemonError("no socket, errno \(errno)") }
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &name) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+      }
+    }
+    guard isBound else {
+      close(descriptor)
+      throw DaemonError("\(address) port \(port) cannot be bound")
+    }
+    return (descriptor, UInt16(bigEndian: name.sin_port))
+  }
+}
+
+/// One daemon of a `LoopbackCluster`. Must be ended with `stop` or `vanish`.
+package struct LoopbackNode: Sendable {
+  package let node: NodeID
+  private let configuration: DaemonConfiguration
+  private let daemon: RunningDaemon
+  private let pools: WorkerPools
+  private let group: MultiThreadedEventLoopGroup
+
+  fileprivate init(
+    node: NodeID, configuration: DaemonConfiguration, daemon: RunningDaemon, pools: WorkerPools,
+    group: MultiThreadedEventLoopGroup
+  ) {
+    self.node = node
+    self.configuration = configuration
+    self.daemon = daemon
+    self.pools = pools
+    self.group = group
+  }
+
+  package var locks: ClusterLocks { daemon.locks }
+  package var eventLoop: any EventLoop { daemon.eventLoop }
+  package var adminSocket: String { configuration.adminSocket }
+  package var lockDaemonSocket: String { configuration.lvmlockd?.socket ?? "" }
+
+  /// As the daemon ends when systemd stops it.
+  package func stop() async throws {
+    try await daemon.stop().get()
+    try await end()
+  }
+
+  /// As the daemon ends when it is killed.
+  package func vanish() async throws {
+    try await daemon.cutOff().get()
+    try await end()
+  }
+
+  private func end() async throws {
+    try await group.shutdownGracefully()
+    try await pools.stop()
+  }
+}

@@ -1,0 +1,35 @@
+import ClusterTypes
+import NIOCore
+
+/// A daemon that has been started on an event loop. Its parts are touched there only.
+struct RunningDaemon: Sendable {
+  let locks: ClusterLocks
+  let eventLoop: any EventLoop
+  private let daemon: NIOLoopBound<Daemon>
+
+  /// Makes the daemon on the loop and opens its sockets.
+  static func start(
+    on loop: any EventLoop, _ make: @escaping @Sendable () throws -> Daemon
+  ) -> EventLoopFuture<Self> {
+    loop.flatSubmit {
+      do {
+        let daemon = try make()
+        let running = Self(
+          locks: daemon.clusterLocks, eventLoop: loop,
+          daemon: NIOLoopBound(daemon, eventLoop: loop))
+        return daemon.start().map { running }
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+    }
+  }
+
+  /// Why the daemon must not stop now; nil when it may.
+  func stopObstacle() -> EventLoopFuture<String?> { eventLoop.submit { daemon.value.stopObstacle } }
+
+  /// Leaves every lockspace and parts from the other nodes.
+  func stop() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.stop() } }
+
+  /// Closes every connection as the end of the process would, and says nothing to anybody.
+  func cutOff() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.cutOff() } }
+}
