@@ -21,10 +21,10 @@ struct LogicalVolumeAttributes {
   /// What the volume is for another one, or else what it is by itself.
   private var kind: String {
     if volume.status.contains(.pvmove) { return "p" }
-    if !volume.isVisible, let part = partKind { return part }
-    if facts.snapshots[volume.name] != nil { return isMerging ? "S" : "s" }
+    if !facts.isVisible(volume), let part = partKind { return part }
+    if let snapshot = facts.snapshots[volume.name] { return snapshot.isMerging ? "S" : "s" }
     if facts.isSnapshotOrigin(volume) { return isMergedInto ? "O" : "o" }
-    if volume.status.contains(.cacheVolume) { return "C" }
+    if isCacheVolume { return "C" }
     let isUnsynced = volume.status.contains(.notSynced)
     switch volume.baseType {
     case "mirror": return isUnsynced ? "M" : "m"
@@ -55,21 +55,16 @@ struct LogicalVolumeAttributes {
     return kinds.first { name.contains($0.0) }?.1
   }
 
+  private var isCacheVolume: Bool {
+    volume.status.contains(.cacheVolume) || volume.flags.contains(.cacheVolume)
+  }
+
   /// An image counts as in sync while the volume it belongs to runs. Without a device nobody can
   /// tell, and LVM says no.
   private var isInSync: Bool { state != .inactive }
 
-  private var isMerging: Bool {
-    facts.group.logicalVolumes.contains {
-      $0.segments.first?.text("merging_store") == volume.name
-    }
-  }
-
   private var isMergedInto: Bool {
-    facts.group.logicalVolumes.contains {
-      $0.segments.first?.text("merging_store") != nil
-        && $0.segments.first?.text("origin") == volume.name
-    }
+    facts.snapshots.values.contains { $0.isMerging && $0.origin == volume.name }
   }
 
   private var permission: String {
@@ -108,7 +103,7 @@ struct LogicalVolumeAttributes {
       if name.contains("_mimage_") || name.contains("_mlog") { return "m" }
       if name.hasSuffix("_corig") || name.hasSuffix("_wcorig") { return "C" }
     }
-    if volume.status.contains(.cacheVolume) { return "C" }
+    if isCacheVolume { return "C" }
     switch volume.baseType {
     case "mirror": return "m"
     case "thin", "thin-pool": return "t"

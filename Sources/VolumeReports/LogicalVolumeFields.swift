@@ -11,7 +11,7 @@ enum LogicalVolumeFields {
       .text(facts.displayName(volume.name))
     },
     field("lv_full_name", "LV", width: 4) { volume, facts, _ in
-      .text("\(facts.group.name)/\(facts.displayName(volume.name))")
+      .text("\(facts.group.name)/\(volume.name)")
     },
     field("lv_path", "Path") { volume, facts, _ in
       .text(facts.hasPath(volume) ? "/dev/\(facts.group.name)/\(volume.name)" : "")
@@ -74,8 +74,11 @@ enum LogicalVolumeFields {
       guard let snapshot = facts.snapshots[volume.name],
         let origin = facts.logicalVolumes[snapshot.origin]
       else {
-        return facts.isSnapshotOrigin(volume)
-          ? .size(facts.bytes(extents: volume.extentCount)) : .absent
+        if facts.isSnapshotOrigin(volume) {
+          return .size(facts.bytes(extents: volume.extentCount))
+        }
+        return facts.externalOrigin(volume).map { .size(facts.bytes(extents: $0.extentCount)) }
+          ?? .absent
       }
       return .size(facts.bytes(extents: origin.extentCount))
     },
@@ -130,15 +133,14 @@ enum LogicalVolumeFields {
     field(name, heading, isNumeric: true, value: value)
   }
 
-  /// A word that says something about the device; "unknown" when the kernel cannot be asked.
+  /// A word that says something about the device; "unknown" when there is none to be asked.
   private static func flag(
     _ name: String, _ heading: String, _ word: String, width: Int,
     holds: @escaping @Sendable (DeviceState) -> Bool
   ) -> ReportField {
     field(name, heading, width: width) { _, _, row in
       switch row.state {
-      case .unknown: .text("unknown")
-      case .inactive: .text("")
+      case .unknown, .inactive: .text("unknown")
       case .present(let device): .word(word, if: holds(device))
       }
     }

@@ -11,6 +11,18 @@ extension Segment {
     if case .other(_, let section) = kind { section.string(key) } else { nil }
   }
 
+  /// The images of a RAID segment less those whose worth is parity or a copy.
+  fileprivate var dataImageCount: Int {
+    let images = Int(clamping: number("device_count") ?? 1)
+    switch baseType {
+    case let type where type.hasPrefix("raid4") || type.hasPrefix("raid5"): return images - 1
+    case let type where type.hasPrefix("raid6"): return images - 2
+    case let type where type.hasPrefix("raid10"):
+      return images / max(Int(clamping: number("data_copies") ?? 2), 1)
+    default: return baseType.hasPrefix("raid") ? images : 0
+    }
+  }
+
   func number(_ key: String) -> Int64? {
     if case .other(_, let section) = kind { section.integer(key) } else { nil }
   }
@@ -65,13 +77,27 @@ extension GroupFacts {
     return deviceName(of: moved.id)
   }
 
-  /// Users see a node for each visible volume, except for pools, which carry no data themselves.
+  /// The volume itself says so, but the store of a snapshot is what users know as the snapshot,
+  /// and the bookkeeping of snapshots is nothing that users know.
+  func isVisible(_ volume: LogicalVolume) -> Bool {
+    if volume.baseType == "snapshot" { return false }
+    return snapshots[volume.name].map { !$0.isMerging } ?? volume.isVisible
+  }
+
+  /// Users see a node for each visible volume, except for thin pools, which carry no data
+  /// themselves.
   func hasPath(_ volume: LogicalVolume) -> Bool {
-    volume.isVisible && !["cache-pool", "vdo-pool"].contains(volume.baseType)
+    isVisible(volume) && volume.baseType != "thin-pool"
+  }
+
+  /// The read-only volume below a thin one.
+  func externalOrigin(_ volume: LogicalVolume) -> LogicalVolume? {
+    reference(volume, "external_origin").flatMap { logicalVolumes[$0] }
   }
 
   /// The extents users can use: those kept for a reshape of a RAID volume do not count.
   func shownExtents(_ volume: LogicalVolume) -> Int {
-    volume.segments.reduce(0) { $0 + $1.extentCount }
+    guard let segment = volume.segments.first else { return 0 }
+    return volume.extentCount - segment.reshapeCount * segment.dataImageCount
   }
 }

@@ -20,7 +20,7 @@ enum PhysicalVolumeFields {
       .size(volume.areas.map(\.sizeBytes).min() ?? 0)
     },
     number("pv_ext_vsn", "PExtVsn") { volume, _ in
-      .number(Int64(volume.scanned?.label.extensionVersion ?? 0))
+      volume.scanned.map { .number(Int64($0.label.extensionVersion)) } ?? .absent
     },
     number("pe_start", "1st PE", width: 7) { volume, _ in
       .size(
@@ -91,7 +91,7 @@ enum PhysicalVolumeFields {
 extension ReportedPhysicalVolume {
   var id: LVMIdentifier? { described?.id ?? scanned?.label.id }
   var name: String { scanned?.device.name ?? "[unknown]" }
-  var areas: [ScannedArea] { scanned?.areas ?? [] }
+  var areas: [ScannedArea] { (scanned?.areas ?? []).filter(\.isCounted) }
   /// Bytes of a volume that belongs to no group.
   fileprivate var whole: UInt64 { scanned?.label.deviceSizeBytes ?? 0 }
 

@@ -174,7 +174,9 @@ extension Report {
     case .physicalVolume: return physicalRows(source, [facts], withOrphans: false)
     case .logicalVolume, .segment:
       let volumes = facts.group.logicalVolumes
-        .filter { wants($0, facts.group.name, selection) }
+        .filter { volume in
+          wants(volume, isVisible: facts.isVisible(volume), in: facts.group.name, selection)
+        }
         .sorted { $0.name < $1.name }
       let rows = volumes.flatMap { volume -> [ReportRow] in
         var row = row
@@ -192,15 +194,14 @@ extension Report {
   }
 
   private func wants(
-    _ volume: LogicalVolume, _ group: String, _ selection: ReportSelection
+    _ volume: LogicalVolume, isVisible: Bool, in group: String, _ selection: ReportSelection
   ) -> Bool {
     let isNamed = selection.logicalVolumes.contains {
       $0.group == group && $0.volume == volume.name
     }
     if isNamed { return true }
     guard selection.isEmpty || selection.volumeGroups.contains(group) else { return false }
-    // The bookkeeping of snapshots is no volume for anybody.
-    return volume.isVisible || (selection.showsHidden && volume.baseType != "snapshot")
+    return isVisible || (selection.showsHidden && volume.baseType != "snapshot")
   }
 
   private func physicalRows(

@@ -67,7 +67,8 @@ final class GroupFacts {
 
   struct Snapshot {
     let origin: String
-    let chunkSectors: UInt64
+    /// Its contents are going back into the origin; then it is hidden.
+    let isMerging: Bool
   }
 
   init(_ scanned: ScannedVolumeGroup) {
@@ -85,12 +86,11 @@ final class GroupFacts {
       byName[volume.name] = volume
       for name in group.logicalVolumesBelow(volume) { users[name, default: []].append(volume) }
       for segment in volume.segments {
-        guard case .other("snapshot", let section) = segment.kind,
-          let cow = section.string("cow_store") ?? section.string("merging_store"),
-          let origin = section.string("origin")
+        guard segment.baseType == "snapshot", let origin = segment.text("origin"),
+          let store = segment.text("cow_store") ?? segment.text("merging_store")
         else { continue }
-        snapshots[cow] = Snapshot(
-          origin: origin, chunkSectors: UInt64(clamping: section.integer("chunk_size") ?? 0))
+        snapshots[store] = Snapshot(
+          origin: origin, isMerging: segment.text("merging_store") != nil)
       }
     }
     self.snapshots = snapshots
@@ -103,7 +103,9 @@ final class GroupFacts {
   func bytes(extents: Int) -> UInt64 { group.sectors(extents: extents) * 512 }
 
   /// The metadata areas on the PVs that can be reached.
-  var areas: [ScannedArea] { scanned.members.compactMap(\.scanned).flatMap(\.areas) }
+  var areas: [ScannedArea] {
+    scanned.members.compactMap(\.scanned).flatMap(\.areas).filter(\.isCounted)
+  }
 
   /// How a PV is called: its device, or that there is none.
   func deviceName(of id: LVMIdentifier) -> String {
@@ -117,35 +119,34 @@ final class GroupFacts {
   /// LVs that LVM made for itself stand in brackets.
   func displayName(_ name: String) -> String {
     guard let volume = logicalVolumes[name] else { return name }
-    return volume.isVisible ? name : "[\(name)]"
+    return isVisible(volume) ? name : "[\(name)]"
   }
 }
 
 extension ScannedArea {
-  /// Free bytes for text, in whole sectors. A change writes the new text beside the old one, so
-  /// half of the buffer counts.
+  /// Free bytes for text, in whole sectors, as LVM counts them: a change writes the new text beside
+  /// the old one, so half of the buffer counts; a sector is kept for what rounding may take.
   var freeBytes: UInt64 {
-    let header: MetadataAreaHeader
-    var used: UInt64 = 0
-    switch state {
-    case .unusable: return 0
-    case .text(let found, _, let location):
-      header = found
-      used = (location.size + 511) / 512 * 512
-    case .ignored(let found), .empty(let found), .damaged(let found, _):
-      header = found
-      used = ((found.committed?.size ?? 0) + 511) / 512 * 512
-    }
-    let buffer = header.size - 512
-    return used * 2 >= buffer ? 0 : (buffer - 2 * used) / 2 / 512 * 512
+    guard let header, isInUse else { return 0 }
+    let half = (header.size - 512) / 2
+    let used = (header.committed?.size ?? 0) + 512
+    return used >= half ? 0 : (half - used) / 512 * 512
   }
 
   var sizeBytes: UInt64 { header?.size ?? area.size }
 
+  /// LVM does not count areas that it cannot read.
+  var isCounted: Bool {
+    switch state {
+    case .unusable, .damaged: false
+    case .ignored, .empty, .text: true
+    }
+  }
+
   var isInUse: Bool {
     switch state {
-    case .ignored: false
-    case .unusable, .empty, .damaged, .text: true
+    case .ignored, .unusable, .damaged: false
+    case .empty, .text: true
     }
   }
 }

@@ -4,7 +4,7 @@ import LVMMetadata
 enum SegmentFields {
   static let all: [ReportField] = [
     field("segtype", "Type") { segment, _ in .text(segment.shownType) },
-    number("stripes", "#Str") { segment, facts in .number(Int64(segment.areaCount)) },
+    number("stripes", "#Str") { segment, _ in .number(Int64(segment.areas.count)) },
     number("stripe_size", "Stripe") { segment, _ in
       .size(
         (segment.stripedLayout?.stripeSizeSectors
@@ -24,13 +24,6 @@ enum SegmentFields {
     field("seg_tags", "Seg Tags") { segment, _ in .list(segment.tags.sorted()) },
     field("devices", "Devices") { segment, facts in
       .list(segment.areas.map { "\(facts.areaName($0.name))(\($0.firstExtent))" })
-    },
-    field("seg_pe_ranges", "PE Ranges") { segment, facts in
-      .list(
-        segment.areas.map {
-          let last = $0.firstExtent + max(segment.extentCountPerArea, 1) - 1
-          return "\(facts.areaName($0.name)):\($0.firstExtent)-\(last)"
-        })
     },
   ]
 
@@ -65,17 +58,14 @@ private struct ShownArea {
 }
 
 extension Segment {
-  /// LVM calls a striped segment with one area linear.
+  /// LVM calls a striped segment with one area linear, and leaves away the flags that it knows.
   fileprivate var shownType: String {
-    guard let layout = stripedLayout else { return typeName }
-    return layout.isLinear ? "linear" : "striped"
-  }
-
-  fileprivate var areaCount: Int {
-    switch baseType {
-    case "snapshot", "error", "zero": 0
-    default: max(areas.count, 1)
+    guard let layout = stripedLayout else {
+      let flags = typeName.split(separator: "+").dropFirst()
+      let isKnown = flags.allSatisfy { LogicalVolumeFlag(rawValue: String($0)) != nil }
+      return isKnown ? baseType : typeName
     }
+    return layout.isLinear ? "linear" : "striped"
   }
 
   /// The parts that hold the data: stripes, mirror legs, RAID images, a pool's data volume.

@@ -39,7 +39,7 @@ enum VolumeGroupFields {
     number("pv_count", "#PV") { .number(Int64($0.group.physicalVolumes.count)) },
     number("vg_missing_pv_count", "#PV Missing") { .number(Int64($0.missing.count)) },
     number("lv_count", "#LV") { facts in
-      .number(Int64(facts.group.logicalVolumes.count { $0.isVisible }))
+      .number(Int64(facts.group.logicalVolumes.count { facts.isVisible($0) }))
     },
     number("snap_count", "#SN") { .number(Int64($0.snapshots.count)) },
     number("vg_seqno", "Seq") { .number(Int64($0.group.seqno)) },
