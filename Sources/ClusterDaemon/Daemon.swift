@@ -86,10 +86,9 @@ final class Daemon: ClusterObserver {
     locks.memberAdded = { [network] in network.memberAdded($0, lockspaceCount: $1) }
     locks.memberRemoved = { [network] in network.memberRemoved($0, lockspaceCount: $1) }
     // Nobody gets the lock of a volume group before what its dead holder left is settled here.
-    locks.beforeStart = { [volumes] order, start in
-      guard !order.failed.isEmpty, order.name.text.hasPrefix("lvm_") else { return start() }
-      volumes.whenSettled(volumeGroup: String(order.name.text.dropFirst(4)), start)
-    }
+    locks.beforeStart = { [leftovers] name, start in leftovers.settle(name, then: start) }
+    locks.isReclaiming = { [lockDaemon] in lockDaemon.isReclaiming($0) }
+    lockDaemon.reclaimed = { [locks] in locks.reclaimed($0) }
     admin.isHeard = { [network] in network.isHeard($0) }
     status.isHeard = { [network] in network.isHeard($0) }
     lockDaemon.started = { [leftovers] in leftovers.started($0) }
@@ -134,6 +133,7 @@ final class Daemon: ClusterObserver {
       let names = mounted.map(\.text).joined(separator: ", ")
       return "lockspaces of the kernel are in use (\(names)): unmount their filesystems first"
     }
+    if let change = volumes.waits.first { return "a volume is being changed: \(change)" }
     let active = lockDaemon.persistentLockCount
     guard active == 0 else {
       return "\(active) logical volumes of shared volume groups are active on this node: "
@@ -145,10 +145,10 @@ final class Daemon: ClusterObserver {
   /// Closes the sockets, leaves every lockspace, and parts from the other nodes.
   func stop() -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: loop)
-    ueventReader?.stop()
+    kernel?.refuseJoins()
     return sockets.stop().flatMap { bound.value.leaveLockspaces() }.flatMap {
       bound.value.network.stop()
-    }
+    }.always { _ in bound.value.ueventReader?.stop() }
   }
 
   private func leaveLockspaces() -> EventLoopFuture<Void> {
@@ -172,7 +172,19 @@ final class Daemon: ClusterObserver {
 
   // MARK: - The cluster
 
-  func viewInstalled(_ view: View) {}
+  /// What this life knows of the one before it on this boot: its process is gone, no lvm command
+  /// runs that could hold one of its locks, and the locks of active volumes are claimed again. The
+  /// claims are under way before these words, and nothing starts before them.
+  func viewInstalled(_ view: View) {
+    guard node.local.startedClean else { return }
+    for dead in node.groups.unfencedNodes
+    where dead.instance.node == node.local.node && dead.instance < node.local.instance
+      && dead.bootID == node.local.bootID
+    {
+      node.vouchDead(dead.instance, evidence: "its daemon was started again on the same boot")
+    }
+  }
+
   func nodeRemoved(_ instance: NodeInstance) {}
   func nodeFenced(_ instance: NodeInstance) {}
   func quorumChanged(_ isQuorate: Bool) {}

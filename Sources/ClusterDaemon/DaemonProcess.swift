@@ -29,7 +29,9 @@ public struct DaemonProcess {
     try ensurePrivateDirectory(configuration.stateDirectory)
     let instanceLock = try InstanceLock(path: configuration.stateDirectory + "/clvmd.lock")
     defer { instanceLock.release() }
+    let notifier = try SystemdNotifier()
     let signals = SignalWait()
+    stayInMemory()
     let local = try makeLocalMember()
     logger.notice(
       """
@@ -47,9 +49,11 @@ public struct DaemonProcess {
       exitCode.withLock { if $0 == 0 { $0 = code } }
       SignalWait.wake()
     }
-    notify(.ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
+    let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
+    notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
     try waitForEnd(signals, daemon)
-    notify(.stopping)
+    notify(notifier, .stopping)
+    watchdog?.cancel()
     try daemon.stop().wait()
     posixLocks?.stop()
     try kernelWorker?.removeConfiguration()
@@ -73,16 +77,36 @@ public struct DaemonProcess {
     }.wait()
   }
 
+  /// As long as the cluster's event loop turns, systemd hears of it.
+  private func petWatchdog(_ notifier: SystemdNotifier, on loop: any EventLoop) -> RepeatedTask? {
+    guard let interval = notifier.watchdogInterval else { return nil }
+    let period = TimeAmount.nanoseconds(interval.timeAmount.nanoseconds / 2)
+    return loop.scheduleRepeatedTask(initialDelay: .zero, delay: period) { [logger] _ in
+      do {
+        try notifier.send(.watchdog)
+      } catch {
+        logger.warning("\(error)")
+      }
+    }
+  }
+
   private func waitForEnd(_ signals: SignalWait, _ daemon: RunningDaemon) throws {
     while true {
-      let isForced = signals.wait() == .wake
-      let obstacle = try daemon.stopObstacle().wait()
-      guard let obstacle, !isForced else { return }
+      signals.wait()
+      // Whoever asks: what would hang without the daemon keeps it.
+      guard let obstacle = try daemon.stopObstacle().wait() else { return }
       logger.error("clvmd does not stop: \(obstacle)")
     }
   }
 
   // MARK: - Before the start
+
+  /// The daemon must not wait for a disk whose locks it holds. Pages are locked as they are used,
+  /// or the stacks of all threads would be.
+  private func stayInMemory() {
+    guard mlockall(MCL_CURRENT | MCL_FUTURE | Int32(MCL_ONFAULT)) != 0 else { return }
+    logger.warning("memory cannot be locked: \(String(cString: strerror(errno)))")
+  }
 
   private func refuseForeignDaemons() throws {
     let foreign = ForeignDaemons()
@@ -144,10 +168,10 @@ public struct DaemonProcess {
     return try DeviceFilter(patterns: filters.globalFilter ?? filters.filter ?? [])
   }
 
-  private func notify(_ messages: SystemdNotifier.Message...) {
+  private func notify(_ notifier: SystemdNotifier, _ messages: SystemdNotifier.Message...) {
     for message in messages {
       do {
-        try SystemdNotifier().send(message)
+        try notifier.send(message)
       } catch {
         logger.warning("\(error)")
       }

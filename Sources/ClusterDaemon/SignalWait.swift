@@ -4,13 +4,6 @@ import Glibc
 ///
 /// To be made before any other thread, which inherits that the signals are blocked.
 struct SignalWait {
-  enum Reason: Equatable {
-    /// SIGTERM or SIGINT.
-    case ended
-    /// `wake` was called.
-    case wake
-  }
-
   private static let wakeSignal = SIGUSR1
   private var signals = sigset_t()
 
@@ -22,11 +15,11 @@ struct SignalWait {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  func wait() -> Reason {
+  /// Returns when one of the signals came, or `wake` was called.
+  func wait() {
     var signals = signals
     var received: Int32 = 0
     while sigwait(&signals, &received) != 0 {}
-    return received == Self.wakeSignal ? .wake : .ended
   }
 
   /// Lets `wait` return, from any thread.

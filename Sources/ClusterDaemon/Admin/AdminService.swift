@@ -107,12 +107,15 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     guard node.isOperational else {
       return fail(client, .noQuorum, "This node has no quorum: ask on a node that has.")
     }
-    guard victim != node.local.node, node.view.instance(of: victim) == nil, !isHeard(victim) else {
+    let member = node.view.instance(of: victim)
+    let dead = node.groups.unfencedNodes.filter { $0.instance.node == victim }
+    // A member's own earlier life may be called dead; a node that is only heard may be that life.
+    let isOlder = member.map { present in dead.allSatisfy { $0.instance < present } } ?? false
+    guard isOlder && !dead.isEmpty || member == nil && !isHeard(victim) else {
       return fail(
         client, .refused,
         "Node \(victim) is alive: this node hears it. Switch it off before you call it dead.")
     }
-    let dead = node.groups.unfencedNodes.filter { $0.instance.node == victim }
     guard !dead.isEmpty else {
       return fail(
         client, .notFound,

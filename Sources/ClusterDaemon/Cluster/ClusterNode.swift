@@ -12,6 +12,8 @@ protocol LockspaceDriver: AnyObject {
   func start(_ order: StartOrder)
   /// This node is out of the lockspace.
   func left(_ name: LockspaceName)
+  /// Something about lockspaces was agreed.
+  func groupsChanged()
 }
 
 /// Wants to know who comes and goes.
@@ -170,6 +172,7 @@ final class ClusterNode {
       case .report(let text): logger.notice("\(text)")
       }
     }
+    for driver in drivers.values { driver.groupsChanged() }
   }
 
   private func tellFenced(_ instance: NodeInstance) {

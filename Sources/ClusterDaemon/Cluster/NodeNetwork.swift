@@ -184,7 +184,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   }
 
   func lockTransport(_ transport: LockTransport, lost node: NodeID) {
-    logger.critical("node \(node) does not take the lock manager's messages: it must be fenced")
+    logger.critical("node \(node) does not take the lock manager's messages: it is disconnected")
+    channels.disconnect(node, reason: "it does not take the lock manager's messages")
   }
 }
 

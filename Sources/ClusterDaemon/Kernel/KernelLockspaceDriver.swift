@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import Glibc
 import KernelLockspaces
 import LockspaceGroups
 import Logging
@@ -21,8 +22,11 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
 
   private struct Space {
     var waiting = Waiting.nobody
-    /// Members of the last start written to the kernel; empty when the kernel does not run it.
+    /// Members of the last start that the kernel took; empty when it does not run the lockspace.
     var startedMembers: [NodeInstance] = []
+    /// Who went since then, and how: a start may fail, and is then made up for.
+    var failed: Set<NodeInstance> = []
+    var left: Set<NodeInstance> = []
     /// The newest generation that a stop or start was ordered for.
     var generation: UInt64 = 0
     /// The end of the queue of blocking work.
@@ -30,7 +34,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   }
 
   private static let recoveryPollInterval = TimeAmount.milliseconds(50)
-  private static let stopRetryInterval = TimeAmount.seconds(1)
+  private static let retryInterval = TimeAmount.seconds(1)
 
   private let worker: KernelWorker
   private unowned let node: ClusterNode
@@ -38,6 +42,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   private let pool: NIOThreadPool
   private let logger: Logger
   private var spaces: [LockspaceName: Space] = [:]
+  private var isRefusing = false
 
   init(
     worker: KernelWorker, node: ClusterNode, loop: any EventLoop, pool: NIOThreadPool,
@@ -98,7 +103,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     var space = spaces[name] ?? Space(tail: loop.makeSucceededVoidFuture())
     space.waiting = .join
     spaces[name] = space
-    node.join(name, .kernel)
+    if isRefusing { refuseJoin(name) } else { node.join(name, .kernel) }
   }
 
   private func offline(_ name: LockspaceName) {
@@ -136,7 +141,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       return
     }
     // Nobody may start before this node has stopped: try until it is so.
-    after(Self.stopRetryInterval) { driver in
+    after(Self.retryInterval) { driver in
       guard driver.spaces[name]?.generation == generation else { return }
       driver.stop(name, generation: generation)
     }
@@ -149,36 +154,52 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       node.leave(name)
       return
     }
-    let answersJoin = space.waiting == .join
-    let old = space.startedMembers
     spaces[name]?.generation = order.generation
-    spaces[name]?.startedMembers = order.members
+    spaces[name]?.failed = space.failed.union(order.failed)
+    spaces[name]?.left = space.left.union(order.left)
+    startInKernel(name, order.generation, order.members)
+  }
+
+  private func startInKernel(
+    _ name: LockspaceName, _ generation: UInt64, _ members: [NodeInstance]
+  ) {
+    guard let space = spaces[name], space.generation == generation else { return }
+    let answersJoin = space.waiting == .join
+    let start = KernelStart(
+      name: name, members: members, since: space.startedMembers, failed: space.failed,
+      left: space.left, answersJoin: answersJoin)
+    // From here on a stop has something to stop, even if the start fails half-way.
+    if space.startedMembers.isEmpty { spaces[name]?.startedMembers = members }
     enqueue(name, "start") { worker in
-      try worker.start(order, since: old, answersJoin: answersJoin)
+      try worker.start(start)
     } done: { driver, error in
-      driver.startEnded(order, answeredJoin: answersJoin, error: error)
+      driver.startEnded(start, generation, error: error)
     }
   }
 
-  private func startEnded(_ order: StartOrder, answeredJoin: Bool, error: (any Error)?) {
-    let name = order.name
+  private func startEnded(_ start: KernelStart, _ generation: UInt64, error: (any Error)?) {
+    let name = start.name
     if let error {
-      guard answeredJoin else {
+      guard start.answersJoin else {
         logger.critical(
           "lockspace \(name) does not start on this node, the other members wait: \(error)")
+        after(Self.retryInterval) { $0.startInKernel(name, generation, start.members) }
         return
       }
       spaces[name]?.waiting = .nobody
       spaces[name]?.startedMembers = []
       enqueue(name, "refuse the join") {
-        try $0.refuseJoin(name, errno: 5)
+        try $0.refuseJoin(name, errno: EIO)
       } done: { driver, _ in
         driver.node.leave(name)
       }
       return
     }
-    if answeredJoin, case .join = spaces[name]?.waiting { spaces[name]?.waiting = .nobody }
-    awaitRecovery(name, generation: order.generation)
+    if start.answersJoin, spaces[name]?.waiting == .join { spaces[name]?.waiting = .nobody }
+    spaces[name]?.startedMembers = start.members
+    spaces[name]?.failed.subtract(start.failed)
+    spaces[name]?.left.subtract(start.left)
+    awaitRecovery(name, generation: generation)
   }
 
   /// Polls until the kernel's recovery has ended here, or something newer was ordered.
@@ -200,12 +221,18 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     guard let space = spaces[name] else { return }
     let answersLeave = space.waiting == .leave
     let answersJoin = space.waiting == .join
+    spaces[name]?.waiting = .nobody
+    spaces[name]?.startedMembers = []
+    spaces[name]?.failed = []
+    spaces[name]?.left = []
     enqueue(name, "leave") { worker in
-      if answersJoin { try worker.refuseJoin(name, errno: 5) }
+      let refusal = Result { if answersJoin { try worker.refuseJoin(name, errno: EIO) } }
       try worker.leave(name, answersLeave: answersLeave)
+      try refusal.get()
     } done: { driver, _ in
       driver.logger.info("lockspace \(name): left")
-      driver.spaces[name] = nil
+      // The kernel may have asked to join again as soon as its leave was answered.
+      if driver.spaces[name]?.waiting == .nobody { driver.spaces[name] = nil }
     }
   }
 
@@ -231,7 +258,27 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   }
 
   func quorumChanged(_ isQuorate: Bool) {}
-  func evicted() {}
+  func groupsChanged() {}
+
+  /// Nobody will ever let these join.
+  func evicted() { refuseJoins() }
+
+  /// Refuses joins that wait, and all that come.
+  func refuseJoins() {
+    isRefusing = true
+    for (name, space) in spaces where space.waiting == .join && space.startedMembers.isEmpty {
+      refuseJoin(name)
+    }
+  }
+
+  private func refuseJoin(_ name: LockspaceName) {
+    spaces[name]?.waiting = .nobody
+    enqueue(name, "refuse the join") {
+      try $0.refuseJoin(name, errno: EIO)
+    } done: { driver, _ in
+      if driver.spaces[name]?.waiting == .nobody { driver.spaces[name] = nil }
+    }
+  }
 
   private func hasEarlierLife(of instance: NodeInstance) -> Bool {
     spaces.values.contains { space in

@@ -1,8 +1,20 @@
 import ClusterTypes
+import Glibc
 import KernelLockspaces
 import LockspaceGroups
 import NIOPosix
 import Synchronization
+
+/// A start to be written to the kernel, as the difference to the last one that it took.
+struct KernelStart: Sendable {
+  let name: LockspaceName
+  let members: [NodeInstance]
+  let since: [NodeInstance]
+  let failed: Set<NodeInstance>
+  let left: Set<NodeInstance>
+  /// A process in the kernel waits to be told that it has joined.
+  let answersJoin: Bool
+}
 
 /// The blocking side of the kernel's lockspaces: what `KernelLockspaceDriver` decides is carried
 /// out here, on worker threads.
@@ -56,26 +68,26 @@ final class KernelWorker: Sendable {
   func stop(_ name: LockspaceName) throws {
     do {
       try control.stop(name)
-    } catch let error where error.errno == 2 {
+    } catch let error where error.errno == ENOENT {
       // The lockspace is gone from the kernel: nothing can be running.
     }
   }
 
-  func start(_ order: StartOrder, since old: [NodeInstance], answersJoin: Bool) throws {
-    let changes = changes(order, since: old)
-    if order.isFirstStart { try control.setIdentifier(order.name) }
+  func start(_ start: KernelStart) throws {
+    let changes = changes(start)
+    if start.since.isEmpty { try control.setIdentifier(start.name) }
     try comms.withLock { table in
-      try control.applyMembers(order.name, changes, comms: &table)
+      try control.applyMembers(start.name, changes, comms: &table)
     }
-    try control.start(order.name)
-    if answersJoin { try control.finish(order.name, .success) }
+    try control.start(start.name)
+    if start.answersJoin { try control.finish(start.name, .success) }
   }
 
-  private func changes(_ order: StartOrder, since old: [NodeInstance]) -> [NodeID: MemberChange] {
+  private func changes(_ start: KernelStart) -> [NodeID: MemberChange] {
     var changes: [NodeID: MemberChange] = [:]
-    for instance in order.left { changes[instance.node] = .nodeLeft }
-    for instance in order.failed { changes[instance.node] = .nodeFailed(instance.incarnation) }
-    for instance in order.members where !old.contains(instance) {
+    for instance in start.left { changes[instance.node] = .nodeLeft }
+    for instance in start.failed { changes[instance.node] = .nodeFailed(instance.incarnation) }
+    for instance in start.members where !start.since.contains(instance) {
       guard let address = addresses[instance.node] else { continue }
       if case .nodeFailed = changes[instance.node] {
         changes[instance.node] = .nodeRenewed(instance.incarnation, address)
@@ -92,8 +104,10 @@ final class KernelWorker: Sendable {
   }
 
   func leave(_ name: LockspaceName, answersLeave: Bool) throws {
-    try control.removeSpace(name)
+    // The releaser goes on whatever becomes of the directories.
+    let removal = Result { try control.removeSpace(name) }
     if answersLeave { try control.finish(name, .success) }
+    try removal.get()
   }
 
   func refuseJoin(_ name: LockspaceName, errno: Int32) throws {
@@ -107,7 +121,11 @@ final class KernelWorker: Sendable {
   /// Lockspaces whose join nobody has answered.
   func waitingLockspaces() throws -> [LockspaceName] {
     try control.lockspaces().compactMap { LockspaceName($0) }.filter { name in
-      try control.state(of: name).awaitsJoin
+      do {
+        return try control.state(of: name).awaitsJoin
+      } catch let error as KernelControlError where error.errno == ENOENT {
+        return false
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import KernelLockspaces
 import NIOCore
 import NIOPosix
@@ -6,6 +7,7 @@ import Synchronization
 /// Waits for the kernel's events on a thread of its own and hands them to the event loop.
 final class UeventReader: Sendable {
   private static let pollMilliseconds: Int32 = 500
+  private static let pauseMicroseconds: UInt32 = 1_000_000
 
   private let socket: UeventSocket
   private let thread = NIOThreadPool(numberOfThreads: 1)
@@ -28,8 +30,9 @@ final class UeventReader: Sendable {
           let reading = try socket.readAvailable()
           loop.execute { deliver(.success(reading)) }
         } catch {
+          // Without this thread every later mount would hang: go on, not too fast.
           loop.execute { deliver(.failure(error)) }
-          return
+          usleep(Self.pauseMicroseconds)
         }
       }
     }

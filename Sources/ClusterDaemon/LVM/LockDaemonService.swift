@@ -27,6 +27,10 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private var clusterLocks: [LockToken: HeldLock] = [:]
   /// Answers and events go here.
   var handle: (LockDaemonMachine.Input) -> Void = { _ in }
+  /// Locks of active volumes that an earlier life held and this one has not claimed yet.
+  private var reclaims: [String: LockspaceName] = [:]
+  /// A claim has ended in the lockspace.
+  var reclaimed: (LockspaceName) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
   var quit: () -> Void = {}
   /// A volume group's lockspace has been joined here.
@@ -50,6 +54,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   func adopt() throws {
     let locks = try store.load()
     guard !locks.isEmpty else { return }
+    for lock in locks { reclaims[lock.lvUUID] = LockspaceName("lvm_\(lock.vg)") }
     logger.notice("taking up \(locks.count) locks of active logical volumes")
     handle(.adopt(locks))
   }
@@ -86,6 +91,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     case .persist(let lock): change("store") { try $0.insert(lock) }
     case .forget(let lock): change("remove") { try $0.remove(lock) }
     case .adoptionFailed(let lock, let reason):
+      endReclaim(lock.lvUUID)
       logger.critical(
         """
         logical volume \(lock.lvUUID) of VG \(lock.vg) is active on this node without a lock \
@@ -97,9 +103,19 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     }
   }
 
+  // MARK: - Locks of an earlier life
+
+  func isReclaiming(_ name: LockspaceName) -> Bool { reclaims.values.contains(name) }
+
+  private func endReclaim(_ uuid: String) {
+    guard let lockspace = reclaims.removeValue(forKey: uuid) else { return }
+    reclaimed(lockspace)
+  }
+
   private func join(_ name: LockspaceName) {
     locks.join(name) { [self] failure in
       if let failure {
+        reclaims = reclaims.filter { $0.value != name }
         handle(.joinFailed(name, reason: failure.description))
       } else {
         started(name)
@@ -113,6 +129,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
       clusterLocks[token] = nil
       locks.unlock(lock.handle, flags: .forceUnlock)
     }
+    reclaims = reclaims.filter { $0.value != name }
     locks.leave(name) { [self] in handle(.left(name)) }
   }
 
@@ -123,6 +140,8 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     guard let resourceName = LockProtocol.ResourceName(resource) else {
       return handle(.lockRefused(token, .failed("'\(resource)' cannot name a resource")))
     }
+    let text = String(decoding: resource, as: UTF8.self)
+    let isReclaim = reclaims[text] == name
     let handle = locks.newHandle()
     clusterLocks[token] = HeldLock(
       lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
@@ -130,7 +149,8 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
       try locks.lock(
         name, handle: handle, resource: resourceName, mode: mode.lockManagerMode,
         flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
-        owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", events: events(of: token))
+        owner: "lvm (\(String(decoding: resource, as: UTF8.self)))",
+        isReclaim: isReclaim, events: events(of: token, reclaiming: isReclaim ? text : nil))
     } catch {
       clusterLocks[token] = nil
       self.handle(.lockRefused(token, .failed(error.description)))
@@ -158,9 +178,14 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     return flags
   }
 
-  private func events(of token: LockToken) -> InHouseLockspaces.LockEvents {
+  private func events(
+    of token: LockToken, reclaiming uuid: String?
+  ) -> InHouseLockspaces.LockEvents {
     InHouseLockspaces.LockEvents(
-      completed: { [self] outcome in completed(token, outcome) },
+      completed: { [self] outcome in
+        completed(token, outcome)
+        if let uuid, outcome.result == .granted { endReclaim(uuid) }
+      },
       released: { [self] in
         clusterLocks[token] = nil
         handle(.lockGranted(token, valueBlock: nil))

@@ -36,9 +36,24 @@ final class InHouseLockspaces: LockspaceDriver {
     var users = 1
     /// The newest generation that a stop or start was ordered for.
     var generation: UInt64 = 0
+    /// Who went since the machine last started: a start may be overtaken by a newer one.
+    var departed: Set<NodeID> = []
+    /// Died among them; what they left is settled before the next start.
+    var hasFailed = false
+    /// Every member runs the present generation.
+    var isOpen = false
+    /// Requests of local users that wait until it is so.
+    var held: [HeldCall] = []
+    /// The machine has recovered in the present generation, and it was not told to the others.
+    var owesRunning = false
     var joinWaiters: [(DaemonError?) -> Void] = []
     var leaveWaiters: [() -> Void] = []
     var wake: Scheduled<Void>?
+  }
+
+  private struct HeldCall {
+    let handle: LockHandle
+    let input: LockspaceMachine.Input
   }
 
   private struct LockRecord {
@@ -47,6 +62,8 @@ final class InHouseLockspaces: LockspaceDriver {
     let events: LockEvents
     /// Its request was granted once; before that, a refusal leaves no lock.
     var isLock = false
+    /// As last told.
+    var mode = LockMode.nl
   }
 
   private unowned let node: ClusterNode
@@ -60,9 +77,12 @@ final class InHouseLockspaces: LockspaceDriver {
   private var effects: [(LockspaceName, LockspaceMachine.Effect)] = []
   private var isCarryingOut = false
 
-  /// Called before a lockspace starts on new members, to finish what a dead member left undone
-  /// under its locks; the start waits until the closure it is given is called.
-  var beforeStart: ((StartOrder, @escaping () -> Void) -> Void)?
+  /// Called before a lockspace starts without a member that died, to finish what that one left
+  /// undone under its locks; the start waits until the closure it is given is called.
+  var beforeStart: ((LockspaceName, @escaping () -> Void) -> Void)?
+  /// Whether this node takes locks of an earlier life up again in the lockspace. The others grant
+  /// nothing new before it has said that it runs, and it says so after `reclaimed`.
+  var isReclaiming: (LockspaceName) -> Bool = { _ in false }
   /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
   /// what the reliability layer goes by.
   var memberAdded: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
@@ -136,37 +156,92 @@ final class InHouseLockspaces: LockspaceDriver {
   /// Whether the lockspace grants nothing until its members have recovered.
   func isStopped(_ name: LockspaceName) -> Bool { spaces[name]?.phase == .stopped }
 
-  /// Requests a lock. `owner` is told to whoever asks who holds it.
+  /// Requests a lock. `owner` is told to whoever asks who holds it; `isReclaim`: the lock was held
+  /// in an earlier life and is taken up again.
   func lock(
     _ name: LockspaceName, handle: LockHandle, resource: ResourceName, mode: LockMode,
     flags: LockFlags, valueBlock: [UInt8]? = nil, processID: UInt32, owner: String,
-    events: LockEvents
+    isReclaim: Bool = false, events: LockEvents
   ) throws(DaemonError) {
     guard spaces[name] != nil else {
       throw DaemonError("lockspace \(name) has not been joined on this node")
     }
     records[handle] = LockRecord(lockspace: name, owner: owner, events: events)
-    step(
-      name,
-      .lock(
-        LockCall(
-          handle: handle, resource: resource, mode: mode, flags: flags, valueBlock: valueBlock,
-          processID: processID)))
+    let call = LockCall(
+      handle: handle, resource: resource, mode: mode, flags: flags, valueBlock: valueBlock,
+      processID: processID)
+    if isReclaim { step(name, .lock(call)) } else { request(name, handle, .lock(call)) }
+  }
+
+  /// Hands a request to the machine when every member runs: one that is back may be claiming what
+  /// an earlier life of it held.
+  private func request(
+    _ name: LockspaceName, _ handle: LockHandle, _ input: LockspaceMachine.Input
+  ) {
+    guard let space = spaces[name], !space.isOpen || !space.held.isEmpty else {
+      return step(name, input)
+    }
+    spaces[name]?.held.append(HeldCall(handle: handle, input: input))
+  }
+
+  private func runsEverywhere(_ name: LockspaceName) -> Bool {
+    guard spaces[name]?.phase == .running || spaces[name]?.phase == .leaving,
+      let lockspace = node.groups.lockspace(name),
+      case .started(let running) = lockspace.phase
+    else { return false }
+    return lockspace.members.allSatisfy { running.contains($0.node) }
+  }
+
+  /// The agreed state of lockspaces has changed.
+  func groupsChanged() {
+    for name in spaces.keys.sorted() {
+      let isOpen = runsEverywhere(name)
+      spaces[name]?.isOpen = isOpen
+      guard isOpen, let held = spaces[name]?.held, !held.isEmpty else { continue }
+      spaces[name]?.held = []
+      for call in held { step(name, call.input) }
+    }
+  }
+
+  /// This node has claimed what it held in an earlier life.
+  func reclaimed(_ name: LockspaceName) {
+    guard let space = spaces[name], space.owesRunning, !isReclaiming(name) else { return }
+    spaces[name]?.owesRunning = false
+    node.running(name, generation: space.generation)
+  }
+
+  /// Takes a call back that the machine has not seen; false when there is none.
+  private func takeBack(_ handle: LockHandle, in name: LockspaceName) -> HeldCall? {
+    guard let index = spaces[name]?.held.firstIndex(where: { $0.handle == handle }) else {
+      return nil
+    }
+    return spaces[name]?.held.remove(at: index)
   }
 
   func convert(_ handle: LockHandle, to mode: LockMode, flags: LockFlags, valueBlock: [UInt8]?) {
     guard let record = records[handle] else { return }
-    step(record.lockspace, .convert(handle, mode, flags: flags, valueBlock: valueBlock))
+    request(
+      record.lockspace, handle, .convert(handle, mode, flags: flags, valueBlock: valueBlock))
   }
 
   func unlock(_ handle: LockHandle, flags: LockFlags = [], valueBlock: [UInt8]? = nil) {
     guard let record = records[handle] else { return }
+    let held = takeBack(handle, in: record.lockspace)
+    if case .lock = held?.input {
+      records[handle] = nil
+      return record.events.released()
+    }
     step(record.lockspace, .unlock(handle, flags: flags, valueBlock: valueBlock))
   }
 
   func cancel(_ handle: LockHandle) {
     guard let record = records[handle] else { return }
-    step(record.lockspace, .cancel(handle))
+    guard let held = takeBack(handle, in: record.lockspace) else {
+      return step(record.lockspace, .cancel(handle))
+    }
+    if case .lock = held.input { records[handle] = nil }
+    record.events.completed(
+      LockOutcome(result: .cancelled, mode: record.isLock ? record.mode : nil))
   }
 
   // MARK: - The network
@@ -185,6 +260,8 @@ final class InHouseLockspaces: LockspaceDriver {
   func stop(_ name: LockspaceName, generation: UInt64) {
     guard let space = spaces[name] else { return node.stopped(name, generation: generation) }
     spaces[name]?.generation = generation
+    spaces[name]?.owesRunning = false
+    spaces[name]?.isOpen = false
     if space.phase == .running { spaces[name]?.phase = .stopped }
     step(name, .stop)
     node.stopped(name, generation: generation)
@@ -196,13 +273,21 @@ final class InHouseLockspaces: LockspaceDriver {
       return node.leave(order.name)
     }
     spaces[order.name]?.generation = order.generation
-    guard let beforeStart else { return startMachine(order) }
-    beforeStart(order) { [self] in startMachine(order) }
+    spaces[order.name]?.departed.formUnion((order.failed + order.left).map(\.node))
+    if !order.failed.isEmpty { spaces[order.name]?.hasFailed = true }
+    guard let beforeStart, spaces[order.name]?.hasFailed == true else {
+      return startMachine(order)
+    }
+    beforeStart(order.name) { [self] in startMachine(order) }
   }
 
   private func startMachine(_ order: StartOrder) {
-    guard spaces[order.name]?.generation == order.generation else { return }
-    let departed = Set((order.failed + order.left).map(\.node))
+    guard let space = spaces[order.name], space.generation == order.generation,
+      node.groups.lockspace(order.name)?.generation == order.generation
+    else { return }
+    let departed = space.departed
+    spaces[order.name]?.departed = []
+    spaces[order.name]?.hasFailed = false
     let members = order.members.map { LockManager.Member($0.node) }
     step(order.name, .start(members: members, departed: departed))
   }
@@ -250,7 +335,12 @@ final class InHouseLockspaces: LockspaceDriver {
     case .send(let packet, let target): send(packet, target)
     case .completed(let handle, let outcome):
       let events = records[handle]?.events
-      if outcome.mode == nil { records[handle] = nil } else { records[handle]?.isLock = true }
+      if let mode = outcome.mode {
+        records[handle]?.isLock = true
+        records[handle]?.mode = mode
+      } else {
+        records[handle] = nil
+      }
       events?.completed(outcome)
     case .released(let handle): records.removeValue(forKey: handle)?.events.released()
     case .blocking(let handle, let mode): records[handle]?.events.blocking(mode)
@@ -276,7 +366,8 @@ final class InHouseLockspaces: LockspaceDriver {
     logger.info("lockspace \(name): running, recovery \(recoveryGeneration)")
     if space.phase != .leaving { spaces[name]?.phase = .running }
     spaces[name]?.joinWaiters = []
-    node.running(name, generation: space.generation)
+    spaces[name]?.owesRunning = true
+    reclaimed(name)
     for waiter in space.joinWaiters { waiter(nil) }
   }
 

@@ -4,8 +4,10 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// When a volume group is started on this node: devices that an earlier life of the daemon left
-/// suspended, or with a table that was never put into service, are settled from the disk.
+/// Brings this node's devices of a volume group onto the committed metadata: when the group is
+/// started here, because an earlier life of the daemon may have left devices suspended or missed a
+/// change; and before its lockspace goes on without a member that died, because that one may have
+/// committed a change and told nobody.
 ///
 /// Confined to the cluster's event loop.
 final class LeftoverRecovery {
@@ -39,7 +41,8 @@ final class LeftoverRecovery {
         switch result {
         case .success(let inspection?):
           status.volumeGroupIDs[name] = inspection.volumeGroupID
-          if inspection.hasLeftovers { recover(name, inspection.volumeGroupID, lockspace) }
+          volumes.volumeGroupIDs[name] = inspection.volumeGroupID
+          if inspection.hasDevices { recover(name, inspection.volumeGroupID, lockspace) }
         case .success(nil): break
         case .failure(let error):
           logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
@@ -50,12 +53,28 @@ final class LeftoverRecovery {
   /// Under the volume group's lock, so that nobody is changing it meanwhile.
   private func recover(_ name: String, _ id: String, _ lockspace: LockspaceName) {
     guard let resource = ResourceName(Array("VGLK".utf8)) else { return }
-    let lock = LockHolder(
-      resource, in: lockspace, locks: locks, loop: loop, owner: "recovery of \(name)")
-    lock.request(.pr, wait: .forever) { [self] error in
-      if let error { return logger.error("volume group \(name) cannot be settled: \(error)") }
+    locks.join(lockspace) { [self] failure in
+      if let failure { return logger.error("\(failure)") }
+      let lock = LockHolder(
+        resource, in: lockspace, locks: locks, loop: loop, owner: "recovery of \(name)")
+      lock.ended = { [self] in locks.leave(lockspace) {} }
+      lock.request(.pr, wait: .forever) { [self] error in
+        if let error { return logger.error("volume group \(name) cannot be settled: \(error)") }
+        volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
+        volumes.whenSettled(volumeGroup: name) { lock.release() }
+      }
+    }
+  }
+
+  /// A member of the lockspace has died and is fenced; `start` lets the others go on. Nobody has
+  /// the volume group's lock now.
+  func settle(_ lockspace: LockspaceName, then start: @escaping () -> Void) {
+    guard lockspace.text.hasPrefix("lvm_"), lockspace.text != "lvm_global" else { return start() }
+    let name = String(lockspace.text.dropFirst(4))
+    volumes.whenSettled(volumeGroup: name) { [self] in
+      guard let id = volumes.volumeGroupIDs[name] else { return start() }
       volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
-      volumes.whenSettled(volumeGroup: name) { lock.release() }
+      volumes.whenSettled(volumeGroup: name, start)
     }
   }
 }

@@ -8,20 +8,16 @@ import VolumeActivation
 extension VolumeWorkers {
   struct Inspection: Sendable {
     let volumeGroupID: String
-    /// A device is suspended, or has a table that was never put into service.
-    let hasLeftovers: Bool
+    /// Some volume of the group is active here.
+    let hasDevices: Bool
   }
 
   /// Nil when there is no such volume group.
   func inspect(volumeGroup name: String) throws -> Inspection? {
     guard let group = try disks.group(named: name)?.volumeGroup else { return nil }
     var mapper = LibraryDeviceMapper()
-    var hasLeftovers = false
-    for device in try mapper.devices() where device.uuid.volumeGroup == group.id {
-      guard let state = try mapper.state(of: device.uuid) else { continue }
-      hasLeftovers = hasLeftovers || state.isSuspended || state.hasInactiveTable
-    }
-    return Inspection(volumeGroupID: group.id.dashed, hasLeftovers: hasLeftovers)
+    let hasDevices = try mapper.devices().contains { $0.uuid.volumeGroup == group.id }
+    return Inspection(volumeGroupID: group.id.dashed, hasDevices: hasDevices)
   }
 
   /// Every mapped device of this node that LVM made, with its tables.

@@ -67,6 +67,20 @@ final class ResizeService {
       throw AdminFailure(.failed, "'\(Self.lockName)' is no name of a resource.")
     }
     running.lockspace = lockspace
+    // A use of its own: whoever stops the volume group meanwhile does not take the lock away.
+    locks.join(lockspace) { [self] failure in
+      if let failure {
+        return running.finish(.failure(AdminFailure(.failed, failure.description)))
+      }
+      running.leave = { [locks] in locks.leave(lockspace) {} }
+      request(resource, in: lockspace, running, processID: processID)
+    }
+  }
+
+  private func request(
+    _ resource: LockProtocol.ResourceName, in lockspace: LockspaceName, _ running: RunningResize,
+    processID: Int32
+  ) {
     let handle = locks.newHandle()
     running.handle = handle
     do {
@@ -76,15 +90,16 @@ final class ResizeService {
         owner: "clvm \(running.request.command.rawValue)",
         events: .init(
           completed: { [self] outcome in locked(running, outcome) },
-          refused: { running.finish(.failure(AdminFailure(.failed, "\($0)"))) }))
+          released: { running.leave() },
+          refused: { running.end(.failure(AdminFailure(.failed, "\($0)"))) }))
     } catch {
-      throw AdminFailure(.refused, error.description)
+      running.end(.failure(AdminFailure(.refused, error.description)))
     }
   }
 
   private func locked(_ running: RunningResize, _ outcome: LockOutcome) {
     guard outcome.result == .granted else {
-      return running.finish(
+      return running.end(
         .failure(
           AdminFailure(
             .timedOut, "The lock of volume group \(running.request.volumeGroup) was not granted.")))
@@ -104,10 +119,20 @@ final class ResizeService {
 
   private func carryOut(_ plan: ResizePlan, _ running: RunningResize) {
     guard !running.isCancelled else { return end(running, .failure(Self.cancelled)) }
+    // Planning took a while. Whoever was removed meanwhile may have the volume active and must be
+    // known to be dead before anything changes.
+    guard let lockspace = running.lockspace, node.isOperational,
+      node.groups.isStartedHere(lockspace),
+      let members = node.groups.lockspace(lockspace)?.members
+    else {
+      return end(
+        running,
+        .failure(
+          AdminFailure(
+            .refused, "Volume group \(plan.volumeGroup) is recovering on some node; try again.")))
+    }
     for note in plan.notes { running.progress(note) }
     guard !running.request.isTest else { return end(running, .success(plan.outcome(nil))) }
-    guard let lockspace = running.lockspace, let members = node.groups.lockspace(lockspace)?.members
-    else { return end(running, .failure(AdminFailure(.failed, "The lockspace is gone."))) }
     do {
       let change = try VolumeChange(
         id: volumes.nextRequestID(), volumeGroup: plan.volumeGroup,
@@ -160,6 +185,8 @@ private final class RunningResize {
   private let completion: ResizeService.Completion
   private var isFinished = false
   var lockspace: LockspaceName?
+  /// Gives the use of the lockspace up.
+  var leave: () -> Void = {}
   var handle: LockHandle?
   var change: VolumeRequestID?
   var committedSeqno: UInt32?
@@ -172,6 +199,12 @@ private final class RunningResize {
     self.request = request
     self.progress = progress
     self.completion = completion
+  }
+
+  /// Ends without a lock.
+  func end(_ result: Result<ResizeOutcome, AdminFailure>) {
+    leave()
+    finish(result)
   }
 
   func finish(_ result: Result<ResizeOutcome, AdminFailure>) {

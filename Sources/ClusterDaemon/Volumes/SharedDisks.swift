@@ -10,15 +10,11 @@ struct SharedDisks: Sendable {
   let hostName: String
   let filter: DeviceFilter
 
-  private func devices(_ access: BlockDevice.Access) throws -> [any MetadataDevice] {
+  /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
+  /// physical volume, that one counts as missing.
+  private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
     let candidates = BlockDeviceScanner(filter: filter).candidates()
-    return try candidates.map { try $0.open(access) }
-  }
-
-  func scan(
-    slot: MetadataScanner.Slot = .committed, access: BlockDevice.Access = .readOnly
-  ) throws -> MetadataScan {
-    MetadataScanner.scan(try devices(access), slot: slot)
+    return MetadataScanner.scan(candidates.compactMap { try? $0.open(.readOnly) }, slot: slot)
   }
 
   func group(
@@ -27,19 +23,23 @@ struct SharedDisks: Sendable {
     guard let identifier = LVMIdentifier(id) else {
       throw DaemonError("'\(id)' is not the id of a volume group")
     }
-    let scan = try scan(slot: slot, access: access)
-    guard let group = scan.group(id: identifier) else {
+    guard let group = scan(slot: slot).group(id: identifier) else {
       throw DaemonError(
         "the volume group with id \(identifier) is not on any disk that this node sees")
     }
-    return group
+    guard access == .readWrite else { return group }
+    // Only the group's own devices are opened for writing: nobody else hears of it.
+    let devices = try group.members.compactMap { $0.scanned?.device.name }.map { name in
+      try BlockDevice(path: name, access: .readWrite)
+    }
+    guard let writable = MetadataScanner.readGroup(id: identifier, from: devices, slot: slot)
+    else { throw DaemonError("the volume group with id \(identifier) has just disappeared") }
+    return writable
   }
 
   /// The one group of that name; nil when there is none.
-  func group(
-    named name: String, access: BlockDevice.Access = .readOnly
-  ) throws -> ScannedVolumeGroup? {
-    let groups = try scan(access: access).groups(named: name)
+  func group(named name: String) throws -> ScannedVolumeGroup? {
+    let groups = scan(slot: .committed).groups(named: name)
     guard groups.count < 2 else {
       throw DaemonError("there are \(groups.count) volume groups called \(name); rename one")
     }

@@ -19,6 +19,7 @@ final class VolumeGroupWorker: Sendable {
 
   private struct Prepared {
     let id: VolumeRequestID
+    let devices: [MappedDeviceUUID]
     var mapping: MappingChange
   }
 
@@ -147,7 +148,8 @@ final class VolumeGroupWorker: Sendable {
       plans.append(try planner.plan(volume, readOnly: device.isReadOnly))
     }
     state.prepared = Prepared(
-      id: change.id, mapping: try MappingChange(preparing: plans, on: &state.mapper))
+      id: change.id, devices: plans.map(\.uuid),
+      mapping: try MappingChange(preparing: plans, on: &state.mapper))
     return .done
   }
 
@@ -166,11 +168,24 @@ final class VolumeGroupWorker: Sendable {
     }
   }
 
+  private func checkUnused(
+    _ devices: [MappedDeviceUUID], _ change: VolumeChange, _ state: inout State
+  ) throws {
+    for device in devices {
+      guard let current = try state.mapper.state(of: device), current.openCount > 0 else {
+        continue
+      }
+      throw DaemonError("Logical volume \(current.device.name) was opened meanwhile.")
+    }
+  }
+
   private func suspend(_ change: VolumeChange, _ state: inout State) throws -> VolumeJobResult {
     guard state.prepared?.id == change.id else {
       throw DaemonError("\(change) was not prepared in this life of the daemon")
     }
     try state.prepared?.mapping.suspend(on: &state.mapper)
+    // Nobody can have opened it since then unseen: an open volume is not cut.
+    if change.kind == .shrink { try checkUnused(state.prepared?.devices ?? [], change, &state) }
     return .done
   }
 

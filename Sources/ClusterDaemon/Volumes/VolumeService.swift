@@ -50,6 +50,8 @@ final class VolumeService: ClusterObserver {
   private var wake: Scheduled<Void>?
   private var tails: [String: EventLoopFuture<Void>] = [:]
   private var lastNumber: UInt64 = 0
+  /// Ids of the volume groups that are started here, by name.
+  var volumeGroupIDs: [String: String] = [:]
   /// Who waits until a volume group is settled on this node, by name.
   private var settledWaiters: [(volumeGroup: String, body: () -> Void)] = []
 
@@ -95,19 +97,16 @@ final class VolumeService: ClusterObserver {
     completion: @escaping ([NodeID: String]) -> Void
   ) {
     guard !others.isEmpty else { return completion([:]) }
+    if let id = volumeGroupIDs[volumeGroup] {
+      return startReload(volumeGroup, id, on: others, completion)
+    }
     let lookUp = pool.runIfActive(eventLoop: loop) { [runner] in
       try runner.volumeGroupID(named: volumeGroup)
     }
     lookUp.assumeIsolated().whenComplete { [self] result in
       switch result {
       case .success(let id?):
-        do {
-          let request = try ReloadRequest(
-            id: nextRequestID(), volumeGroup: volumeGroup, volumeGroupID: id)
-          startReload(request, on: others, completion)
-        } catch {
-          completion([node.local.node: "\(error)"])
-        }
+        startReload(volumeGroup, id, on: others, completion)
       case .success(nil):
         // The command removed or renamed the volume group: there is nothing to load.
         completion([:])
@@ -118,11 +117,21 @@ final class VolumeService: ClusterObserver {
   }
 
   private func startReload(
-    _ request: ReloadRequest, on others: [NodeInstance],
+    _ volumeGroup: String, _ volumeGroupID: String, on others: [NodeInstance],
     _ completion: @escaping ([NodeID: String]) -> Void
   ) {
+    let request: ReloadRequest
+    do {
+      request = try ReloadRequest(
+        id: nextRequestID(), volumeGroup: volumeGroup, volumeGroupID: volumeGroupID)
+    } catch {
+      return completion([node.local.node: "\(error)"])
+    }
+    // Whoever was removed and is known to be dead by now will never be reported again.
+    let unfenced = Set(node.groups.unfencedNodes.map(\.instance))
+    let alive = others.filter { node.view.contains($0) || unfenced.contains($0) }
     reloads[request.id] = RunningReload(
-      collector: ReloadCollector(request: request, nodes: Set(others))
+      collector: ReloadCollector(request: request, nodes: Set(alive))
     ) { result in
       var failures: [NodeID: String] = [:]
       for (instance, outcome) in result.nodes {
@@ -131,6 +140,9 @@ final class VolumeService: ClusterObserver {
       completion(failures)
     }
     handle(.startReload(request.id))
+    for instance in alive where unfenced.contains(instance) {
+      handle(.input(.nodeRemoved(instance)))
+    }
   }
 
   /// Settles what an earlier life of the daemon left half done in a volume group.
