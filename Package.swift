@@ -89,7 +89,8 @@ let package = Package(
     .executableTarget(
       name: "LockBenchmark",
       dependencies: [
-        "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging, arguments,
+        "CLinux", "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging,
+        arguments,
       ], swiftSettings: strict),
 
     tests("ByteCoding"),
