@@ -76,6 +76,15 @@ package struct LoopbackCluster: Sendable {
     }
   }
 
+  /// Removes the folder and what daemons leave in it. To be called when all have ended.
+  package func removeFolder() {
+    for node in nodes {
+      unlink("\(folder)/\(node)/lv-locks")
+      rmdir("\(folder)/\(node)")
+    }
+    rmdir(folder)
+  }
+
   private func configuration(of node: NodeID) -> DaemonConfiguration? {
     let nodes = nodes.compactMap { node in
       NodeAddress(Self.address(of: node)).map {

@@ -38,7 +38,6 @@ struct LockBenchmark: AsyncParsableCommand {
     var template = Array("/tmp/lock-benchmark-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw CleanExit.message("No directory in /tmp.") }
     let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    defer { rmdir(folder) }
     let logger = Logger(label: "lock-benchmark") { _ in SwiftLogNoOpLogHandler() }
     let cluster = try LoopbackCluster(
       nodeCount: 2, folder: folder, heartbeatInterval: .milliseconds(500),
@@ -52,7 +51,7 @@ struct LockBenchmark: AsyncParsableCommand {
     try await echo.stop()
     await locks.end()
     for node in nodes.reversed() { try await node.stop() }
-    for node in nodes { removeState(folder, node) }
+    cluster.removeFolder()
     print(json ? results.json(isPinned: isPinned) : results.table(isPinned: isPinned))
   }
 
@@ -82,10 +81,5 @@ struct LockBenchmark: AsyncParsableCommand {
       isPinned = isPinned && result
     }
     return isPinned
-  }
-
-  private func removeState(_ folder: String, _ node: LoopbackNode) {
-    for file in ["lv-locks", "lvm.pid"] { unlink("\(folder)/\(node.node)/\(file)") }
-    rmdir("\(folder)/\(node.node)")
   }
 }

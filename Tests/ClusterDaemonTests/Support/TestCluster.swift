@@ -45,6 +45,7 @@ final class TestCluster: Sendable {
 
   private func killAll() async throws {
     for node in loopback.nodes where running.withLock({ $0[node] }) != nil { try await kill(node) }
+    loopback.removeFolder()
   }
 
   // MARK: - Nodes
