@@ -28,8 +28,9 @@ struct ChildProcess {
     signal(SIGQUIT, SIG_IGN)
   }
 
-  /// From a thread of its own: ends this process with the command's status.
-  func exitWhenItEnds() {
+  /// From a thread of its own: ends this process with the command's status. If no thread can be
+  /// made, the command is ended: nobody would watch over its lock.
+  func exitWhenItEnds() throws {
     var thread = pthread_t()
     let code = pthread_create(
       &thread, nil,
@@ -41,7 +42,10 @@ struct ChildProcess {
         let signal = status & 0x7F
         exit(signal == 0 ? (status >> 8) & 0xFF : 128 + signal)
       }, UnsafeMutableRawPointer(bitPattern: Int(pid)))
-    precondition(code == 0, "no thread can be made: \(code)")
+    guard code == 0 else {
+      terminate()
+      throw CommandFailure("No thread can be made: \(String(cString: strerror(code)))")
+    }
   }
 
   func terminate() { kill(pid, SIGTERM) }

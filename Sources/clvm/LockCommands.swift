@@ -104,8 +104,8 @@ struct LockCommand: ParsableCommand {
     Output.flush()
     let child = try ChildProcess(
       command, inheriting: close ? nil : client.descriptor)
-    child.exitWhenItEnds()
-    try watch(&client, child)
+    try child.exitWhenItEnds()
+    watch(&client, child)
   }
 
   private func waitForGrant(_ client: inout AdminClient) throws {
@@ -128,16 +128,20 @@ struct LockCommand: ParsableCommand {
   }
 
   /// Reads notices until the child's end ends this process, or the daemon gives the lock up.
-  private func watch(_ client: inout AdminClient, _ child: ChildProcess) throws -> Never {
-    while let reply = try? client.nextReply() {
-      switch reply {
-      case .lockBlocks(let mode):
-        Output.error("  Somebody waits for \(resource) in \(mode.rawValue).")
-      case .progress(let text): Output.error("  " + text)
-      case .failed(let failure): Output.error("  " + failure.message)
-      case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .mappedDevices:
-        break
+  private func watch(_ client: inout AdminClient, _ child: ChildProcess) {
+    do throws(AdminClientError) {
+      while let reply = try client.nextReply() {
+        switch reply {
+        case .lockBlocks(let mode):
+          Output.error("  Somebody waits for \(resource) in \(mode.rawValue).")
+        case .progress(let text): Output.error("  " + text)
+        case .failed(let failure): Output.error("  " + failure.message)
+        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .mappedDevices:
+          break
+        }
       }
+    } catch {
+      Output.error("  \(error)")
     }
     Output.error("  The lock on \(resource) is lost: clvmd went away. Ending the command.")
     child.terminate()

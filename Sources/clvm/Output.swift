@@ -3,6 +3,7 @@ import VolumeReports
 
 /// Standard output, collected and written at once, and standard error.
 enum Output {
+  /// Only the main thread prints; the one that waits for a child process only ends the process.
   private nonisolated(unsafe) static var pending: [UInt8] = []
 
   static func line(_ text: String) {
