@@ -104,6 +104,7 @@ final class ResizeService {
           AdminFailure(
             .timedOut, "The lock of volume group \(running.request.volumeGroup) was not granted.")))
     }
+    running.isValueBlockValid = !outcome.flags.contains(.valueNotValid)
     guard !running.isCancelled else { return end(running, .failure(Self.cancelled)) }
     let planned = pool.runIfActive(eventLoop: loop) { [workers, request = running.request] in
       try workers.planResize(request)
@@ -161,7 +162,9 @@ final class ResizeService {
   private func end(_ running: RunningResize, _ result: Result<ResizeOutcome, AdminFailure>) {
     if let handle = running.handle {
       let block = running.committedSeqno.map { VersionBlock(version: $0).bytes }
-      locks.unlock(handle, flags: block == nil ? [] : .valueBlock, valueBlock: block)
+      // Giving an invalid block back unchanged would make it valid.
+      let unchanged: LockFlags = running.isValueBlockValid ? [] : .invalidateValueBlock
+      locks.unlock(handle, flags: block == nil ? unchanged : .valueBlock, valueBlock: block)
     }
     running.finish(result)
   }
@@ -190,6 +193,7 @@ private final class RunningResize {
   var handle: LockHandle?
   var change: VolumeRequestID?
   var committedSeqno: UInt32?
+  var isValueBlockValid = true
   var isCancelled = false
 
   init(
