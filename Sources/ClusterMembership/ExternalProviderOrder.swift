@@ -5,7 +5,13 @@ import ClusterTypes
 
 extension ExternalProvider {
   mutating func submit(_ payload: [UInt8], _ effects: inout [MembershipEffect]) {
-    precondition(payload.count <= ProviderLimits.payload, "a submission of \(payload.count) bytes")
+    guard payload.count <= ProviderLimits.payload else {
+      effects.append(
+        .report(
+          "a message of \(payload.count) bytes is not sent: \(ProviderLimits.payload) is the limit")
+      )
+      return
+    }
     submissions.append(Submission(sequence: nextSequence, payload: payload))
     nextSequence += 1
     sendSubmissions(&effects)
@@ -15,7 +21,8 @@ extension ExternalProvider {
   /// delivered goes out again: what the old sequencer had numbered was delivered with the view.
   mutating func sendSubmissions(_ effects: inout [MembershipEffect]) {
     guard isMember, !isFrozen, let sequencer else { return }
-    while submissionsSent < min(submissions.count, ProviderLimits.submissionsInFlight) {
+    let limit = ProviderLimits.submissionsInFlight(members: view.members.count)
+    while submissionsSent < min(submissions.count, limit) {
       let submission = submissions[submissionsSent]
       submissionsSent += 1
       if sequencer == local.node {

@@ -105,11 +105,19 @@ extension ExternalProvider {
     let history = ProviderMessage.History(
       view: view, delivered: delivered, pending: pending, snapshot: bytes, removed: removedList)
     let standing = ProviderMessage.Standing(history: history, noted: noted)
+    let message = ProviderMessage.accept(ballot, standing).encoded
+    guard bytes.count <= ProviderLimits.snapshot, message.count <= ProviderLimits.message else {
+      effects.append(
+        .report(
+          "no view can be formed with this node: its state of \(bytes.count) bytes is too large "
+            + "(\(ProviderLimits.snapshot) is the limit, \(message.count) with all it would send); "
+            + "leave lockspaces that are not needed"))
+      return
+    }
     if ballot.proposer == local.node {
       accepted(ballot, standing, by: local.node, at: now, &effects)
     } else {
-      effects.append(
-        .send(ProviderMessage.accept(ballot, standing).encoded, to: ballot.proposer))
+      effects.append(.send(message, to: ballot.proposer))
     }
   }
 

@@ -17,7 +17,8 @@ public enum MembershipInput: Sendable {
   case channelOpened(Member)
   case channelClosed(NodeID)
   case received([UInt8], from: NodeID)
-  /// Deliver `payload` to all members, in order. At most `maximumPayloadSize` bytes.
+  /// Deliver `payload` to all members, in order. More than 512 bytes are
+  /// reported and not sent.
   case submit([UInt8])
   /// The answer to `snapshotNeeded`: the replicated state after all deliveries so far.
   case snapshot([UInt8])

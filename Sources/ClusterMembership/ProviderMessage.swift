@@ -70,13 +70,21 @@ enum ProviderMessage: Hashable, Sendable {
 }
 
 /// Limits on what a peer may send; a larger message is refused whole.
+///
+/// They are chosen so that the largest message, `accept` with two histories, has at most `message`
+/// bytes and fits a frame of the transport (1 MiB).
 enum ProviderLimits {
-  static let payload = 16 * 1024
-  static let snapshot = 512 * 1024
-  static let pendingEntries = 4096
-  /// Submissions of one node that may be on the way at once.
-  static let submissionsInFlight = 64
+  static let message = 900 * 1024
+  static let payload = 512
+  static let snapshot = 288 * 1024
+  /// Entries that are numbered and not delivered, of all nodes together.
+  static let pendingEntries = 256
   static let nodes = 64
+  /// Far from the largest number, so that counting on from a peer's value cannot overflow.
+  static let number = UInt64.max / 4
+
+  /// Submissions of one node that may be on the way at once in a view of so many members.
+  static func submissionsInFlight(members: Int) -> Int { pendingEntries / max(members, 4) }
 }
 
 extension ProviderMessage {
@@ -153,16 +161,16 @@ extension ProviderMessage {
     case .commit: self = .commit(try reader.readBallot())
     case .submit:
       self = .submit(
-        viewID: try reader.read(), sequence: try reader.read(),
+        viewID: try reader.readNumber(), sequence: try reader.readNumber(),
         payload: Array(try reader.readCounted(limit: ProviderLimits.payload)))
     case .order:
-      self = .order(viewID: try reader.read(), try reader.readEntry())
+      self = .order(viewID: try reader.readNumber(), try reader.readEntry())
     case .acknowledge:
-      self = .acknowledge(viewID: try reader.read(), index: try reader.read())
+      self = .acknowledge(viewID: try reader.readNumber(), index: try reader.readNumber())
     case .stable:
-      self = .stable(viewID: try reader.read(), index: try reader.read())
+      self = .stable(viewID: try reader.readNumber(), index: try reader.readNumber())
     case .evicted:
-      self = .evicted(Incarnation(try reader.read()), viewID: try reader.read())
+      self = .evicted(Incarnation(try reader.read()), viewID: try reader.readNumber())
     }
     try reader.expectEnd()
   }
@@ -219,13 +227,20 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+  /// A number that is counted on from.
+  fileprivate mutating func readNumber() throws(ByteDecodingError) -> UInt64 {
+    let number: UInt64 = try read()
+    guard number <= ProviderLimits.number else { throw .invalid("number \(number)") }
+    return number
+  }
+
   fileprivate mutating func readNode() throws(ByteDecodingError) -> NodeID {
     guard let node = NodeID(try read(Int32.self)) else { throw .invalid("node id") }
     return node
   }
 
   fileprivate mutating func readBallot() throws(ByteDecodingError) -> Ballot {
-    Ballot(round: try read(), proposer: try readNode())
+    Ballot(round: try readNumber(), proposer: try readNode())
   }
 
   fileprivate mutating func readInstance() throws(ByteDecodingError) -> NodeInstance {
@@ -245,12 +260,12 @@ extension ByteReader {
   }
 
   fileprivate mutating func readView() throws(ByteDecodingError) -> View {
-    View(id: try read(), members: try readMembers())
+    View(id: try readNumber(), members: try readMembers())
   }
 
   fileprivate mutating func readEntry() throws(ByteDecodingError) -> Entry {
     Entry(
-      index: try read(), sender: try readInstance(), sequence: try read(),
+      index: try readNumber(), sender: try readInstance(), sequence: try readNumber(),
       payload: Array(try readCounted(limit: ProviderLimits.payload)))
   }
 
@@ -268,7 +283,7 @@ extension ByteReader {
 
   fileprivate mutating func readHistory() throws(ByteDecodingError) -> ProviderMessage.History {
     ProviderMessage.History(
-      view: try readView(), delivered: try read(),
+      view: try readView(), delivered: try readNumber(),
       pending: try readList(limit: ProviderLimits.pendingEntries) {
         r throws(ByteDecodingError) in try r.readEntry()
       },

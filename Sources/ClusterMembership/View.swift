@@ -9,7 +9,8 @@ public struct Member: Hashable, Sendable {
   /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`): another one proves a reboot.
   public let bootID: String
   /// The daemon found, when it started, that nothing of an earlier life on this boot is left
-  /// that could still write: no kernel lockspace, no process holding one of its locks.
+  /// that could still write: no kernel lockspace, no process holding one of its locks. This alone is
+  /// no proof for the others; the daemon says so itself when it is ready.
   public let startedClean: Bool
 
   public init(instance: NodeInstance, bootID: String, startedClean: Bool) {

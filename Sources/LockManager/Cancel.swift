@@ -30,6 +30,11 @@ extension LockspaceMachine {
       completeAndForget(id, .cancelled, thenNextOn: resource)
       return false
     }
+    if case .convert = locks[id].heldCall {
+      locks[id].heldCall = nil
+      complete(id, .cancelled)
+      return false
+    }
     if locks[id].flags.contains(.cancel) || !locks[id].overlap.isEmpty { return false }
     if locks[id].isResent {
       locks[id].overlap.insert(.cancel)
@@ -57,11 +62,27 @@ extension LockspaceMachine {
   }
 
   mutating func receiveCancelReply(_ message: LockMessage, for id: LockID) {
-    guard endOutstanding(id, with: .cancelReply, result: message.result) else { return drop() }
+    guard endOutstanding(id, with: .cancelReply) else { return drop() }
     if message.result == .cancelled {
       takeReplyFlags(from: message, into: id)
       revertOwn(id)
     }
+    takeHeldCall(of: id)
+  }
+
+  /// Keeps a call whose caller cannot know that it is too early: the operation before it was told as
+  /// ended, but the answer to its cancel is still under way. False if the call need not wait, or may
+  /// not.
+  mutating func hold(_ call: Input, of id: LockID) -> Bool {
+    guard locks[id].awaitsOnlyCancel, locks[id].heldCall == nil else { return false }
+    locks[id].heldCall = call
+    return true
+  }
+
+  private mutating func takeHeldCall(of id: LockID) {
+    guard locks.contains(id), let call = locks[id].heldCall else { return }
+    locks[id].heldCall = nil
+    take(call: call)
   }
 
   /// A lock of this node: a conversion goes back to its granted mode, a request is gone. False if

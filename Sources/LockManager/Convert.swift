@@ -12,6 +12,8 @@ extension LockspaceMachine {
     _ handle: LockHandle, to mode: LockMode, flags: LockFlags, valueBlock: [UInt8]?
   ) {
     guard let id = lockID(of: handle) else { return }
+    let call = Input.convert(handle, mode, flags: flags, valueBlock: valueBlock)
+    if hold(call, of: id) { return }
     guard locks[id].queue == .granted, !locks[id].isBusy else { return refuse(handle, .busy) }
     let refusal =
       refusal(requested: mode, flags: flags, valueBlock: valueBlock, isConversion: true)
@@ -47,7 +49,7 @@ extension LockspaceMachine {
   }
 
   mutating func receiveConvertReply(_ message: LockMessage, for id: LockID) {
-    guard endOutstanding(id, with: .convertReply, result: message.result) else { return drop() }
+    guard endOutstanding(id, with: .convertReply) else { return drop() }
     switch message.result {
     case .granted:
       takeReplyFlags(from: message, into: id)

@@ -55,6 +55,8 @@ struct Lock: Sendable {
   /// The node of the last `Outstanding.reply`: an overlap's answer comes from there too.
   var waitedFor: NodeID?
   var overlap: Overlap = []
+  /// A conversion or unlock that was called while only a cancel's answer is due; it begins then.
+  var heldCall: LockspaceMachine.Input?
   /// The operation is done anew after the recovery (dlm-wire 15.4).
   var isResent = false
   /// The mode held at the last completion: tells stale blocking callbacks.
@@ -69,6 +71,16 @@ struct Lock: Sendable {
 
   var isOrphan: Bool { messageFlags.contains(.orphan) }
   var isBusy: Bool { outstanding != .nothing || !overlap.isEmpty }
+
+  /// The operation has ended, and its caller was told, before the answer to its cancel has come.
+  var awaitsOnlyCancel: Bool {
+    guard queue == .granted else { return false }
+    return switch outstanding {
+    case .nothing: overlap == .cancel
+    case .reply(.cancel, _): overlap.isEmpty
+    case .reply, .behindFirst, .pause: false
+    }
+  }
 }
 
 extension Lock {

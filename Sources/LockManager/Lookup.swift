@@ -41,7 +41,7 @@ extension LockspaceMachine {
   mutating func receiveLookupReply(_ message: LockMessage) {
     let id = message.lockID
     guard locks.contains(id), locks[id].handle != nil,
-      endOutstanding(id, with: .lookupReply, result: message.result)
+      endOutstanding(id, with: .lookupReply)
     else { return drop() }
     let resource = locks[id].resource
     let master = NodeID(message.nodeID)

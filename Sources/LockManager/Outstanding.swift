@@ -20,9 +20,7 @@ extension LockspaceMachine {
   }
 
   /// False when the answer is to be ignored: nothing of the kind is expected.
-  mutating func endOutstanding(
-    _ id: LockID, with type: LockMessageType, result: LockResult
-  ) -> Bool {
+  mutating func endOutstanding(_ id: LockID, with type: LockMessageType) -> Bool {
     let overlap: Overlap =
       switch type {
       case .unlockReply: .unlock
@@ -35,10 +33,6 @@ extension LockspaceMachine {
     } else {
       guard case .reply(let awaited, _) = locks[id].outstanding, type.answers(awaited) else {
         return false
-      }
-      if type == .convertReply, result == .granted {
-        // The grant overtook a cancel: its answer will say that there was nothing to cancel.
-        locks[id].overlap.remove(.cancel)
       }
     }
     locks[id].outstanding = .nothing

@@ -28,6 +28,11 @@ extension LockspaceMachine {
       locks[id].outstanding = .nothing
       locks[id].overlap = []
       revertOwn(id)
+      // Before the calls that were made since the stop.
+      if locks.contains(id), let call = locks[id].heldCall {
+        locks[id].heldCall = nil
+        heldCalls.insert(call, at: 0)
+      }
     case .behindFirst, .pause: break
     }
   }

@@ -58,7 +58,7 @@ extension LockspaceMachine {
 
   mutating func receiveRequestReply(_ message: LockMessage, for id: LockID) {
     guard case .reply(let awaited, _) = locks[id].outstanding else { return drop() }
-    guard endOutstanding(id, with: .requestReply, result: message.result) else { return drop() }
+    guard endOutstanding(id, with: .requestReply) else { return drop() }
     let resource = locks[id].resource
     if awaited == .lookup {
       // The directory node was the master, and took the lookup as request.

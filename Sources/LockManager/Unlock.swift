@@ -17,6 +17,9 @@ extension LockspaceMachine {
     }
     if flags.contains(.forceUnlock) {
       guard forceUnlockGoesAhead(id) else { return }
+      locks[id].heldCall = nil
+    } else if hold(.unlock(handle, flags: flags, valueBlock: valueBlock), of: id) {
+      return
     } else if locks[id].isBusy {
       return refuse(handle, .busy)
     }
@@ -71,7 +74,7 @@ extension LockspaceMachine {
 
   mutating func receiveUnlockReply(_ message: LockMessage, for id: LockID) {
     // Whatever the result: a master that knows no such lock has released it all the same.
-    guard endOutstanding(id, with: .unlockReply, result: message.result) else { return drop() }
+    guard endOutstanding(id, with: .unlockReply) else { return drop() }
     releaseAndForget(id)
   }
 

@@ -4,7 +4,7 @@ import ClusterTypes
 /// What nodes tell each other about lockspaces, in the order of the membership provider.
 enum GroupMessage: Hashable, Sendable {
   case join(LockspaceName, LockspaceKind)
-  case leave(LockspaceName)
+  case leave(LockspaceName, LockspaceKind)
   /// Stop and start with the same members: heals a member whose state is in doubt.
   case restart(LockspaceName)
   case stopped(LockspaceName, generation: UInt64)
@@ -26,9 +26,10 @@ enum GroupMessage: Hashable, Sendable {
       writer.write(Kind.join.rawValue)
       writer.writeString(name.text)
       writer.write(kind.rawValue)
-    case .leave(let name):
+    case .leave(let name, let kind):
       writer.write(Kind.leave.rawValue)
       writer.writeString(name.text)
+      writer.write(kind.rawValue)
     case .restart(let name):
       writer.write(Kind.restart.rawValue)
       writer.writeString(name.text)
@@ -43,7 +44,9 @@ enum GroupMessage: Hashable, Sendable {
     case .fenced(let instance, let evidence):
       writer.write(Kind.fenced.rawValue)
       writer.write(instance)
-      writer.writeString(String(evidence.prefix(Self.evidenceLimit / 4)))
+      var text = evidence.prefix(Self.evidenceLimit)
+      while text.utf8.count > Self.evidenceLimit { text.removeLast() }
+      writer.writeString(String(text))
     }
     return writer.bytes
   }
@@ -55,12 +58,12 @@ enum GroupMessage: Hashable, Sendable {
     }
     switch kind {
     case .join: self = .join(try reader.readLockspaceName(), try reader.readLockspaceKind())
-    case .leave: self = .leave(try reader.readLockspaceName())
+    case .leave: self = .leave(try reader.readLockspaceName(), try reader.readLockspaceKind())
     case .restart: self = .restart(try reader.readLockspaceName())
     case .stopped:
-      self = .stopped(try reader.readLockspaceName(), generation: try reader.read())
+      self = .stopped(try reader.readLockspaceName(), generation: try reader.readNumber())
     case .running:
-      self = .running(try reader.readLockspaceName(), generation: try reader.read())
+      self = .running(try reader.readLockspaceName(), generation: try reader.readNumber())
     case .fenced:
       self = .fenced(
         try reader.readInstance(), evidence: try reader.readString(limit: Self.evidenceLimit))
@@ -77,6 +80,13 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+  /// A number that may be counted on from: far from the largest, so that this cannot overflow.
+  mutating func readNumber() throws(ByteDecodingError) -> UInt64 {
+    let number: UInt64 = try read()
+    guard number <= UInt64.max / 4 else { throw .invalid("number \(number)") }
+    return number
+  }
+
   mutating func readLockspaceName() throws(ByteDecodingError) -> LockspaceName {
     let text = try readString(limit: LockspaceName.maximumLength)
     guard let name = LockspaceName(text) else { throw .invalid("lockspace name '\(text)'") }

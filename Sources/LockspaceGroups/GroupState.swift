@@ -35,12 +35,12 @@ struct GroupState: Hashable, Sendable {
       }
     }
     view = newView
-    // A reboot proves that the earlier life has stopped writing (membership-design 8, evidence 5);
-    // so does a daemon that found nothing of it left.
+    // A reboot proves that the earlier life has stopped writing (membership-design 8, evidence 5). A
+    // daemon that only started again vouches for its earlier life itself, when it is ready.
     unfenced.removeAll { dead in
       newView.members.contains { member in
         member.node == dead.instance.node && member.instance > dead.instance
-          && (member.bootID != dead.bootID || member.startedClean)
+          && member.bootID != dead.bootID
       }
     }
     startWhatCan()
@@ -50,8 +50,10 @@ struct GroupState: Hashable, Sendable {
     guard view.contains(sender) else { return }
     switch message {
     case .join(let name, let kind): join(name, kind, sender)
-    case .leave(let name):
-      guard lockspaces[name]?.members.contains(sender) == true else { return }
+    case .leave(let name, let kind):
+      guard let lockspace = lockspaces[name], lockspace.kind == kind,
+        lockspace.members.contains(sender)
+      else { return }
       change(name) { lockspace in
         lockspace.members.removeAll { $0 == sender }
         lockspace.leaving.append(sender)
@@ -71,11 +73,26 @@ struct GroupState: Hashable, Sendable {
     startWhatCan()
   }
 
+  /// Why a node cannot become a member; nil if it can or is one.
+  func refusal(
+    toJoin name: LockspaceName, _ kind: LockspaceKind, _ sender: NodeInstance
+  ) -> String? {
+    guard let lockspace = lockspaces[name] else {
+      return lockspaces.count < Self.lockspaceLimit
+        ? nil : "there are \(lockspaces.count) lockspaces already; leave one that is not needed"
+    }
+    if lockspace.kind != kind {
+      return
+        "the cluster has a lockspace of that name of the \(lockspace.kind) kind; leave it first"
+    }
+    return lockspace.leaving.contains(sender) ? "this node is still leaving it" : nil
+  }
+
   private mutating func join(_ name: LockspaceName, _ kind: LockspaceKind, _ sender: NodeInstance) {
+    guard refusal(toJoin: name, kind, sender) == nil else { return }
     if let lockspace = lockspaces[name] {
-      guard lockspace.kind == kind, !lockspace.includes(sender) else { return }
+      guard !lockspace.includes(sender) else { return }
     } else {
-      guard lockspaces.count < Self.lockspaceLimit else { return }
       lockspaces[name] = Lockspace(
         name: name, kind: kind, generation: 0, phase: .stopping(stopped: []), members: [],
         leaving: [], departures: [:])
@@ -150,7 +167,7 @@ extension GroupState {
 
   init(snapshot: [UInt8]) throws(ByteDecodingError) {
     var reader = ByteReader(snapshot)
-    let viewID: UInt64 = try reader.read()
+    let viewID = try reader.readNumber()
     let members = try reader.readList(limit: Self.memberLimit) { r throws(ByteDecodingError) in
       Member(
         instance: try r.readInstance(),
@@ -158,11 +175,11 @@ extension GroupState {
         startedClean: try r.read(UInt8.self) != 0)
     }
     view = View(id: viewID, members: members)
-    lastGeneration = try reader.read()
+    lastGeneration = try reader.readNumber()
     unfenced = try reader.readList(limit: Self.departureLimit) { r throws(ByteDecodingError) in
       UnfencedNode(
         instance: try r.readInstance(),
-        bootID: try r.readString(limit: Member.maximumBootIDLength), viewID: try r.read())
+        bootID: try r.readString(limit: Member.maximumBootIDLength), viewID: try r.readNumber())
     }
     let list = try reader.readList(limit: Self.lockspaceLimit) { r throws(ByteDecodingError) in
       try r.readLockspace(memberLimit: Self.memberLimit, departureLimit: Self.departureLimit)
@@ -204,7 +221,7 @@ extension ByteReader {
   ) throws(ByteDecodingError) -> Lockspace {
     let name = try readLockspaceName()
     let kind = try readLockspaceKind()
-    let generation: UInt64 = try read()
+    let generation = try readNumber()
     let tag: UInt8 = try read()
     let nodes = Set(
       try readList(limit: memberLimit) { r throws(ByteDecodingError) in try r.readNode() })

@@ -27,10 +27,11 @@ public enum GroupInput: Sendable {
   case reset(snapshot: [UInt8])
   case deliver([UInt8], from: NodeInstance)
   case installed(View)
-  /// This node wants to be a member. Answered by `start`.
+  /// This node wants to be a member. Answered by `start` or `joinRefused`.
   case join(LockspaceName, LockspaceKind)
-  /// This node wants to leave; it holds no lock any more. Answered by `left`.
-  case leave(LockspaceName)
+  /// This node wants to leave; it holds no lock any more. Answered by `left`. Nothing happens to a
+  /// lockspace of another kind.
+  case leave(LockspaceName, LockspaceKind)
   case restart(LockspaceName)
   case stopCompleted(LockspaceName, generation: UInt64)
   case startCompleted(LockspaceName, generation: UInt64)
@@ -47,6 +48,8 @@ public enum GroupEffect: Hashable, Sendable {
   case start(StartOrder)
   /// This node is out; clean up and let the releaser go on.
   case left(LockspaceName, LockspaceKind)
+  /// The cluster does not let this node join as it asked to; `reason` is for the administrator.
+  case joinRefused(LockspaceName, LockspaceKind, reason: String)
   case report(String)
 }
 
@@ -91,6 +94,7 @@ public struct LockspaceGroups: Sendable {
       do {
         let message = try GroupMessage(decoding: payload)
         report(message, from: sender, &effects)
+        if sender == local { reportRefusal(of: message, &effects) }
         state.apply(message, from: sender)
       } catch {
         effects.append(
@@ -98,7 +102,7 @@ public struct LockspaceGroups: Sendable {
       }
     case .installed(let view): state.apply(view)
     case .join(let name, let kind): submit(.join(name, kind), &effects)
-    case .leave(let name): submit(.leave(name), &effects)
+    case .leave(let name, let kind): submit(.leave(name, kind), &effects)
     case .restart(let name): submit(.restart(name), &effects)
     case .stopCompleted(let name, let generation):
       submit(.stopped(name, generation: generation), &effects)
@@ -122,6 +126,14 @@ public struct LockspaceGroups: Sendable {
         .report(
           "node \(instance.node) is known to be dead (\(evidence), told by node \(sender.node))"))
     }
+  }
+
+  /// For a message of this node, before it is applied.
+  private func reportRefusal(of message: GroupMessage, _ effects: inout [GroupEffect]) {
+    guard case .join(let name, let kind) = message,
+      let reason = state.refusal(toJoin: name, kind, local)
+    else { return }
+    effects.append(.joinRefused(name, kind, reason: reason))
   }
 
   /// Derives what this node has to do now.

@@ -22,6 +22,8 @@ public struct ChangeCoordinator: Sendable {
 
   enum Phase: Equatable {
     case new
+    /// Nothing was written and nobody was asked yet.
+    case begun
     case precommitting
     /// Written, or failed to be; for a refresh nothing had to be.
     case precommitted
@@ -41,7 +43,7 @@ public struct ChangeCoordinator: Sendable {
   var participants: Set<NodeInstance>
   /// Participants that left the view and are not fenced yet.
   var removed: Set<NodeInstance> = []
-  var hasQuorum = true
+  var hasQuorum: Bool
   /// The first thing that went wrong before the commit. Acted upon when there is quorum.
   var failure: ChangeFailure?
   var phase = Phase.new
@@ -52,25 +54,24 @@ public struct ChangeCoordinator: Sendable {
   var resendAt = Timestamp(nanoseconds: 0)
   var reportAt = Timestamp(nanoseconds: 0)
 
-  /// `participants`: the members of the volume group's lockspace, this node included.
+  /// - Parameters:
+  ///   - participants: the members of the volume group's lockspace, this node included.
+  ///   - hasQuorum: whether there is quorum now. Without it nothing is written until it comes.
   public init(
-    change: VolumeChange, participants: Set<NodeInstance>,
+    change: VolumeChange, participants: Set<NodeInstance>, hasQuorum: Bool = true,
     timing: CoordinationTiming = CoordinationTiming()
   ) {
     self.change = change
     self.participants = participants
+    self.hasQuorum = hasQuorum
     self.timing = timing
   }
 
   /// Begins. Call once.
   public mutating func start(at now: Timestamp) -> [Effect] {
     precondition(phase == .new, "a coordinator starts once")
-    guard change.kind.changesMetadata else {
-      enter(.precommitted, at: now)
-      return advance(at: now)
-    }
-    enter(.precommitting, at: now)
-    return [.runJob(.writePrecommitted(change))]
+    enter(.begun, at: now)
+    return advance(at: now)
   }
 
   public mutating func handle(_ input: CoordinationInput, at now: Timestamp) -> [Effect] {
@@ -93,16 +94,22 @@ public struct ChangeCoordinator: Sendable {
     return phase == .new ? [] : advance(at: now)
   }
 
-  /// When `.wake` is due next; nil when nothing is being waited for.
+  /// When `.wake` is due next; nil when nothing is being waited for. Only moments at which there will
+  /// be something to do count, so that a moment in the past is never returned twice.
   public var nextWake: Timestamp? {
     switch phase {
     case .new, .finished: nil
-    case .precommitting, .precommitted, .committing: reportAt
-    case .commitUncertain(let retryAt): min(retryAt, reportAt)
-    case .preparing: min(resendAt, reportAt, deadline)
-    case .suspending: min(resendAt, reportAt, deadline)
-    case .resuming, .abandoning: min(resendAt, reportAt)
+    case .begun, .precommitting, .precommitted, .committing: reportAt
+    case .commitUncertain(let retryAt): hasQuorum ? min(retryAt, reportAt) : reportAt
+    case .preparing(let missing), .suspending(let missing):
+      failure == nil && !missing.isEmpty
+        ? min(nextResendOrReport(to: missing), deadline) : nextResendOrReport(to: missing)
+    case .resuming(let missing), .abandoning(let missing, _, _): nextResendOrReport(to: missing)
     }
+  }
+
+  private func nextResendOrReport(to missing: Set<NodeInstance>) -> Timestamp {
+    missing.isSubset(of: removed) ? reportAt : min(resendAt, reportAt)
   }
 
   /// Whom or what the change waits for, as one sentence; nil when it is over or not begun.
@@ -110,7 +117,7 @@ public struct ChangeCoordinator: Sendable {
     switch phase {
     case .new, .finished: return nil
     case .precommitting: return "\(change) writes precommitted metadata."
-    case .precommitted: return "\(change) waits for quorum."
+    case .begun, .precommitted: return "\(change) waits for quorum."
     case .preparing(let missing): return waiting("prepare", missing)
     case .suspending(let missing): return waiting("suspend", missing)
     case .committing: return "\(change) commits the metadata."
@@ -157,6 +164,15 @@ extension ChangeCoordinator {
   mutating func advance(at now: Timestamp) -> [Effect] {
     switch phase {
     case .new, .precommitting, .committing, .commitUncertain, .finished: return []
+    case .begun:
+      if let failure { return finish(.aborted(failure)) }
+      guard hasQuorum else { return [] }
+      guard change.kind.changesMetadata else {
+        enter(.precommitted, at: now)
+        return advance(at: now)
+      }
+      enter(.precommitting, at: now)
+      return [.runJob(.writePrecommitted(change))]
     case .precommitted:
       guard hasQuorum else { return [] }
       if let failure { return abandon(failure, at: now) }

@@ -44,7 +44,8 @@ extension ChangeCoordinator {
       // A step past the decision cannot be refused; the lock stays until the node has answered.
       return missing.contains(sender)
         ? [.report("\(change): node \(sender.node) does not follow: \(reason)")] : []
-    case .new, .precommitting, .precommitted, .committing, .commitUncertain, .finished: return []
+    case .new, .begun, .precommitting, .precommitted, .committing, .commitUncertain, .finished:
+      return []
     }
   }
 
@@ -55,7 +56,7 @@ extension ChangeCoordinator {
       let text = "\(change): node \(sender.node) could not resume and tries again: \(reason)"
       if !warnings.contains(text) { warnings.append(text) }
       return [.report(text)]
-    case .new, .precommitting, .precommitted, .preparing, .suspending, .committing,
+    case .new, .begun, .precommitting, .precommitted, .preparing, .suspending, .committing,
       .commitUncertain, .finished:
       return []
     }
@@ -114,7 +115,7 @@ extension ChangeCoordinator {
   mutating func remove(_ node: NodeInstance) -> [Effect] {
     guard participants.contains(node), removed.insert(node).inserted else { return [] }
     switch phase {
-    case .new, .precommitting, .precommitted, .preparing, .suspending:
+    case .new, .begun, .precommitting, .precommitted, .preparing, .suspending:
       noteFailure(
         ChangeFailure(node: node.node, reason: "The node left the cluster before the commit."))
       return []
@@ -138,7 +139,8 @@ extension ChangeCoordinator {
     case .resuming(let missing): phase = .resuming(missing.subtracting([node]))
     case .abandoning(let missing, let failure, let reverting):
       phase = .abandoning(missing.subtracting([node]), failure, reverting: reverting)
-    case .new, .precommitting, .precommitted, .committing, .commitUncertain, .finished: break
+    case .new, .begun, .precommitting, .precommitted, .committing, .commitUncertain, .finished:
+      break
     }
     return effects + [.report("\(change) goes on without node \(node.node), which is fenced.")]
   }
@@ -150,7 +152,7 @@ extension ChangeCoordinator {
     switch phase {
     case .suspending, .committing, .commitUncertain, .resuming:
       return [.report("\(change) stays suspended on this node: quorum is lost.")]
-    case .new, .precommitting, .precommitted, .preparing, .abandoning, .finished:
+    case .new, .begun, .precommitting, .precommitted, .preparing, .abandoning, .finished:
       return [.report("\(change) waits: quorum is lost.")]
     }
   }
@@ -165,7 +167,7 @@ extension ChangeCoordinator {
       }
     }
     switch phase {
-    case .new, .precommitting, .precommitted, .committing, .finished: break
+    case .new, .begun, .precommitting, .precommitted, .committing, .finished: break
     case .commitUncertain(let retryAt):
       // The job is idempotent; as long as its end is unknown nobody may resume on either mapping.
       guard now >= retryAt, hasQuorum else { break }

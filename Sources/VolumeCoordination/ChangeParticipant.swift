@@ -39,6 +39,9 @@ public struct ChangeParticipant: Sendable {
   var activities: [String: Activity] = [:]
   /// Reloads that came while a change was open: one per volume group, the newest.
   var heldReloads: [String: ReloadRequest] = [:]
+  /// Names by UUID: volume groups that follow the disk as soon as nothing else is under way, because
+  /// who asked for a reload died. Entries go when a recovery begins.
+  var owedRecoveries: [String: String] = [:]
   /// By volume group UUID, then by coordinator; entries of fenced coordinators are dropped.
   var closed: [String: [NodeInstance: Closed]] = [:]
   /// The newest answered reload of each volume group.
@@ -57,10 +60,11 @@ public struct ChangeParticipant: Sendable {
   /// Whether a change or a reload of the volume group is under way on this node.
   public func isBusy(volumeGroupID: String) -> Bool { activities[volumeGroupID] != nil }
 
-  /// Whether a change whose coordinator is dead, or a leftover of an earlier life, is still being
-  /// settled on this node: until then nobody may get the volume group's lock.
+  /// Whether a change or reload whose coordinator is dead, or a leftover of an earlier life, is still
+  /// being settled on this node: until then nobody may get the volume group's lock.
   public func isRecovering(volumeGroup: String) -> Bool {
-    activities.values.contains { activity in
+    if owedRecoveries.values.contains(volumeGroup) { return true }
+    return activities.values.contains { activity in
       guard case .change(let open) = activity, open.volumeGroup == volumeGroup else { return false }
       return open.change.map { isDead($0.id.origin) } ?? true
     }
@@ -94,11 +98,8 @@ public struct ChangeParticipant: Sendable {
     guard activities[volumeGroupID] == nil else {
       return [.report("\(volumeGroup) is busy on this node; nothing is left over.")]
     }
-    activities[volumeGroupID] = .change(OpenChange(leftoversOf: volumeGroup, id: volumeGroupID))
-    return [
-      .report("\(volumeGroup) was left half changed by an earlier life; following the disk."),
-      .runJob(.recover(volumeGroup: volumeGroup, volumeGroupID: volumeGroupID, change: nil)),
-    ]
+    let report = "\(volumeGroup) was left half changed by an earlier life; following the disk."
+    return [.report(report), beginRecovery(of: volumeGroup, volumeGroupID)]
   }
 
   public mutating func handle(_ input: CoordinationInput, at now: Timestamp) -> [Effect] {

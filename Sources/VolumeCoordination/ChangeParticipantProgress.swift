@@ -105,10 +105,18 @@ extension ChangeParticipant {
     return effects
   }
 
-  private func recovery(of open: OpenChange) -> Effect {
-    .runJob(
+  private mutating func recovery(of open: OpenChange) -> Effect {
+    owedRecoveries[open.volumeGroupID] = nil
+    return .runJob(
       .recover(
         volumeGroup: open.volumeGroup, volumeGroupID: open.volumeGroupID, change: open.change))
+  }
+
+  /// Has an idle volume group follow the disk.
+  mutating func beginRecovery(of volumeGroup: String, _ volumeGroupID: String) -> Effect {
+    let open = OpenChange(recoveryOf: volumeGroup, id: volumeGroupID)
+    activities[volumeGroupID] = .change(open)
+    return recovery(of: open)
   }
 
   mutating func wake(at now: Timestamp) -> [Effect] {
@@ -147,7 +155,7 @@ extension ChangeParticipant {
       if closed[volumeGroupID]?.isEmpty == true { closed[volumeGroupID] = nil }
     }
     answeredReloads = answeredReloads.filter { $0.value.id.origin != instance }
-    heldReloads = heldReloads.filter { $0.value.id.origin != instance }
+    let waiting = oweReloads(of: instance)
 
     var effects: [Effect] = []
     for var open in changes(of: instance) {
@@ -162,7 +170,7 @@ extension ChangeParticipant {
       }
       activities[open.volumeGroupID] = .change(open)
     }
-    return effects
+    return effects + waiting.flatMap { beginWhatWaits(for: $0) }
   }
 
   private func changes(of coordinator: NodeInstance) -> [OpenChange] {
@@ -183,8 +191,7 @@ extension ChangeParticipant {
   mutating func close(_ open: OpenChange, _ ending: Ending) -> [Effect] {
     activities[open.volumeGroupID] = nil
     if let change = open.change { remember(change, ending) }
-    guard let request = heldReloads.removeValue(forKey: open.volumeGroupID) else { return [] }
-    return reload(request)
+    return beginWhatWaits(for: open.volumeGroupID)
   }
 
   func isNewest(_ change: VolumeChange) -> Bool {

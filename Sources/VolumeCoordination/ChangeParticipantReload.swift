@@ -1,9 +1,15 @@
+import ClusterTypes
+
 // A participant's part in the reload that precedes the release of an lvm command's lock.
 
 extension ChangeParticipant {
   /// A reload during an open change waits for its end: the disk says then what both need.
   mutating func reload(_ request: ReloadRequest) -> [Effect] {
-    guard !removed.contains(request.id.origin), !isDead(request.id.origin) else { return [] }
+    if removed.contains(request.id.origin) {
+      // It hears no answer, but it may have committed: its fence makes the disk decide.
+      hold(request)
+      return []
+    }
     if let past = answeredReloads[request.volumeGroupID], past.id == request.id {
       return [.send(past.answer, to: request.id.origin)]
     }
@@ -45,8 +51,47 @@ extension ChangeParticipant {
     if !isDead(request.id.origin) {
       answeredReloads[request.volumeGroupID] = (request.id, answer)
       effects.append(.send(answer, to: request.id.origin))
+    } else if !result.isReloaded {
+      // Nobody is left who could react to the failure.
+      owedRecoveries[request.volumeGroupID] = request.volumeGroup
     }
-    guard let held = heldReloads.removeValue(forKey: request.volumeGroupID) else { return effects }
-    return effects + reload(held)
+    return effects + beginWhatWaits(for: request.volumeGroupID)
+  }
+
+  /// The reloads that a dead node asked for and that have not begun: what it committed is on the
+  /// disks, and this node must not stay on an older mapping.
+  ///
+  /// - Returns: the volume groups concerned.
+  mutating func oweReloads(of instance: NodeInstance) -> [String] {
+    let unserved = heldReloads.filter { $0.value.id.origin == instance }
+    for (volumeGroupID, request) in unserved {
+      heldReloads[volumeGroupID] = nil
+      owedRecoveries[volumeGroupID] = request.volumeGroup
+    }
+    return unserved.keys.sorted()
+  }
+
+  /// What could not begin as long as the volume group was busy on this node.
+  mutating func beginWhatWaits(for volumeGroupID: String) -> [Effect] {
+    guard activities[volumeGroupID] == nil else { return [] }
+    if let volumeGroup = owedRecoveries[volumeGroupID] {
+      let report = "Who asked for a reload of \(volumeGroup) is dead; following the disk."
+      return [.report(report), beginRecovery(of: volumeGroup, volumeGroupID)]
+    }
+    guard let request = heldReloads.removeValue(forKey: volumeGroupID) else { return [] }
+    return reload(request)
+  }
+}
+
+extension VolumeJobResult {
+  /// A refresh after which every logical volume runs on the committed metadata.
+  fileprivate var isReloaded: Bool {
+    guard case .refreshed(let volumes) = self else { return false }
+    return volumes.allSatisfy { volume in
+      switch volume.outcome {
+      case .reloaded, .unchanged: true
+      case .failed: false
+      }
+    }
   }
 }

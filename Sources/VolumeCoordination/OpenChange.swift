@@ -27,7 +27,8 @@ struct OpenChange: Equatable, Sendable {
     case retrying(Step, at: Timestamp, reason: String)
   }
 
-  /// Nil when the daemon found leftovers of an earlier life: then only `recover` is ever run.
+  /// Nil when the daemon found leftovers of an earlier life, or when who asked for a reload died: then
+  /// only `recover` is ever run.
   let change: VolumeChange?
   let volumeGroup: String
   let volumeGroupID: String
@@ -42,8 +43,8 @@ struct OpenChange: Equatable, Sendable {
     state = .running(.prepare, then: .none)
   }
 
-  /// Leftovers of an earlier life of the daemon.
-  init(leftoversOf volumeGroup: String, id volumeGroupID: String) {
+  /// A recovery that settles no change known to this participant.
+  init(recoveryOf volumeGroup: String, id volumeGroupID: String) {
     change = nil
     self.volumeGroup = volumeGroup
     self.volumeGroupID = volumeGroupID
@@ -51,7 +52,7 @@ struct OpenChange: Equatable, Sendable {
   }
 
   var name: String {
-    change.map(\.description) ?? "recovery of \(volumeGroup) after a restart of the daemon"
+    change.map(\.description) ?? "recovery of \(volumeGroup) from the disk"
   }
 
   /// For "… is open: it is suspended".

@@ -26,7 +26,7 @@ public enum VolumeJob: Hashable, Sendable {
   /// Participant: reads the disks and follows them: the committed metadata decides which tables
   /// run, precommitted metadata counts for nothing; every device of the volume group that is
   /// suspended or has an inactive table is settled. `change` is nil when the daemon found leftovers
-  /// of an earlier life.
+  /// of an earlier life, or when the node that asked for a reload is dead.
   case recover(volumeGroup: String, volumeGroupID: String, change: VolumeChange?)
   /// Reloads the devices of the volume group whose mapping differs from the committed metadata.
   case refresh(ReloadRequest)

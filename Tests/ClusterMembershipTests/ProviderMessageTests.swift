@@ -46,4 +46,70 @@ import Testing
       }
     }
   }
+
+  @Test func numbersFromWhichCountingOnWouldOverflowAreRefused() {
+    let huge = UInt64.max / 4 + 1
+    let entry = Entry(index: huge, sender: two, sequence: 1, payload: [])
+    let history = ProviderMessage.History(
+      view: View(id: huge, members: []), delivered: 0, pending: [], snapshot: [], removed: [])
+    let late = ProviderMessage.History(
+      view: .none, delivered: huge, pending: [], snapshot: [], removed: [])
+    let ballot = Ballot(round: 1, proposer: one.node)
+    for message in [
+      .propose(Ballot(round: huge, proposer: one.node), candidates: []),
+      .order(viewID: 1, entry), .stable(viewID: 1, index: huge),
+      .accept(ballot, ProviderMessage.Standing(history: history, noted: nil)),
+      .accept(ballot, ProviderMessage.Standing(history: late, noted: nil)),
+    ] as [ProviderMessage] {
+      #expect(throws: ByteDecodingError.self) { try ProviderMessage(decoding: message.encoded) }
+    }
+  }
+
+  @Test func theLargestMessageFitsAFrame() throws {
+    let boot = String(repeating: "b", count: Member.maximumBootIDLength)
+    let members = (1...Int32(ProviderLimits.nodes)).map {
+      Member(instance: NodeInstance(NodeID($0)!, Incarnation(1)), bootID: boot, startedClean: true)
+    }
+    let payload = [UInt8](repeating: 1, count: ProviderLimits.payload)
+    let entries = (1...ProviderLimits.pendingEntries).map {
+      Entry(index: UInt64($0), sender: one, sequence: 1, payload: payload)
+    }
+    let history = ProviderMessage.History(
+      view: View(id: 1, members: members), delivered: 0, pending: entries,
+      snapshot: [UInt8](repeating: 2, count: ProviderLimits.snapshot),
+      removed: members.map(\.instance))
+    let ballot = Ballot(round: 1, proposer: one.node)
+    let proposal = ProviderMessage.Proposal(ballot: ballot, view: history.view, base: history)
+    let message = ProviderMessage.accept(
+      ballot, ProviderMessage.Standing(history: history, noted: proposal))
+    #expect(message.encoded.count <= ProviderLimits.message)
+    #expect(try ProviderMessage(decoding: message.encoded) == message)
+    for count in 1...ProviderLimits.nodes {
+      #expect(
+        ProviderLimits.submissionsInFlight(members: count) * count <= ProviderLimits.pendingEntries)
+    }
+  }
+
+  @Test func whatIsTooLargeIsReportedAndNotSent() {
+    let local = Member(instance: one, bootID: "b", startedClean: true)
+    var provider = ExternalProvider(
+      .init(
+        local: local, nodes: [one.node], settle: .zero, linkGrace: .zero,
+        roundTimeout: .seconds(1)))
+    var effects: [MembershipEffect] = []
+    let isReport = { (effect: MembershipEffect) in
+      if case .report = effect { true } else { false }
+    }
+    provider.handle(
+      .submit([UInt8](repeating: 0, count: ProviderLimits.payload + 1)),
+      at: Timestamp(milliseconds: 1), effects: &effects)
+    #expect(effects.contains(where: isReport))
+    #expect(effects.contains(.snapshotNeeded))
+    effects = []
+    provider.handle(
+      .snapshot([UInt8](repeating: 0, count: ProviderLimits.snapshot + 1)),
+      at: Timestamp(milliseconds: 1), effects: &effects)
+    #expect(effects.contains(where: isReport))
+    #expect(provider.view == .none)
+  }
 }

@@ -45,6 +45,19 @@ import Testing
     try unknown.checkWritable()
   }
 
+  @Test func groupWithTheLastSeqnoHasNoNextVersion() throws {
+    var last = try group("thin-basic/02-snaps.vg")
+    last.seqno = .max
+    let refusal = #expect(throws: VolumeGroupRefusal.self) { try last.checkChangeable() }
+    #expect(refusal?.message.contains("last seqno") == true)
+    #expect(throws: VolumeGroupRefusal.self) {
+      try last.extendingLogicalVolume(
+        named: "t1", ResizeRequest(size: SizeArgument(sign: .increase, amount: .extents(1))))
+    }
+    last.seqno -= 1
+    try last.checkChangeable()
+  }
+
   @Test func volumesThatArePartOfOthersAreNotResized() throws {
     let thin = try group("thin-basic/02-snaps.vg")
     let size = SizeArgument(sign: .increase, amount: .extents(1))

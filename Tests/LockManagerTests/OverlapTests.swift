@@ -63,6 +63,119 @@ struct OverlapTests {
     #expect(news == [.granted(2, .nl), .granted(2, .pr), .granted(2, .ex)])
   }
 
+  /// Node 2's queued operation was granted by node 1, and node 2 cancelled it before it heard of it:
+  /// GRANT and CANCEL are both under way. `held` is node 2's mode before the operation, if any.
+  private func crossing(from held: LockMode?, to mode: LockMode) throws -> Bench {
+    var (bench, name) = try bench(held: .pr)
+    try bench.lock(2, name, held ?? mode, on: 2)
+    bench.settle()
+    if held != nil { bench.convert(2, mode, on: 2) }
+    bench.settle()
+    _ = bench.news(2)
+    bench.unlock(1, on: 1)
+    bench.input(.cancel(LockHandle(2)), 2)
+    let isDelivered = bench.deliver(.grant)
+    #expect(isDelivered)
+    let news = bench.news(2)
+    #expect(news == [.granted(2, mode)])
+    return bench
+  }
+
+  @Test(
+    "A conversion right after a grant that crossed a cancel is carried out",
+    arguments: [
+      nil, LockMode.pr,
+    ])
+  func convertAfterCrossing(held: LockMode?) throws {
+    var bench = try crossing(from: held, to: .ex)
+    bench.convert(2, .nl, on: 2)
+    bench.settle()
+    let news = bench.news(2)
+    #expect(news == [.granted(2, .nl)])
+    bench.convert(2, .pr, on: 2)
+    bench.settle()
+    let later = bench.news(2)
+    #expect(later == [.granted(2, .pr)])
+  }
+
+  @Test(
+    "An unlock right after a grant that crossed a cancel is carried out",
+    arguments: [
+      LockFlags(), .forceUnlock,
+    ])
+  func unlockAfterCrossing(flags: LockFlags) throws {
+    var bench = try crossing(from: nil, to: .ex)
+    bench.unlock(2, flags, on: 2)
+    bench.settle()
+    let news = bench.news(2)
+    #expect(news == [.released(LockHandle(2))])
+    #expect(bench.machines[Bench.node(1)]?.lockCount == 0)
+  }
+
+  @Test("A forced unlock replaces the call that waits for a cancel's answer")
+  func forcedUnlockOverHeldCall() throws {
+    var bench = try crossing(from: nil, to: .ex)
+    bench.convert(2, .nl, on: 2)
+    bench.unlock(2, .forceUnlock, on: 2)
+    bench.settle()
+    let news = bench.news(2)
+    #expect(news == [.released(LockHandle(2))])
+  }
+
+  @Test(
+    "A conversion that waits for a cancel's answer can itself be cancelled, and fills the place")
+  func cancelOfHeldConversion() throws {
+    var bench = try crossing(from: nil, to: .ex)
+    bench.convert(2, .nl, on: 2)
+    bench.convert(2, .cr, on: 2)
+    bench.input(.cancel(LockHandle(2)), 2)
+    bench.settle()
+    let news = bench.news(2)
+    #expect(news == [.refused(LockHandle(2), .busy), .ended(2, .cancelled, .ex)])
+  }
+
+  @Test("When the master dies the held call is carried out, before calls made since")
+  func masterDiesAfterCrossing() throws {
+    var bench = try crossing(from: nil, to: .ex)
+    bench.convert(2, .nl, on: 2)
+    bench.stopAll()
+    bench.unlock(2, on: 2)
+    bench.crash(1)
+    let news = bench.news(2).filter { if case .recovered = $0 { false } else { true } }
+    #expect(news == [.granted(2, .nl), .released(LockHandle(2))])
+  }
+
+  @Test("When the master lives through a recovery the held call is carried out after it")
+  func recoveryAfterCrossing() throws {
+    var bench = try crossing(from: .pr, to: .ex)
+    bench.convert(2, .nl, on: 2)
+    bench.stopAll()
+    bench.start(Array(bench.machines.keys))
+    let news = bench.news(2).filter { if case .recovered = $0 { false } else { true } }
+    #expect(news == [.granted(2, .nl)])
+  }
+
+  @Test("The answer to an earlier cancel is not taken for that to a later one")
+  func twoCancels() throws {
+    var (bench, name) = try bench(held: .nl)
+    try bench.lock(2, name, .nl, on: 2)
+    bench.settle()
+    bench.convert(2, .pr, on: 2)
+    bench.input(.cancel(LockHandle(2)), 2)
+    let isDelivered = [bench.deliver(.convert), bench.deliver(.convertReply)]
+    #expect(isDelivered == [true, true])
+    bench.convert(2, .ex, on: 2)
+    bench.input(.cancel(LockHandle(2)), 2)
+    bench.settle()
+    bench.convert(2, .ex, on: 2)
+    bench.settle()
+    let news = bench.news(2)
+    #expect(
+      news == [
+        .granted(2, .nl), .granted(2, .pr), .ended(2, .cancelled, .pr), .granted(2, .ex),
+      ])
+  }
+
   @Test("A queued conversion is cancelled back to its old mode")
   func cancelOverQueuedConversion() throws {
     var (bench, name) = try bench(held: .pr)

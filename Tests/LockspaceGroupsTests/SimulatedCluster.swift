@@ -35,6 +35,8 @@ struct SimulatedNode {
   var work: [Work] = []
   var wake: Timestamp?
   var wasEvicted = false
+  /// The daemon started again on the same boot, and has not yet said that its earlier life is over.
+  var mustVouch = false
 }
 
 /// N nodes with ordered, breakable channels; all choices come from the seed.
@@ -51,6 +53,8 @@ struct SimulatedCluster {
   var deliveries: [UInt64: [UInt8]] = [:]
   var views: [UInt64: View] = [:]
   var violations: [String] = []
+  /// How many earlier lives were declared over by a restarted daemon.
+  var vouchedFor = 0
   /// Instances that are dead for certain.
   var dead: Set<NodeInstance> = []
 
@@ -60,7 +64,10 @@ struct SimulatedCluster {
     for id in ids { boot(id) }
   }
 
-  mutating func boot(_ id: NodeID, sameBoot bootID: String? = nil) {
+  /// - Parameter wanted: what the users of a daemon that starts again on the same boot still want.
+  mutating func boot(
+    _ id: NodeID, sameBoot bootID: String? = nil, wanted: Set<LockspaceName> = []
+  ) {
     let incarnation = Incarnation(nextIncarnation)
     nextIncarnation += 1
     let member = Member(
@@ -72,6 +79,8 @@ struct SimulatedCluster {
     nodes[id] = SimulatedNode(
       member: member, provider: ExternalProvider(configuration),
       groups: LockspaceGroups(local: member.instance))
+    nodes[id]?.wanted = wanted
+    nodes[id]?.mustVouch = bootID != nil
     for other in ids where other != id { connect(id, other) }
   }
 
@@ -148,13 +157,30 @@ struct SimulatedCluster {
       case .left(let name, _):
         nodes[id]?.running[name] = nil
         nodes[id]?.releasing.remove(name)
+      case .joinRefused(let name, _, let reason):
+        violations.append("node \(id) may not join \(name): \(reason)")
       case .report: break
       }
     }
   }
 
+  /// A daemon that started again joins what is wanted, then says that its earlier life is over.
+  private mutating func vouch(_ id: NodeID) {
+    guard let node = nodes[id], node.isAlive, node.mustVouch,
+      node.provider.view.contains(node.member.instance)
+    else { return }
+    nodes[id]?.mustVouch = false
+    for name in node.wanted.sorted() { feed(.join(name, .kernel), to: id) }
+    for dead in node.groups.unfencedNodes
+    where dead.instance.node == id && dead.instance < node.member.instance {
+      vouchedFor += 1
+      feed(.fenced(dead.instance, evidence: "restarted daemon"), to: id)
+    }
+  }
+
   /// Carries out the oldest kernel work of a node and checks the start rules.
   mutating func doWork(at id: NodeID) {
+    vouch(id)
     guard let node = nodes[id], node.isAlive, !node.work.isEmpty else { return }
     let work = nodes[id]?.work.removeFirst()
     switch work {
@@ -205,7 +231,11 @@ struct SimulatedCluster {
       guard let node = nodes[id], node.isAlive, node.wasEvicted else { continue }
       let wasDirty = !node.running.isEmpty
       kill(id)
-      boot(id, sameBoot: wasDirty ? nil : node.member.bootID)
+      if wasDirty {
+        boot(id)
+      } else {
+        boot(id, sameBoot: node.member.bootID, wanted: node.wanted)
+      }
     }
   }
 

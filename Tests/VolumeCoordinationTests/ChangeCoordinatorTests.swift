@@ -197,4 +197,55 @@ import Testing
     #expect(machine.cancel(reason: "The client went away.", at: Samples.at(9)) == [])
     #expect(machine.phase == .resuming([one, two]))
   }
+
+  @Test func withoutQuorumAtTheStartNothingIsWritten() throws {
+    for kind in [VolumeChange.Kind.grow, .refresh] {
+      let change = try Samples.change(kind: kind)
+      var machine = ChangeCoordinator(
+        change: change, participants: [one, two], hasQuorum: false)
+      #expect(machine.start(at: Samples.at(0)) == [])
+      #expect(machine.waitingFor?.contains("quorum") == true)
+      var given = machine
+      let effects = machine.handle(.quorum(true), at: Samples.at(1))
+      let first = ChangeCoordinator.Effect.runJob(.writePrecommitted(change))
+      #expect(effects.contains(kind.changesMetadata ? first : .send(.prepare(change), to: two)))
+      // Given up meanwhile, it is over at once: there is nothing to take back.
+      let end = given.cancel(reason: "The client went away.", at: Samples.at(1))
+      guard end.count == 1, case .finished(let result) = end[0], case .aborted = result.outcome
+      else { return #expect(Bool(false), "\(end)") }
+    }
+  }
+
+  /// Wakes the machine whenever it wants to be, without letting time pass for nothing.
+  private func wakes(_ machine: inout ChangeCoordinator, until end: Timestamp) -> Int {
+    var count = 0
+    while let moment = machine.nextWake, moment < end, count < 1000 {
+      _ = machine.handle(.wake, at: moment)
+      count += 1
+    }
+    return count
+  }
+
+  @Test func withoutQuorumTheMachineDoesNotAskToBeWokenForNothing() throws {
+    let change = try Samples.change()
+    var late = try coordinator()
+    _ = late.handle(.quorum(false), at: Samples.at(3))
+    #expect(wakes(&late, until: Samples.at(100_000)) < 100)
+    var confirmed = late
+    for node in [one, two] {
+      _ = confirmed.handle(.message(.prepared(change.id), from: node), at: Samples.at(100_000))
+    }
+    #expect(wakes(&confirmed, until: Samples.at(200_000)) < 100)
+    #expect(confirmed.handle(.quorum(true), at: Samples.at(200_000)).count > 1)
+
+    var uncertain = try coordinator(suspended: true)
+    let result = VolumeJobResult.commitUncertain("Read error.")
+    _ = uncertain.handle(.jobFinished(.commit(change), result), at: Samples.at(4))
+    _ = uncertain.handle(.quorum(false), at: Samples.at(5))
+    #expect(wakes(&uncertain, until: Samples.at(100_000)) < 100)
+    _ = uncertain.handle(.quorum(true), at: Samples.at(100_000))
+    let moment = try #require(uncertain.nextWake)
+    #expect(moment <= Samples.at(100_000))
+    #expect(uncertain.handle(.wake, at: Samples.at(100_000)) == [.runJob(.commit(change))])
+  }
 }

@@ -72,4 +72,57 @@ import Testing
     let effects = machine.handle(.jobFinished(.abandon(change), .done), at: Samples.at(5))
     #expect(effects.contains(.runJob(.refresh(request))))
   }
+
+  private let recovery = VolumeJob.recover(
+    volumeGroup: "vg0", volumeGroupID: Samples.volumeGroupID, change: nil)
+
+  @Test func heldReloadOfADeadNodeBecomesARecoveryAfterTheOpenChange() throws {
+    let change = try Samples.change(by: three)
+    let request = try request(2)
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.message(.prepare(change), from: three), at: Samples.at(1))
+    _ = machine.handle(.jobFinished(.prepare(change), .done), at: Samples.at(2))
+    _ = machine.handle(.message(.reload(request), from: one), at: Samples.at(3))
+    #expect(machine.handle(.nodeFenced(one), at: Samples.at(4)) == [])
+    #expect(machine.isRecovering(volumeGroup: "vg0"))
+    _ = machine.handle(.message(.abandon(change), from: three), at: Samples.at(5))
+    let effects = machine.handle(.jobFinished(.abandon(change), .done), at: Samples.at(6))
+    #expect(effects.contains(.runJob(recovery)))
+    _ = machine.handle(.jobFinished(recovery, .recovered(seqno: 8)), at: Samples.at(7))
+    #expect(!machine.isBusy(volumeGroupID: Samples.volumeGroupID))
+    #expect(!machine.isRecovering(volumeGroup: "vg0"))
+  }
+
+  @Test func recoveryOfTheDeadNodesOwnChangeCoversItsHeldReload() throws {
+    let change = try Samples.change()
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.message(.prepare(change), from: one), at: Samples.at(1))
+    _ = machine.handle(.jobFinished(.prepare(change), .done), at: Samples.at(2))
+    _ = machine.handle(.message(.reload(try request(2)), from: one), at: Samples.at(3))
+    let own = VolumeJob.recover(
+      volumeGroup: "vg0", volumeGroupID: Samples.volumeGroupID, change: change)
+    let fenced = machine.handle(.nodeFenced(one), at: Samples.at(4))
+    #expect(fenced.last == .runJob(own))
+    _ = machine.handle(.jobFinished(own, .recovered(seqno: 8)), at: Samples.at(5))
+    #expect(!machine.isBusy(volumeGroupID: Samples.volumeGroupID))
+  }
+
+  @Test func reloadOfARemovedNodeWaitsForItsFenceAndThenTheDiskIsFollowed() throws {
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.nodeRemoved(one), at: Samples.at(1))
+    #expect(machine.handle(.message(.reload(try request()), from: one), at: Samples.at(2)) == [])
+    #expect(machine.handle(.nodeFenced(one), at: Samples.at(3)).last == .runJob(recovery))
+  }
+
+  @Test func failedReloadOfADeadNodeIsFollowedByARecovery() throws {
+    let request = try request()
+    let failed = LogicalVolumeReload(logicalVolume: "home", outcome: .failed("EIO"))
+    for result in [VolumeJobResult.failed("EIO"), .refreshed([failed])] {
+      var machine = ChangeParticipant(node: two)
+      _ = machine.handle(.message(.reload(request), from: one), at: Samples.at(1))
+      #expect(machine.handle(.nodeFenced(one), at: Samples.at(2)) == [])
+      let effects = machine.handle(.jobFinished(.refresh(request), result), at: Samples.at(3))
+      #expect(effects.last == .runJob(recovery))
+    }
+  }
 }

@@ -17,6 +17,8 @@ struct LockResource {
     case upgrading(LockRequest?)
     /// Bringing the cluster lock down; nil when it is given up altogether.
     case lowering(to: ClusterLockMode?)
+    /// The cluster lock could not be brought down; it is tried again at that moment.
+    case loweringAgain(at: Timestamp)
     /// The other nodes load what was changed under this lock, before the request may lower it.
     case reloading(LockRequest)
   }
@@ -63,6 +65,10 @@ struct LockResource {
   var clusterMode: ClusterLockMode?
   /// The last version known, for GL a counter, for VG the metadata's seqno.
   var version: UInt32 = 0
+  /// What goes out with the next lowering: it is kept until one has succeeded.
+  var unpublished: VersionBlock?
+  /// How often in a row the cluster lock could not be brought down.
+  var loweringFailures = 0
   /// The seqno of metadata that the exclusive holder has written.
   var writtenVersion: UInt32?
   /// What the record of persistent locks says.

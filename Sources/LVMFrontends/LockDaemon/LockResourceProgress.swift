@@ -34,7 +34,7 @@ extension LockResource {
   private mutating func performWhileBusy(_ actions: inout [Action]) {
     switch activity {
     case .none, .upgrading(.some), .reloading: return
-    case .acquiring, .lowering, .upgrading(nil): break
+    case .acquiring, .lowering, .loweringAgain, .upgrading(nil): break
     }
     for request in queue {
       let isHarmless =
@@ -172,8 +172,8 @@ extension LockResource {
       actions.append(.cluster(.unlock))
     } else {
       activity = .lowering(to: wanted)
-      let block = clusterMode == .exclusive ? takeNewVersion() : nil
-      actions.append(.cluster(.convert(wanted, isQueued: true, writing: block)))
+      if clusterMode == .exclusive, let block = takeNewVersion() { unpublished = block }
+      actions.append(.cluster(.convert(wanted, isQueued: true, writing: unpublished)))
     }
     return true
   }
@@ -198,9 +198,11 @@ extension LockResource {
     actions.append(.record(persistent))
   }
 
-  mutating func answerReleases(_ actions: inout [Action]) {
+  mutating func answerReleases(
+    _ actions: inout [Action], with result: LockDaemonResult = .success
+  ) {
     for request in releases {
-      actions.append(.answer(request, .success, [], holder: nil, undo: nil))
+      actions.append(.answer(request, result, [], holder: nil, undo: nil))
     }
     releases = []
   }
@@ -218,7 +220,7 @@ extension LockResource {
   private mutating func setDeadlines(_ conditions: Conditions) {
     let waitsForOthers: Bool
     switch activity {
-    case .acquiring, .upgrading, .lowering: waitsForOthers = true
+    case .acquiring, .upgrading, .lowering, .loweringAgain: waitsForOthers = true
     case .none: waitsForOthers = !conditions.isJoined
     case .reloading: waitsForOthers = false
     }

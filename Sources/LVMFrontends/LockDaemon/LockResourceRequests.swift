@@ -95,6 +95,7 @@ extension LockResource {
       activity = .upgrading(nil)
       actions.append(.cluster(.cancel))
     }
+    if case .loweringAgain(let moment) = activity, moment <= conditions.now { activity = .none }
     cancelUnwantedAcquisition(&actions)
     advance(conditions, &actions)
     return actions
@@ -106,6 +107,7 @@ extension LockResource {
     if case .upgrading(let request?) = activity, let deadline = request.deadline {
       deadlines.append(deadline)
     }
+    if case .loweringAgain(let moment) = activity { deadlines.append(moment) }
     return deadlines.min()
   }
 
@@ -127,7 +129,7 @@ extension LockResource {
     var requests = queue + releases
     switch activity {
     case .upgrading(let request?), .reloading(let request): requests.append(request)
-    case .none, .acquiring, .upgrading(nil), .lowering: break
+    case .none, .acquiring, .upgrading(nil), .lowering, .loweringAgain: break
     }
     transients = [:]
     if persistent != nil { setPersistent(nil) }
@@ -140,12 +142,19 @@ extension LockResource {
     queue = []
     releases = []
     activity = .none
+    unpublished = nil
+    loweringFailures = 0
     return actions
   }
 }
 
 /// Answers of the cluster's lock manager.
 extension LockResource {
+  /// Between two attempts to bring the cluster lock down.
+  private static let loweringPause = Duration.seconds(1)
+  /// After that many failed attempts releases are answered as failed; the attempts go on.
+  private static let loweringPatience = 5
+
   /// The operation under way succeeded. `valueBlock` is nil when there is none or it is invalid.
   mutating func granted(valueBlock: [UInt8]?, _ conditions: Conditions) -> [Action] {
     var actions: [Action] = []
@@ -158,8 +167,11 @@ extension LockResource {
     case .upgrading(let request):
       clusterMode = .exclusive
       if let request { hold(.exclusive, for: request, &actions) }
-    case .lowering(let mode): clusterMode = mode
-    case .none, .reloading:
+    case .lowering(let mode):
+      clusterMode = mode
+      unpublished = nil
+      loweringFailures = 0
+    case .none, .reloading, .loweringAgain:
       activity = ended
       return [.log(.error, "a grant of \(name.text) that nobody asked for")]
     }
@@ -182,11 +194,14 @@ extension LockResource {
     case .upgrading(let request?):
       actions.append(.answer(request, refusal.result, [], holder: refusal.holder, undo: nil))
     case .acquiring(_, isCancelled: true), .upgrading(nil): break
-    case .lowering(let mode):
-      // A lock can always be weakened, unless it is gone with its lockspace.
-      clusterMode = mode
-      actions.append(.log(.error, "\(name.text) could not be released: \(refusal)"))
-    case .none, .reloading:
+    case .lowering:
+      activity = .loweringAgain(at: conditions.now + Self.loweringPause)
+      loweringFailures += 1
+      actions.append(
+        .log(.error, "\(name.text) could not be released and is tried again: \(refusal)"))
+      // Whoever gave it up must not wait for ever; it hears that the cluster still has the lock.
+      if loweringFailures >= Self.loweringPatience { answerReleases(&actions, with: .failed) }
+    case .none, .reloading, .loweringAgain:
       activity = ended
       return [.log(.error, "a refusal of \(name.text) that nobody asked for")]
     }

@@ -73,7 +73,7 @@ extension VolumeGroup {
     return volume
   }
 
-  /// This group's next version with `volume` in place of the one of that name.
+  /// This group's next version, which a changeable group has, with `volume` in place of the one of that name.
   func replacing(_ volume: LogicalVolume) -> VolumeGroup {
     var group = self
     group.seqno += 1

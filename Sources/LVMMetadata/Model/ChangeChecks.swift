@@ -15,6 +15,11 @@ extension VolumeGroup {
   public func checkChangeable() throws(VolumeGroupRefusal) {
     guard !isExported else { throw VolumeGroupRefusal("Volume group \(name) is exported") }
     guard isWritable else { throw VolumeGroupRefusal("Volume group \(name) is read-only") }
+    guard seqno < .max else {
+      throw VolumeGroupRefusal(
+        "Volume group \(name) has reached the last seqno, \(seqno): its metadata can have no next "
+          + "version. Move its volumes to a new volume group.")
+    }
     if let word = flags.unknownWords.first {
       throw VolumeGroupRefusal("Volume group \(name) has the unknown flag \(word)")
     }

@@ -44,6 +44,40 @@ import Testing
       cluster.ask(Request.vg("ex"), from: holder) == 0, "nobody may hold it for the dead wish")
   }
 
+  @Test func lockThatCannotBeLoweredIsTriedAgainAndNotPretendedToBeFree() {
+    var cluster = started()
+    let holder = cluster.connect(to: node1)
+    let other = cluster.connect(to: node2)
+    #expect(cluster.ask(Request.vg("ex"), from: holder) == 0)
+    #expect(cluster.ask(Request.update(7), from: holder) == 0)
+    cluster.manager.failingLowerings = 2
+    #expect(cluster.ask(Request.vg("un"), from: holder) == nil)
+    #expect(cluster.ask(Request.vg("ex"), from: other) == nil)
+    cluster.pass(.milliseconds(1_500))
+    #expect(cluster.reply(to: holder) == nil)
+    #expect(cluster.reply(to: other) == nil)
+    cluster.pass(.milliseconds(1_000))
+    #expect(cluster.reply(to: holder)?.result == 0)
+    #expect(cluster.reply(to: other)?.result == 0)
+    let version = cluster.nodes[node2]?.machine.lockspaces.values
+      .compactMap { $0.resources[.volumeGroup]?.version }.max()
+    #expect(version == 7, "what was written is published by the attempt that succeeds")
+  }
+
+  @Test func lvLockThatCannotBeGivenUpIsAnsweredAsFailedAndStillGivenUpLater() {
+    var cluster = started()
+    let holder = cluster.connect(to: node1)
+    let other = cluster.connect(to: node2)
+    #expect(cluster.ask(Request.lv("ex", persistent: true), from: holder) == 0)
+    cluster.manager.failingLowerings = 10
+    #expect(cluster.ask(Request.lv("un", persistent: true), from: holder) == nil)
+    cluster.pass(.seconds(5))
+    #expect(cluster.reply(to: holder)?.result == LockDaemonResult.failed.rawValue)
+    #expect(cluster.ask(Request.lv("ex", persistent: true), from: other) == -11)
+    cluster.pass(.seconds(6))
+    #expect(cluster.ask(Request.lv("ex", persistent: true), from: other) == 0)
+  }
+
   @Test func lvLockOfAnotherNodeIsRefusedAtOnceAndNamesTheHolder() {
     var cluster = started()
     let holder = cluster.connect(to: node1)

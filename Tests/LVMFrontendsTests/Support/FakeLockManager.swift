@@ -33,6 +33,8 @@ struct FakeLockManager {
   var answers: [(node: NodeID, input: LockDaemonMachine.Input)] = []
   /// Nodes whose next joins fail.
   var failingJoins: Set<NodeID> = []
+  /// How many of the next unlocks and conversions to weaker modes fail.
+  var failingLowerings = 0
   /// Reload requests that came, in their order.
   var reloads: [(node: NodeID, vg: String)] = []
   /// What the nodes say to reload requests.
@@ -60,11 +62,15 @@ struct FakeLockManager {
     case .convert(let token, let mode, let isQueued, let block):
       let handle = Handle(node: node, token: token)
       guard let place = places[handle] else { break }
+      if let held = resources[place]?.granted[handle], mode < held, failsLowering(token, node) {
+        break
+      }
       if let block { resources[place]?.block = block }
       request(Waiter(handle: handle, mode: mode), at: place, isConversion: true, isQueued)
     case .cancel(let token): cancel(Handle(node: node, token: token))
     case .unlock(let token):
       let handle = Handle(node: node, token: token)
+      if failsLowering(token, node) { break }
       guard let place = places.removeValue(forKey: handle) else { break }
       resources[place]?.granted[handle] = nil
       answers.append((node, .lockGranted(token, valueBlock: nil)))
@@ -75,6 +81,13 @@ struct FakeLockManager {
     case .reply, .sendDump, .closeClient, .persist, .forget, .adoptionFailed, .quit, .log:
       return false
     }
+    return true
+  }
+
+  private mutating func failsLowering(_ token: LockToken, _ node: NodeID) -> Bool {
+    guard failingLowerings > 0 else { return false }
+    failingLowerings -= 1
+    answers.append((node, .lockRefused(token, .failed("told to fail"))))
     return true
   }
 

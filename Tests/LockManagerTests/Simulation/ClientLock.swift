@@ -21,8 +21,6 @@ struct ClientLock: Sendable {
   /// The mode from which the operation under way started.
   var origin: LockMode = .iv
   var pending = Pending.request
-  /// A cancel was called, and its end is not told: only a forced unlock is sure to be accepted.
-  var isCancelled = false
   /// Somebody waits for this lock.
   var isWanted = false
   var flags: LockFlags

@@ -40,8 +40,8 @@ extension SimulatedCluster {
     for lock in locks.values.filter({ $0.node == node }).sorted(by: { $0.handle < $1.handle }) {
       if lock.isAnchor, activity == .busy { continue }
       switch lock.pending {
-      case .nothing where !lock.isCancelled: unlock(lock, isForced: false)
-      case .nothing, .request, .conversion: if random.chance(20) { unlock(lock, isForced: true) }
+      case .nothing: unlock(lock, isForced: false)
+      case .request, .conversion: if random.chance(20) { unlock(lock, isForced: true) }
       case .unlock: break
       }
     }
@@ -91,7 +91,6 @@ extension SimulatedCluster {
   private mutating func useAtRandom(_ lock: ClientLock) {
     switch lock.pending {
     case .nothing:
-      guard !lock.isCancelled else { return unlock(lock, isForced: true) }
       if random.chance(35) { unlock(lock, isForced: random.chance(10)) } else { convert(lock) }
     case .request, .conversion:
       guard random.chance(15) else { return }
@@ -106,7 +105,6 @@ extension SimulatedCluster {
 
   private mutating func cancel(_ lock: ClientLock) {
     note("call \(lock.handle): cancel")
-    locks[lock.handle]?.isCancelled = true
     input(.cancel(lock.handle), to: lock.node)
   }
 
@@ -148,7 +146,7 @@ extension SimulatedCluster {
   private mutating func unlock(_ lock: ClientLock, isForced: Bool) {
     var flags: LockFlags = isForced ? .forceUnlock : []
     var value: [UInt8]?
-    if lock.pending != .nothing || lock.isCancelled {
+    if lock.pending != .nothing {
       if random.chance(20) { flags.insert(.invalidateValueBlock) }
       if lock.held >= .pw, lock.flags.contains(.valueBlock) { write(lock, nil) }
     } else if lock.held >= .pw {
