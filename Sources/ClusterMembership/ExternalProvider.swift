@@ -178,6 +178,7 @@ public struct ExternalProvider: MembershipProvider {
       }
     case .propose(let ballot, let candidates): proposed(ballot, candidates, by: node, &effects)
     case .accept(let ballot, let standing): accepted(ballot, standing, by: node, at: now, &effects)
+    case .outpaced(let ballot): outpaced(by: ballot, at: now)
     case .install(let proposal): takeNote(of: proposal, from: node, &effects)
     case .noted(let ballot): noted(ballot, by: node, &effects)
     case .commit(let ballot): commit(ballot, &effects)

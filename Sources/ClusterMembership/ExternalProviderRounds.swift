@@ -90,11 +90,24 @@ extension ExternalProvider {
     _ ballot: Ballot, _ candidates: [Member], by node: NodeID,
     _ effects: inout [MembershipEffect]
   ) {
-    guard ballot > promised, ballot.proposer == node, !isEvicted,
+    guard ballot.proposer == node, !isEvicted,
       candidates.contains(where: { $0.instance == local.instance })
     else { return }
+    guard ballot > promised else {
+      // A node that has just come knows no ballots yet: it need not wait to hear of this one.
+      effects.append(.send(ProviderMessage.outpaced(promised).encoded, to: node))
+      return
+    }
     round = nil
     promise(ballot, &effects)
+  }
+
+  /// A candidate follows a higher ballot: the next proposal goes beyond that.
+  mutating func outpaced(by ballot: Ballot, at now: Timestamp) {
+    guard let round, ballot >= round.ballot else { return }
+    self.round = nil
+    promised = max(promised, ballot)
+    lastChange = now
   }
 
   mutating func snapshotTaken(

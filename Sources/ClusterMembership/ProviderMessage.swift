@@ -27,6 +27,8 @@ enum ProviderMessage: Hashable, Sendable {
   case propose(Ballot, candidates: [Member])
   /// "I follow no lower ballot any more; this is where I stand."
   case accept(Ballot, Standing)
+  /// "I follow a ballot that is at least as high as yours: this one."
+  case outpaced(Ballot)
   /// "Take note of this view; it is not decided yet."
   case install(Proposal)
   case noted(Ballot)
@@ -90,7 +92,8 @@ enum ProviderLimits {
 extension ProviderMessage {
   private enum Kind: UInt8 {
     case links = 1
-    case propose, accept, install, noted, commit, submit, order, acknowledge, stable, evicted
+    case propose, accept, outpaced, install, noted, commit, submit, order, acknowledge, stable,
+      evicted
   }
 
   var encoded: [UInt8] {
@@ -107,6 +110,9 @@ extension ProviderMessage {
       writer.write(Kind.accept.rawValue)
       writer.write(ballot)
       writer.write(standing)
+    case .outpaced(let ballot):
+      writer.write(Kind.outpaced.rawValue)
+      writer.write(ballot)
     case .install(let proposal):
       writer.write(Kind.install.rawValue)
       writer.write(proposal)
@@ -156,6 +162,7 @@ extension ProviderMessage {
       self = .propose(try reader.readBallot(), candidates: try reader.readMembers())
     case .accept:
       self = .accept(try reader.readBallot(), try reader.readStanding())
+    case .outpaced: self = .outpaced(try reader.readBallot())
     case .install: self = .install(try reader.readProposal())
     case .noted: self = .noted(try reader.readBallot())
     case .commit: self = .commit(try reader.readBallot())

@@ -20,7 +20,7 @@ import Testing
     let standing = ProviderMessage.Standing(history: history, noted: proposal)
     return [
       .links([one, two]), .propose(ballot, candidates: [member]), .accept(ballot, standing),
-      .install(proposal), .noted(ballot), .commit(ballot),
+      .outpaced(ballot), .install(proposal), .noted(ballot), .commit(ballot),
       .submit(viewID: 3, sequence: 1, payload: [0]), .order(viewID: 3, entry),
       .acknowledge(viewID: 3, index: 5), .stable(viewID: 3, index: 5),
       .evicted(Incarnation(1), viewID: 8),

@@ -12,6 +12,8 @@ protocol LockspaceDriver: AnyObject {
   func start(_ order: StartOrder)
   /// This node is out of the lockspace.
   func left(_ name: LockspaceName)
+  /// The cluster does not let this node join.
+  func joinRefused(_ name: LockspaceName, reason: String)
   /// Something about lockspaces was agreed.
   func groupsChanged()
 }
@@ -83,7 +85,7 @@ final class ClusterNode {
   }
 
   func join(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.join(name, kind)) }
-  func leave(_ name: LockspaceName) { handle(.leave(name)) }
+  func leave(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.leave(name, kind)) }
   func restart(_ name: LockspaceName) { handle(.restart(name)) }
   func stopped(_ name: LockspaceName, generation: UInt64) {
     handle(.stopCompleted(name, generation: generation))
@@ -169,6 +171,9 @@ final class ClusterNode {
         drivers[kind]?.stop(name, generation: generation)
       case .start(let order): drivers[order.kind]?.start(order)
       case .left(let name, let kind): drivers[kind]?.left(name)
+      case .joinRefused(let name, let kind, let reason):
+        logger.error("lockspace \(name) cannot be joined: \(reason)")
+        drivers[kind]?.joinRefused(name, reason: reason)
       case .report(let text): logger.notice("\(text)")
       }
     }

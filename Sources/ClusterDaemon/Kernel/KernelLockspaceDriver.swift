@@ -116,7 +116,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     }
     logger.info("lockspace \(name): the kernel wants to leave")
     spaces[name]?.waiting = .leave
-    node.leave(name)
+    node.leave(name, .kernel)
   }
 
   // MARK: - The cluster's orders
@@ -151,7 +151,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     let name = order.name
     guard let space = spaces[name] else {
       logger.error("lockspace \(name) is to start, but the kernel has not asked for it")
-      node.leave(name)
+      node.leave(name, .kernel)
       return
     }
     spaces[name]?.generation = order.generation
@@ -191,7 +191,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       enqueue(name, "refuse the join") {
         try $0.refuseJoin(name, errno: EIO)
       } done: { driver, _ in
-        driver.node.leave(name)
+        driver.node.leave(name, .kernel)
       }
       return
     }
@@ -259,6 +259,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
 
   func quorumChanged(_ isQuorate: Bool) {}
   func groupsChanged() {}
+  func joinRefused(_ name: LockspaceName, reason: String) { refuseJoin(name) }
 
   /// Nobody will ever let these join.
   func evicted() { refuseJoins() }

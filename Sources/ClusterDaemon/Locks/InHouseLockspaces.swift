@@ -132,7 +132,7 @@ final class InHouseLockspaces: LockspaceDriver {
     guard space.users == 1 else { return completion() }
     spaces[name]?.phase = .leaving
     spaces[name]?.leaveWaiters.append(completion)
-    node.leave(name)
+    node.leave(name, .inHouse)
   }
 
   /// Leaves whatever uses are left: the daemon stops.
@@ -270,7 +270,7 @@ final class InHouseLockspaces: LockspaceDriver {
   func start(_ order: StartOrder) {
     guard spaces[order.name] != nil else {
       logger.error("lockspace \(order.name) is to start, but nobody here has asked for it")
-      return node.leave(order.name)
+      return node.leave(order.name, .inHouse)
     }
     spaces[order.name]?.generation = order.generation
     spaces[order.name]?.departed.formUnion((order.failed + order.left).map(\.node))
@@ -303,6 +303,14 @@ final class InHouseLockspaces: LockspaceDriver {
     }
     for (_, record) in lost { record.events.released() }
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name) was left")) }
+    for waiter in space.leaveWaiters { waiter() }
+  }
+
+  func joinRefused(_ name: LockspaceName, reason: String) {
+    guard let space = spaces.removeValue(forKey: name) else { return }
+    names = names.filter { $0.value != name }
+    let failure = DaemonError("lockspace \(name) cannot be joined: \(reason)")
+    for waiter in space.joinWaiters { waiter(failure) }
     for waiter in space.leaveWaiters { waiter() }
   }
 
@@ -376,7 +384,7 @@ final class InHouseLockspaces: LockspaceDriver {
     guard let space = spaces[name], space.phase == .joining else { return }
     spaces[name]?.joinWaiters = []
     spaces[name]?.phase = .leaving
-    node.leave(name)
+    node.leave(name, .inHouse)
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name): \(failure)")) }
   }
 

@@ -80,7 +80,9 @@ final class VolumeService: ClusterObserver {
     completion: @escaping (ChangeResult) -> Void
   ) {
     changes[change.id] = RunningChange(
-      coordinator: ChangeCoordinator(change: change, participants: participants), report: report,
+      coordinator: ChangeCoordinator(
+        change: change, participants: participants, hasQuorum: node.isOperational),
+      report: report,
       completion: completion)
     handle(.startChange(change.id))
   }
