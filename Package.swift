@@ -114,8 +114,8 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterTypes", "ConfigText", "LockManager", "LockProtocol", nioCore,
-        nioPosix, logging,
+        "AdminProtocol", "ClusterTypes", "ConfigText", "LVMMetadata", "LockManager",
+        "LockProtocol", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

@@ -45,7 +45,7 @@ extension VolumeWorkers {
     guard let group = try disks.group(named: request.volumeGroup) else {
       throw AdminFailure(.notFound, "Volume group \"\(request.volumeGroup)\" not found")
     }
-    try checkAccess(group.volumeGroup)
+    try group.volumeGroup.checkNativeResize()
     let result = try resized(group, request)
     let isExtension = request.command == .extend
     return ResizePlan(
@@ -56,24 +56,6 @@ extension VolumeWorkers {
       extentSizeBytes: group.volumeGroup.extentSizeSectors * 512,
       oldExtentCount: result.oldExtentCount, newExtentCount: result.newExtentCount,
       notes: result.messages.filter { !$0.hasPrefix("Size of logical volume") })
-  }
-
-  private func checkAccess(_ group: VolumeGroup) throws(AdminFailure) {
-    switch group.accessClass(hostSystemID: nil) {
-    case .shared: break
-    case .exported: throw AdminFailure(.refused, "Volume group \(group.name) is exported")
-    case .foreign(let systemID):
-      throw AdminFailure(
-        .refused, "Cannot access VG \(group.name) with system ID \(systemID).")
-    case .clustered:
-      throw AdminFailure(
-        .refused,
-        "Volume group \(group.name) carries LVM 2.02's mark for clusters; give it "
-          + "lock type dlm.")
-    case .local:
-      throw AdminFailure(
-        .refused, "Volume group \(group.name) is not shared: use LVM's own lvextend.")
-    }
   }
 
   private func resized(
@@ -146,5 +128,24 @@ extension VolumeWorkers {
         + "\(request.volumeGroup)/\(request.logicalVolume).",
       creationHost: disks.hostName,
       creationTime: hasTime ? UInt64(clamping: now.tv_sec) : 0)
+  }
+}
+
+extension VolumeGroup {
+  /// Throws unless the group is one that a cluster shares: all others are not ours to change.
+  func checkNativeResize() throws(AdminFailure) {
+    switch accessClass(hostSystemID: nil) {
+    case .shared: break
+    case .exported: throw AdminFailure(.refused, "Volume group \(name) is exported")
+    case .foreign(let systemID):
+      throw AdminFailure(.refused, "Cannot access VG \(name) with system ID \(systemID).")
+    case .clustered:
+      throw AdminFailure(
+        .refused,
+        "Volume group \(name) carries LVM 2.02's mark for clusters; give it lock type dlm.")
+    case .local:
+      throw AdminFailure(
+        .refused, "Volume group \(name) is not shared: use LVM's own lvextend.")
+    }
   }
 }
