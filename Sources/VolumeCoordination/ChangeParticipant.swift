@@ -90,15 +90,16 @@ public struct ChangeParticipant: Sendable {
     }.min()
   }
 
-  /// The daemon has started and found devices of the volume group suspended, or with inactive
-  /// tables. The caller holds the volume group's lock in PR at least, so nobody is changing it.
+  /// Something may have been left undone on this node: the daemon has started, or a member has died
+  /// that may have committed a change and told nobody. The caller holds the volume group's lock in
+  /// PR at least, or nobody can have it: it is not being changed.
   public mutating func recoverLeftovers(
     volumeGroup: String, volumeGroupID: String
   ) -> [Effect] {
     guard activities[volumeGroupID] == nil else {
       return [.report("\(volumeGroup) is busy on this node; nothing is left over.")]
     }
-    let report = "\(volumeGroup) was left half changed by an earlier life; following the disk."
+    let report = "\(volumeGroup): making sure that this node runs on what the disk says."
     return [.report(report), beginRecovery(of: volumeGroup, volumeGroupID)]
   }
 
