@@ -100,7 +100,7 @@ let package = Package(
     tests("LockProtocol"),
     tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership"),
-    tests("LockspaceGroups"),
+    tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination"),
     tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),
     tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),

@@ -1,19 +1,7 @@
 import ClusterMembership
+import ClusterSimulation
 import ClusterTypes
 import LockspaceGroups
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-}
 
 /// One machine: provider, groups, and a kernel that only remembers what runs.
 struct SimulatedNode {
@@ -60,7 +48,7 @@ struct SimulatedCluster {
 
   init(count: Int32, seed: UInt64) {
     ids = (1...count).compactMap { NodeID($0) }
-    random = SeededGenerator(state: seed)
+    random = SeededGenerator(seed: seed)
     for id in ids { boot(id) }
   }
 
