@@ -1,3 +1,4 @@
+import ClusterSimulation
 import LVMMetadata
 import Testing
 
@@ -64,7 +65,7 @@ import Testing
     let new = try SampleGroup.scan(changed).volumeGroup
     #expect(epochs.count == 3)
     let seed: UInt64 = 0xC4A5_0001
-    var generator = SplitMix(state: seed)
+    var generator = SeededGenerator(seed: seed)
     var oldCount = 0
     var newCount = 0
     for (number, epoch) in epochs.enumerated() {

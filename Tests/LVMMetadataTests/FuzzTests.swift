@@ -1,4 +1,5 @@
 import ByteCoding
+import ClusterSimulation
 import LVMMetadata
 import Testing
 
@@ -13,7 +14,9 @@ import Testing
     return writer.bytes
   }
 
-  private func mutate(_ bytes: inout [UInt8], from start: Int, using generator: inout SplitMix) {
+  private func mutate(
+    _ bytes: inout [UInt8], from start: Int, using generator: inout SeededGenerator
+  ) {
     for _ in 0..<Int.random(in: 1...4, using: &generator) {
       let index = Int.random(in: start..<bytes.count, using: &generator)
       bytes[index] =
@@ -25,7 +28,7 @@ import Testing
   @Test func mutatedLabelsAndHeaders() throws {
     let original = try Fixture.devices("mda-2-per-pv/01-lvs")
     let seed: UInt64 = 0xF022_0001
-    var generator = SplitMix(state: seed)
+    var generator = SeededGenerator(seed: seed)
     var survivors = 0
     for round in 0..<1500 {
       let devices = original.map { $0.copy() }
@@ -56,7 +59,7 @@ import Testing
 
   @Test func mutatedTexts() throws {
     let seed: UInt64 = 0xF022_0002
-    var generator = SplitMix(state: seed)
+    var generator = SeededGenerator(seed: seed)
     let bases = try [
       "linear-life/03-extended-gap.vg", "thin-basic/03-extended.vg", "pvmove-linear/01-moving.vg",
       "cache-pool/02-writeback.vg",

@@ -1,3 +1,4 @@
+import ClusterSimulation
 import ClusterTypes
 import Testing
 
@@ -134,7 +135,7 @@ struct FrameDecodingTests {
 
   @Test func mutatedRecordingsNeverTrap() throws {
     let seed: UInt64 = 0xD1A5_EED0
-    var random = SeededRandom(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let frames = try Recording.all().flatMap { $0.messages.map(\.bytes) }
     var refused = 0
     for round in 0..<20_000 {
@@ -158,20 +159,5 @@ struct FrameDecodingTests {
       }
     }
     #expect(refused > 1000, "seed \(seed)")
-  }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

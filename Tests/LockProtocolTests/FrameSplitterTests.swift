@@ -1,3 +1,4 @@
+import ClusterSimulation
 import Testing
 
 @testable import LockProtocol
@@ -5,7 +6,7 @@ import Testing
 struct FrameSplitterTests {
   @Test func messagesComeOutWholeHoweverTheStreamIsCut() throws {
     let seed: UInt64 = 0x5EED_0001
-    var random = SeededRandom(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let recording = try #require(try Recording.all().first { $0.name.hasPrefix("08") })
     let sent = recording.messages.map(\.bytes)
     let stream = sent.flatMap { $0 }

@@ -1,3 +1,4 @@
+import ClusterSimulation
 import ClusterTypes
 import Testing
 
@@ -54,7 +55,7 @@ struct PeerLinkFuzzTests {
   @Test func anyInputsInAnyOrderLeaveTheLinkSound() throws {
     let frames = try Recording.all().flatMap(\.messages).filter { $0.from == 2 }.map(\.bytes)
     for seed in 0..<40 as Range<UInt64> {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       var fixture = try LinkFixture(limits: .init(unacknowledgedCount: 50, waitingBareCount: 5))
       for _ in 0..<2000 {
         step(&fixture, frames, &random)
@@ -69,7 +70,7 @@ struct PeerLinkFuzzTests {
   }
 
   private func step(
-    _ fixture: inout LinkFixture, _ frames: [[UInt8]], _ random: inout SeededRandom
+    _ fixture: inout LinkFixture, _ frames: [[UInt8]], _ random: inout SeededGenerator
   ) {
     switch random.next() % 16 {
     case 0: _ = fixture.link.connected()
@@ -103,7 +104,7 @@ private struct LossyNetwork {
   private(set) var received: [[UInt32]] = [[], []]
   /// Bytes under way to each node.
   private var wires: [FrameSplitter] = [FrameSplitter(), FrameSplitter()]
-  private var random: SeededRandom
+  private var random: SeededGenerator
   private var now = Timestamp(milliseconds: 0)
   private var wakes: [Timestamp?] = [nil, nil]
   private var isUp = false
@@ -111,7 +112,7 @@ private struct LossyNetwork {
   private let lockspace = LockspaceID(1)
 
   init(seed: UInt64) throws {
-    random = SeededRandom(seed: seed)
+    random = SeededGenerator(seed: seed)
     let nodes = [try #require(NodeID(1)), try #require(NodeID(2))]
     links = [PeerLink(local: nodes[0], peer: nodes[1]), PeerLink(local: nodes[1], peer: nodes[0])]
     for index in 0..<2 { run(links[index].memberAdded(userCount: 1), of: index) }

@@ -1,4 +1,5 @@
 import ByteCoding
+import ClusterSimulation
 import ClusterTypes
 import Testing
 

@@ -1,3 +1,4 @@
+import ClusterSimulation
 import Testing
 
 @testable import LVMFrontends

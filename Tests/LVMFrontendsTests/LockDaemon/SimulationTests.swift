@@ -1,3 +1,4 @@
+import ClusterSimulation
 import ClusterTypes
 import Testing
 
