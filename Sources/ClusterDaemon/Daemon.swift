@@ -66,8 +66,8 @@ final class Daemon: ClusterObserver {
         pool: pools.volumes),
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
-      locks: locks, volumes: volumes, workers: workers, status: status, loop: loop,
-      pool: pools.volumes, logger: logger)
+      locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,
+      logger: logger)
     sockets = DaemonSockets(
       configuration: configuration, lockDaemon: lockDaemon, admin: admin, loop: loop,
       logger: logger)

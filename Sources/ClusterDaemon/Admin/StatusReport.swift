@@ -9,8 +9,6 @@ final class StatusReport {
   private unowned let node: ClusterNode
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
-  /// Ids of volume groups that are started here, by name.
-  var volumeGroupIDs: [String: String] = [:]
   var isHeard: (NodeID) -> Bool = { _ in false }
 
   init(
@@ -96,7 +94,7 @@ final class StatusReport {
       guard lockspace.text.hasPrefix("lvm_"), lockspace.text != "lvm_global" else { return nil }
       let name = String(lockspace.text.dropFirst(4))
       return VolumeGroupStatus(
-        name: name, uuid: volumeGroupIDs[name] ?? "", lockspace: lockspace)
+        name: name, uuid: volumes.volumeGroupIDs[name] ?? "", lockspace: lockspace)
     }
   }
 

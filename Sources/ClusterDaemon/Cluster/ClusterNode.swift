@@ -86,7 +86,6 @@ final class ClusterNode {
 
   func join(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.join(name, kind)) }
   func leave(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.leave(name, kind)) }
-  func restart(_ name: LockspaceName) { handle(.restart(name)) }
   func stopped(_ name: LockspaceName, generation: UInt64) {
     handle(.stopCompleted(name, generation: generation))
   }

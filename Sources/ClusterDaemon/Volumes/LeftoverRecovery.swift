@@ -14,19 +14,17 @@ final class LeftoverRecovery {
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
   private let workers: VolumeWorkers
-  private let status: StatusReport
   private let loop: any EventLoop
   private let pool: NIOThreadPool
   private let logger: Logger
 
   init(
     locks: InHouseLockspaces, volumes: VolumeService, workers: VolumeWorkers,
-    status: StatusReport, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
+    loop: any EventLoop, pool: NIOThreadPool, logger: Logger
   ) {
     self.locks = locks
     self.volumes = volumes
     self.workers = workers
-    self.status = status
     self.loop = loop
     self.pool = pool
     self.logger = logger
@@ -36,11 +34,12 @@ final class LeftoverRecovery {
   func started(_ lockspace: LockspaceName) {
     guard lockspace.text.hasPrefix("lvm_"), lockspace.text != "lvm_global" else { return }
     let name = String(lockspace.text.dropFirst(4))
+    // A group of that name was perhaps removed and made anew: until it was read, its id is unknown.
+    volumes.volumeGroupIDs[name] = nil
     pool.runIfActive(eventLoop: loop) { [workers] in try workers.inspect(volumeGroup: name) }
       .assumeIsolated().whenComplete { [self] result in
         switch result {
         case .success(let inspection?):
-          status.volumeGroupIDs[name] = inspection.volumeGroupID
           volumes.volumeGroupIDs[name] = inspection.volumeGroupID
           if inspection.hasDevices { recover(name, inspection.volumeGroupID, lockspace) }
         case .success(nil): break
