@@ -34,7 +34,7 @@ public struct DeviceNodes: Sendable {
   }
 
   /// The number of the block device that `path` leads to; nil when it leads to none.
-  static func number(ofBlockDevice path: String) -> DeviceNumber? {
+  public static func number(ofBlockDevice path: String) -> DeviceNumber? {
     var attributes = stat()
     guard stat(path, &attributes) == 0, attributes.st_mode & S_IFMT == S_IFBLK else { return nil }
     return DeviceNumber(

@@ -26,10 +26,7 @@ struct ReportOptions: ParsableArguments {
   @Option(name: .long, help: "basic, json or json_std.")
   var reportformat = ReportStyle.Format.basic.rawValue
 
-  @Option(
-    name: .long,
-    help: "Only read these devices, separated by commas; NAME=FILE reads an image file as NAME.")
-  var devices: [String] = []
+  @OptionGroup var devices: DeviceOptions
 
   func style() throws -> ReportStyle {
     var style = ReportStyle()
@@ -54,15 +51,7 @@ struct ReportOptions: ParsableArguments {
 
   /// Reads the devices. Warnings go to standard error.
   func source() throws -> ReportSource {
-    var opened: [BlockDevice] = []
-    for candidate in try candidates() {
-      do {
-        opened.append(try candidate.open(.readOnly))
-      } catch {
-        // Of devices found by scanning some cannot be opened by anybody: empty drives, say.
-        if !devices.isEmpty { Output.error("  WARNING: \(error)") }
-      }
-    }
+    let opened = try devices.open(.readOnly)
     let scan = MetadataScanner.scan(opened)
     for warning in scan.warnings + scan.groups.flatMap(\.warnings) {
       Output.error("  WARNING: \(warning)")
@@ -73,16 +62,6 @@ struct ReportOptions: ParsableArguments {
     }
     return ReportSource(
       scan: scan, states: Self.deviceStates(), deviceNumbers: numbers, formatTime: Self.localTime)
-  }
-
-  private func candidates() throws -> [BlockDeviceCandidate] {
-    guard !devices.isEmpty else { return BlockDeviceScanner().candidates() }
-    do {
-      return try devices.flatMap { $0.split(separator: ",") }
-        .map { try BlockDeviceCandidate(listed: String($0)) }
-    } catch let error as BlockDeviceListError {
-      throw CommandFailure(error.description)
-    }
   }
 
   private static func deviceStates() -> DeviceStates {

@@ -1,0 +1,57 @@
+import ArgumentParser
+import BlockDevices
+import LVMMetadata
+
+/// Which devices a command looks at; every command that reads disks itself has these options.
+struct DeviceOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only use these devices, separated by commas; NAME=FILE has a file stand for a device.",
+      valueName: "list"))
+  var devices: [String] = []
+
+  /// False when the machine is to be searched.
+  var isGiven: Bool { !devices.isEmpty }
+
+  /// The devices listed, in that order; without a list all that may be physical volumes.
+  func candidates() throws -> [BlockDeviceCandidate] {
+    guard isGiven else { return BlockDeviceScanner().candidates() }
+    var candidates: [BlockDeviceCandidate] = []
+    for entry in devices.flatMap({ $0.split(separator: ",") }) {
+      do {
+        let candidate = try BlockDeviceCandidate(listed: String(entry))
+        if candidates.contains(candidate) { continue }
+        guard !candidates.contains(where: { $0.name == candidate.name }) else {
+          throw BlockDeviceListError(
+            entry: String(entry), problem: "\(candidate.name) stands for another one already")
+        }
+        candidates.append(candidate)
+      } catch let error as BlockDeviceListError {
+        throw CommandFailure(error.description)
+      }
+    }
+    return candidates
+  }
+
+  /// Opens them. One of a list that cannot be opened is warned of; of devices found by searching
+  /// some cannot be opened by anybody: empty drives, say.
+  func open(_ access: BlockDevice.Access) throws -> [BlockDevice] {
+    try candidates().compactMap { candidate in
+      do {
+        return try candidate.open(access)
+      } catch {
+        if isGiven { Output.error("  WARNING: \(error)") }
+        return nil
+      }
+    }
+  }
+
+  /// The device that an argument of the command line means: by name, or by another path to the
+  /// same block device.
+  static func device(_ argument: String, among devices: [BlockDevice]) -> BlockDevice? {
+    if let device = devices.first(where: { $0.name == argument }) { return device }
+    guard let number = DeviceNodes.number(ofBlockDevice: argument) else { return nil }
+    return devices.first { $0.number == number }
+  }
+}
