@@ -59,6 +59,7 @@ let package = Package(
     .target(name: "CLinux"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
     module("BlockDevices", ["LVMMetadata", "VolumeActivation", "CBlkid", "CLinux"]),
+    module("LVMSystemDirectory", ["ConfigText", "LVMMetadata"]),
     module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
 
     // Shell: sockets, wiring, programs.
@@ -104,6 +105,7 @@ let package = Package(
     tests("VolumeCoordination", ["ClusterSimulation"]),
     tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),
     tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
+    tests("LVMSystemDirectory", ["LVMMetadata"]),
     tests("KernelLockspaces"),
     tests(
       "ClusterTransport",

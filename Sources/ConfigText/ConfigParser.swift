@@ -1,144 +1,170 @@
-/// Builds the tree of a configuration text from its tokens.
+/// Makes the nodes of a document from the tokens of its text.
 struct ConfigParser {
+  private(set) var nodes: [ConfigDocument.Node] = []
+  private(set) var hasEscapes = false
+  /// Some names are paths: `a/b = 1` stands for `a { b = 1 }`.
+  var hasPaths: Bool { pathCount > 0 }
+
   private var tokens: ConfigTokenizer
   private let limits: ConfigLimits
-  private var itemCount = 0
-  /// Names with `/`, each of which costs a search among its siblings.
   private var pathCount = 0
+  /// Each path costs a search among its siblings.
   private static let pathCountMax = 10_000
 
   init(text: [UInt8], limits: ConfigLimits) throws(ConfigSyntaxError) {
-    guard text.count <= limits.byteCount else {
+    guard text.count <= limits.byteCount, text.count < Int(UInt32.max) else {
       throw ConfigSyntaxError(
         line: 1, problem: "the text has \(text.count) bytes, more than \(limits.byteCount)")
     }
-    self.tokens = try ConfigTokenizer(text: text)
+    tokens = ConfigTokenizer(end: text.firstIndex(of: 0) ?? text.count)
     self.limits = limits
+    // Metadata has a node for about this many bytes.
+    nodes.reserveCapacity(text.count / 16)
   }
 
-  mutating func parseText() throws(ConfigSyntaxError) -> ConfigSection {
-    var root = ConfigSection()
-    while tokens.token != .end { try parseEntry(into: &root, depth: 0) }
-    return root
+  mutating func parseText(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
+    try tokens.advance(text)
+    while tokens.kind != .end { try parseEntry(text, depth: 0) }
   }
 
   private mutating func parseEntry(
-    into section: inout ConfigSection, depth: Int
+    _ text: Span<UInt8>, depth: Int
   ) throws(ConfigSyntaxError) {
-    let names = try parseName()
-    guard let last = names.last else { throw tokens.failure("a name is empty") }
-    guard depth + names.count <= limits.depth else {
-      throw tokens.failure("sections are nested more than \(limits.depth) deep")
+    let nameCount = try parseName(text)
+    guard depth + nameCount <= limits.depth else {
+      throw tokens.failure("sections are nested more than \(limits.depth) deep", text)
     }
-    try countItem()
-    if names.count > 1 { try countPath() }
-    let content: ConfigEntry.Content
-    switch tokens.token {
-    case .sectionBegin: content = .section(try parseSection(depth: depth + names.count))
-    case .equals: content = .value(try parseValue())
-    case .sectionEnd, .listBegin, .listEnd, .comma, .number, .quoted, .bare, .end:
-      throw tokens.failure("'=' or '{' is missing after '\(last)'")
+    let entry = nodes.count - 1
+    switch tokens.kind {
+    case .sectionBegin:
+      nodes[entry].kind = .section
+      try parseSection(text, depth: depth + nameCount)
+    case .equals:
+      try tokens.advance(text)
+      try parseValue(text, of: entry)
+    case .sectionEnd, .listBegin, .listEnd, .comma, .integer, .float, .quoted, .escaped, .bare,
+      .end:
+      throw tokens.failure("'=' or '{' is missing after a name", text)
     }
-    section.place(ConfigEntry(name: last, content: content), under: names.dropLast())
+    nodes[entry].next = UInt32(nodes.count)
   }
 
-  /// The name of an entry, cut at each `/`: `a/b = 1` stands for `a { b = 1 }`.
-  private mutating func parseName() throws(ConfigSyntaxError) -> [String] {
-    let bytes: ArraySlice<UInt8>
-    switch tokens.token {
-    case .bare(let word): bytes = word
-    case .quoted(let word): bytes = word[...]
-    case .sectionBegin, .sectionEnd, .listBegin, .listEnd, .comma, .equals, .number, .end:
-      throw tokens.failure("a name is missing")
+  /// Adds a node with the name and returns how many names its path has.
+  private mutating func parseName(_ text: Span<UInt8>) throws(ConfigSyntaxError) -> Int {
+    let isEscaped = tokens.kind == .escaped
+    switch tokens.kind {
+    case .bare, .quoted, .escaped: break
+    case .sectionBegin, .sectionEnd, .listBegin, .listEnd, .comma, .equals, .integer, .float, .end:
+      throw tokens.failure("a name is missing", text)
     }
-    guard let name = String(validating: bytes, as: UTF8.self) else {
-      throw tokens.failure("a name is not UTF-8")
-    }
-    try tokens.advance()
-    return name.split(separator: "/").map(String.init)
-  }
-
-  private mutating func parseSection(depth: Int) throws(ConfigSyntaxError) -> ConfigSection {
-    let openingLine = tokens.line
-    try tokens.advance()
-    var section = ConfigSection()
-    while tokens.token != .sectionEnd {
-      guard tokens.token != .end else {
-        throw tokens.failure("the section that begins in line \(openingLine) is not closed")
+    let content = tokens.content
+    var isASCII = true
+    var nameCount = 0
+    var isInName = false
+    for index in content {
+      let byte = text[index]
+      if byte >= 0x80 { isASCII = false }
+      if byte == UInt8(ascii: "/") {
+        isInName = false
+      } else if !isInName {
+        isInName = true
+        nameCount += 1
       }
-      try parseEntry(into: &section, depth: depth)
     }
-    try tokens.advance()
-    return section
+    guard nameCount > 0 else { throw tokens.failure("a name is empty", text) }
+    // A slash at the end makes a path of one name.
+    if nameCount > 1 || !isInName || text[content.lowerBound] == UInt8(ascii: "/") {
+      try countPath(text)
+    }
+    guard isASCII || Self.isUTF8(content, text) else {
+      throw tokens.failure("a name is not UTF-8", text)
+    }
+    try append(
+      ConfigDocument.Node(
+        payload: 0, nameStart: UInt32(content.lowerBound), nameCount: UInt32(content.count),
+        next: 0, kind: .section, nameIsEscaped: isEscaped), text)
+    hasEscapes = hasEscapes || isEscaped
+    try tokens.advance(text)
+    return nameCount
   }
 
-  private mutating func parseValue() throws(ConfigSyntaxError) -> ConfigValue {
-    try tokens.advance()
-    guard tokens.token == .listBegin else { return try parseScalar() }
-    try tokens.advance()
-    var items: [ConfigValue] = []
-    while tokens.token != .listEnd {
-      items.append(try parseScalar())
-      try countItem()
-      if tokens.token == .comma { try tokens.advance() }
-    }
-    try tokens.advance()
-    return .list(items)
+  private static func isUTF8(_ range: Range<Int>, _ text: Span<UInt8>) -> Bool {
+    String(validating: range.map { text[$0] }, as: UTF8.self) != nil
   }
 
-  private mutating func parseScalar() throws(ConfigSyntaxError) -> ConfigValue {
-    let value: ConfigValue
-    switch tokens.token {
-    case .number(let number): value = number
-    case .quoted(let bytes): value = Self.text(bytes[...])
-    case .bare(let bytes): value = Self.text(bytes)
+  /// The rest of a section whose opening brace is the current token.
+  private mutating func parseSection(
+    _ text: Span<UInt8>, depth: Int
+  ) throws(ConfigSyntaxError) {
+    let opening = tokens.start
+    try tokens.advance(text)
+    while tokens.kind != .sectionEnd {
+      guard tokens.kind != .end else {
+        let line = ConfigTokenizer.line(of: opening, text)
+        throw tokens.failure("the section that begins in line \(line) is not closed", text)
+      }
+      try parseEntry(text, depth: depth)
+    }
+    try tokens.advance(text)
+  }
+
+  private mutating func parseValue(
+    _ text: Span<UInt8>, of entry: Int
+  ) throws(ConfigSyntaxError) {
+    guard tokens.kind == .listBegin else { return try parseScalar(text, into: entry) }
+    let start = tokens.start
+    nodes[entry].kind = .list
+    try tokens.advance(text)
+    while tokens.kind != .listEnd {
+      try append(
+        ConfigDocument.Node(payload: 0, nameStart: 0, nameCount: 0, next: 0, kind: .list), text)
+      let item = nodes.count - 1
+      try parseScalar(text, into: item)
+      nodes[item].next = UInt32(nodes.count)
+      if tokens.kind == .comma { try tokens.advance(text) }
+    }
+    nodes[entry].payload = UInt64(tokens.position - start) << 32 | UInt64(start)
+    try tokens.advance(text)
+  }
+
+  private mutating func parseScalar(
+    _ text: Span<UInt8>, into node: Int
+  ) throws(ConfigSyntaxError) {
+    let content = tokens.content
+    let place = UInt64(content.count) << 32 | UInt64(content.lowerBound)
+    switch tokens.kind {
+    case .integer:
+      nodes[node].kind = .integer
+      nodes[node].payload = UInt64(bitPattern: tokens.integer)
+    case .float:
+      nodes[node].kind = .float
+      nodes[node].payload = place
+    case .escaped:
+      nodes[node].valueIsEscaped = true
+      hasEscapes = true
+      fallthrough
+    case .quoted, .bare:
+      nodes[node].kind = .string
+      nodes[node].payload = place
     case .sectionBegin, .sectionEnd, .listBegin, .listEnd, .comma, .equals, .end:
-      throw tokens.failure("a value is missing")
+      throw tokens.failure("a value is missing", text)
     }
-    try tokens.advance()
-    return value
+    try tokens.advance(text)
   }
 
-  private static func text(_ bytes: ArraySlice<UInt8>) -> ConfigValue {
-    if let text = String(validating: bytes, as: UTF8.self) {
-      .string(text)
-    } else {
-      .bytes(Array(bytes))
+  private mutating func append(
+    _ node: ConfigDocument.Node, _ text: Span<UInt8>
+  ) throws(ConfigSyntaxError) {
+    guard nodes.count < limits.itemCount else {
+      throw tokens.failure("the text has more than \(limits.itemCount) items", text)
     }
+    nodes.append(node)
   }
 
-  private mutating func countPath() throws(ConfigSyntaxError) {
+  private mutating func countPath(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
     pathCount += 1
     guard pathCount <= Self.pathCountMax else {
-      throw tokens.failure("the text has more than \(Self.pathCountMax) names with '/'")
+      throw tokens.failure("the text has more than \(Self.pathCountMax) names with '/'", text)
     }
-  }
-
-  private mutating func countItem() throws(ConfigSyntaxError) {
-    itemCount += 1
-    guard itemCount <= limits.itemCount else {
-      throw tokens.failure("the text has more than \(limits.itemCount) items")
-    }
-  }
-}
-
-extension ConfigSection {
-  /// Adds `entry` below the sections `path`, joining those that exist.
-  fileprivate mutating func place(_ entry: ConfigEntry, under path: ArraySlice<String>) {
-    guard let name = path.first else {
-      entries.append(entry)
-      return
-    }
-    for index in entries.indices where entries[index].name == name {
-      guard case .section(var inner) = entries[index].content else { continue }
-      // Emptied first, so that `inner` is the only owner of its entries and grows in place.
-      entries[index].content = .section(ConfigSection())
-      inner.place(entry, under: path.dropFirst())
-      entries[index].content = .section(inner)
-      return
-    }
-    var inner = ConfigSection()
-    inner.place(entry, under: path.dropFirst())
-    append(name, inner)
   }
 }

@@ -42,8 +42,11 @@ public struct ConfigSection: Sendable, Equatable {
   public init(
     parsing text: some Collection<UInt8>, limits: ConfigLimits = .standard
   ) throws(ConfigSyntaxError) {
-    var parser = try ConfigParser(text: Array(text), limits: limits)
-    self = try parser.parseText()
+    let bytes = Array(text)
+    var parser = try ConfigParser(text: bytes, limits: limits)
+    try parser.parseText(bytes.span)
+    let document = ConfigDocument(parser, bytes)
+    self = document.section(document.firstNode..<document.endNode)
   }
 
   public init(

@@ -2,167 +2,191 @@
 ///
 /// Two of them surprise: a number is a number only directly after `=`, `[` or `,`, and a bare word
 /// runs to white space or one of `# = { }`, so it swallows `,` and `]`.
+///
+/// Nothing is copied: a token is a place in the text. The text is handed to every call because a
+/// span cannot be stored.
 struct ConfigTokenizer {
-  enum Token: Equatable {
+  enum Kind {
     case sectionBegin
     case sectionEnd
     case listBegin
     case listEnd
     case comma
     case equals
-    case number(ConfigValue)
-    case quoted([UInt8])
-    case bare(ArraySlice<UInt8>)
+    case integer
+    case float
+    /// In quotes; `content` lies between them.
+    case quoted
+    /// In double quotes, with backslashes before quotes or backslashes.
+    case escaped
+    case bare
     case end
 
     /// After these a digit, sign or point begins a number.
     fileprivate var allowsNumber: Bool {
       switch self {
       case .equals, .listBegin, .comma: true
-      case .sectionBegin, .sectionEnd, .listEnd, .number, .quoted, .bare, .end: false
+      case .sectionBegin, .sectionEnd, .listEnd, .integer, .float, .quoted, .escaped, .bare, .end:
+        false
       }
     }
   }
 
-  private let text: [UInt8]
+  private(set) var kind = Kind.end
+  /// Where the current token begins.
+  private(set) var start = 0
+  /// The bytes of a word, number or string, without its quotes.
+  private(set) var content = 0..<0
+  /// The value of the current token if it is an integer.
+  private(set) var integer: Int64 = 0
+  /// Behind the current token.
+  private(set) var position = 0
   private let end: Int
-  private var position = 0
-  /// Line of the current token, counted from 1.
-  private(set) var line = 1
-  private(set) var token: Token = .end
 
-  init(text: [UInt8]) throws(ConfigSyntaxError) {
-    self.text = text
-    self.end = text.firstIndex(of: 0) ?? text.count
-    try advance()
-  }
+  /// - Parameter end: where the text ends: at its first NUL byte or behind its last one.
+  init(end: Int) { self.end = end }
 
   /// Moves to the next token.
-  mutating func advance() throws(ConfigSyntaxError) {
-    skipSpaceAndComments()
+  mutating func advance(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
+    let numberAllowed = kind.allowsNumber
+    skipSpaceAndComments(text)
+    start = position
     guard position < end else {
-      token = .end
+      kind = .end
       return
     }
-    let numberAllowed = token.allowsNumber
-    switch text[position] {
+    let byte = text[position]
+    switch byte {
     case UInt8(ascii: "{"): punctuation(.sectionBegin)
     case UInt8(ascii: "}"): punctuation(.sectionEnd)
     case UInt8(ascii: "["): punctuation(.listBegin)
     case UInt8(ascii: "]"): punctuation(.listEnd)
     case UInt8(ascii: ","): punctuation(.comma)
     case UInt8(ascii: "="): punctuation(.equals)
-    case UInt8(ascii: "\""): token = .quoted(try escapedString())
-    case UInt8(ascii: "'"): token = .quoted(try plainString())
-    case let byte where numberAllowed && Self.beginsNumber(byte):
-      token = .number(try number())
-    default: token = .bare(bareWord())
-    }
-  }
-
-  func failure(_ problem: String) -> ConfigSyntaxError {
-    ConfigSyntaxError(line: line, problem: problem)
-  }
-
-  private mutating func punctuation(_ token: Token) {
-    position += 1
-    self.token = token
-  }
-
-  private mutating func skipSpaceAndComments() {
-    while position < end {
-      let byte = text[position]
-      if byte == UInt8(ascii: "#") {
-        while position < end, text[position] != UInt8(ascii: "\n") { position += 1 }
-      } else if Self.isSpace(byte) {
-        if byte == UInt8(ascii: "\n") { line += 1 }
-        position += 1
+    case UInt8(ascii: "\""): try quotedString(text)
+    case UInt8(ascii: "'"): try plainString(text)
+    default:
+      if numberAllowed, Self.beginsNumber(byte) {
+        try number(text)
       } else {
-        return
+        bareWord(text)
       }
     }
   }
 
-  private mutating func bareWord() -> ArraySlice<UInt8> {
-    let start = position
-    while position < end, !Self.isSpace(text[position]), !Self.endsBareWord(text[position]) {
-      position += 1
+  /// An error at the current token.
+  func failure(_ problem: String, _ text: Span<UInt8>) -> ConfigSyntaxError {
+    ConfigSyntaxError(line: Self.line(of: start, text), problem: problem)
+  }
+
+  /// The line of a byte, counted from 1.
+  static func line(of offset: Int, _ text: Span<UInt8>) -> Int {
+    var line = 1
+    for index in 0..<offset where text[index] == UInt8(ascii: "\n") { line += 1 }
+    return line
+  }
+
+  private mutating func punctuation(_ kind: Kind) {
+    position += 1
+    self.kind = kind
+  }
+
+  private mutating func skipSpaceAndComments(_ text: Span<UInt8>) {
+    var index = position
+    while index < end {
+      let byte = text[index]
+      if Self.isSpace(byte) {
+        index += 1
+      } else if byte == UInt8(ascii: "#") {
+        while index < end, text[index] != UInt8(ascii: "\n") { index += 1 }
+      } else {
+        break
+      }
     }
-    return text[start..<position]
+    position = index
+  }
+
+  private mutating func bareWord(_ text: Span<UInt8>) {
+    var index = position
+    while index < end {
+      let byte = text[index]
+      // Letters and underscores, which words mostly consist of, need one comparison.
+      if byte &- 0x3E >= 0x3D, Self.isSpace(byte) || Self.endsBareWord(byte) { break }
+      index += 1
+    }
+    content = position..<index
+    position = index
+    kind = .bare
   }
 
   /// `"…"` with `\"` and `\\`; a backslash before anything else stands for itself.
-  private mutating func escapedString() throws(ConfigSyntaxError) -> [UInt8] {
-    var bytes: [UInt8] = []
+  private mutating func quotedString(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
     var index = position + 1
-    var newlines = 0
+    kind = .quoted
     while index < end {
       let byte = text[index]
       if byte == UInt8(ascii: "\"") {
+        content = (position + 1)..<index
         position = index + 1
-        line += newlines
-        return bytes
+        return
       }
-      if byte == UInt8(ascii: "\n") { newlines += 1 }
       if byte == UInt8(ascii: "\\"), index + 1 < end {
-        let next = text[index + 1]
-        if next != UInt8(ascii: "\""), next != UInt8(ascii: "\\") { bytes.append(byte) }
-        bytes.append(next)
-        if next == UInt8(ascii: "\n") { newlines += 1 }
-        index += 2
-      } else {
-        bytes.append(byte)
+        if Self.isEscapable(text[index + 1]) { kind = .escaped }
         index += 1
       }
+      index += 1
     }
-    throw failure("a string has no closing quote")
+    throw failure("a string has no closing quote", text)
   }
 
   /// `'…'` without any escape.
-  private mutating func plainString() throws(ConfigSyntaxError) -> [UInt8] {
-    let start = position + 1
-    guard start < end, let close = text[start..<end].firstIndex(of: UInt8(ascii: "'")) else {
-      throw failure("a string has no closing quote")
-    }
-    position = close + 1
-    let bytes = Array(text[start..<close])
-    line += bytes.count { $0 == UInt8(ascii: "\n") }
-    return bytes
+  private mutating func plainString(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
+    var index = position + 1
+    while index < end, text[index] != UInt8(ascii: "'") { index += 1 }
+    guard index < end else { throw failure("a string has no closing quote", text) }
+    content = (position + 1)..<index
+    position = index + 1
+    kind = .quoted
   }
 
-  /// A sign, digits and at most one point. Integers follow C's `strtoll` with base 0: a leading
-  /// zero means octal and the number ends, silently, at the first digit that is not octal.
-  private mutating func number() throws(ConfigSyntaxError) -> ConfigValue {
-    let start = position
-    var points = 0
-    position += 1
-    if text[start] == UInt8(ascii: ".") { points = 1 }
-    while position < end {
-      if text[position] == UInt8(ascii: "."), points == 0 {
-        points = 1
-      } else if !Self.isDigit(text[position]) {
+  /// A sign, digits and at most one point.
+  private mutating func number(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
+    var index = position
+    var pointCount = 0
+    var digitCount = 0
+    while index < end {
+      let byte = text[index]
+      if Self.isDigit(byte) {
+        digitCount += 1
+      } else if byte == UInt8(ascii: "."), pointCount == 0 {
+        pointCount = 1
+      } else if index > position || byte == UInt8(ascii: ".") {
         break
       }
-      position += 1
+      index += 1
     }
-    let written = text[start..<position]
-    guard written.contains(where: Self.isDigit) else { throw failure("a number has no digits") }
-    if points == 1 { return .float(String(decoding: written, as: UTF8.self)) }
-    guard let integer = Self.integer(written) else {
-      throw failure("a number does not fit into 64 bits")
+    guard digitCount > 0 else { throw failure("a number has no digits", text) }
+    content = position..<index
+    kind = pointCount == 0 ? .integer : .float
+    if kind == .integer {
+      guard let value = Self.integer(content, text) else {
+        throw failure("a number does not fit into 64 bits", text)
+      }
+      integer = value
     }
-    return .integer(integer)
+    position = index
   }
 
-  private static func integer(_ written: ArraySlice<UInt8>) -> Int64? {
-    var digits = written
-    let first = digits.first
-    let isNegative = first == UInt8(ascii: "-")
-    if isNegative || first == UInt8(ascii: "+") { digits = digits.dropFirst() }
-    let radix: Int64 = digits.first == UInt8(ascii: "0") ? 8 : 10
+  /// C's `strtoll` with base 0: a leading zero means octal and the number ends, silently, at the
+  /// first digit that is not octal.
+  private static func integer(_ written: Range<Int>, _ text: Span<UInt8>) -> Int64? {
+    var index = written.lowerBound
+    let isNegative = text[index] == UInt8(ascii: "-")
+    if isNegative || text[index] == UInt8(ascii: "+") { index += 1 }
+    let radix: Int64 = text[index] == UInt8(ascii: "0") ? 8 : 10
     var value: Int64 = 0
-    for byte in digits {
-      let digit = Int64(byte) - Int64(UInt8(ascii: "0"))
+    while index < written.upperBound {
+      let digit = Int64(text[index]) - Int64(UInt8(ascii: "0"))
       guard digit < radix else { break }
       let (product, overflow) = value.multipliedReportingOverflow(by: radix)
       // Counted downwards: the smallest 64-bit number has no positive twin.
@@ -171,21 +195,25 @@ struct ConfigTokenizer {
         ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
       guard !overflow, !overflow2 else { return nil }
       value = sum
+      index += 1
     }
     return value
   }
 
-  private static func isDigit(_ byte: UInt8) -> Bool {
-    byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
-  }
+  private static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
   private static func beginsNumber(_ byte: UInt8) -> Bool {
     isDigit(byte) || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
       || byte == UInt8(ascii: ".")
   }
 
+  /// True behind a backslash that stands for nothing itself.
+  static func isEscapable(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
   /// C's `isspace`.
-  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte &- 0x09 < 5 }
 
   static func endsBareWord(_ byte: UInt8) -> Bool {
     byte == UInt8(ascii: "#") || byte == UInt8(ascii: "=") || byte == UInt8(ascii: "{")

@@ -33,14 +33,18 @@ enum TextHint {
   }
 
   /// "2026-11-22 20:26:20 +0000"
-  static func timestamp(_ seconds: UInt64) -> String {
-    let time = CalendarTime(secondsSince1970: seconds)
-    return "\(time.year)-\(two(time.month))-\(two(time.day)) \(clock(time)) +0000"
+  ///
+  /// - Parameter offset: seconds by which the local time is ahead of UTC.
+  static func timestamp(_ seconds: UInt64, offset: Int) -> String {
+    let time = CalendarTime(secondsSince1970: seconds, offset: offset)
+    let minutes = offset.magnitude / 60
+    let zone = (offset < 0 ? "-" : "+") + two(Int(minutes / 60)) + two(Int(minutes % 60))
+    return "\(time.year)-\(two(time.month))-\(two(time.day)) \(clock(time)) \(zone)"
   }
 
-  /// "Sun Nov 22 20:26:20 2026", as C's `ctime` in UTC, without its newline.
-  static func ctime(_ seconds: UInt64) -> String {
-    let time = CalendarTime(secondsSince1970: seconds)
+  /// "Sun Nov 22 20:26:20 2026", as C's `ctime`, without its newline.
+  static func ctime(_ seconds: UInt64, offset: Int) -> String {
+    let time = CalendarTime(secondsSince1970: seconds, offset: offset)
     let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     let months = [
       "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -56,7 +60,7 @@ enum TextHint {
   private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }
 
-/// A moment in UTC by the Gregorian calendar.
+/// A moment in local time by the Gregorian calendar.
 struct CalendarTime: Equatable {
   var year: Int
   /// 1 to 12.
@@ -69,9 +73,10 @@ struct CalendarTime: Equatable {
   /// 0 is Sunday.
   var weekday: Int
 
-  init(secondsSince1970 seconds: UInt64) {
+  /// - Parameter offset: seconds by which the local time is ahead of UTC.
+  init(secondsSince1970 seconds: UInt64, offset: Int) {
     // Years of more than seven digits help nobody; the bound keeps the arithmetic small.
-    let seconds = Int(min(seconds, 1 << 48))
+    let seconds = max(0, Int(min(seconds, 1 << 48)) + min(max(offset, -86_400), 86_400))
     let days = seconds / 86_400
     let ofDay = seconds % 86_400
     hour = ofDay / 3600

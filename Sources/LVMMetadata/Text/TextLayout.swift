@@ -11,6 +11,8 @@ public enum MetadataTextForm: Sendable {
 /// Collects the lines of a text in one of LVM's layouts.
 struct TextLayout {
   let form: MetadataTextForm
+  /// Seconds by which the local time is ahead of UTC at a moment.
+  let secondsFromUTC: (UInt64) -> Int
   private(set) var bytes: [UInt8] = []
   private var depth = 0
   /// LVM indents no further.
@@ -18,7 +20,10 @@ struct TextLayout {
   /// Tab stop at which LVM aligns hints behind short lines.
   private static let hintColumn = 5
 
-  init(form: MetadataTextForm) { self.form = form }
+  init(form: MetadataTextForm, secondsFromUTC: @escaping (UInt64) -> Int) {
+    self.form = form
+    self.secondsFromUTC = secondsFromUTC
+  }
 
   mutating func blankLine() { bytes.append(UInt8(ascii: "\n")) }
 
