@@ -27,6 +27,7 @@ let package = Package(
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
+    .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -50,6 +51,11 @@ let package = Package(
 
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
+    module("Fuzzing", ["ClusterSimulation"]),
+    module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
+    .executableTarget(
+      name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
+      swiftSettings: strict),
 
     // Edge: one piece of the outside world each.
     .systemLibrary(
@@ -101,6 +107,7 @@ let package = Package(
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership"),
+    tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),
     tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),

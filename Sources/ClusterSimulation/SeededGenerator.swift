@@ -1,10 +1,12 @@
 /// A random number generator that gives the same numbers for the same seed on every machine
 /// (SplitMix64): a failing simulation is repeated by its seed.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
+  @usableFromInline var state: UInt64
 
+  @inlinable
   public init(seed: UInt64) { state = seed }
 
+  @inlinable
   public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state
@@ -14,6 +16,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// True in `percent` of 100 cases.
+  @inlinable
   public mutating func chance(_ percent: Int) -> Bool {
     Int.random(in: 0..<100, using: &self) < percent
   }
