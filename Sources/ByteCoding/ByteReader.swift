@@ -67,14 +67,15 @@ public struct ByteReader: Sendable {
   public mutating func read<T: FixedWidthInteger>(
     _ type: T.Type = T.self
   ) throws(ByteDecodingError) -> T {
-    let count = T.bitWidth / 8
+    let count = MemoryLayout<T>.size
     try require(count)
     var value: T = 0
-    for index in 0..<count {
-      value |= T(truncatingIfNeeded: bytes[position + index]) << T(8 * index)
+    bytes.withUnsafeBytes { source in
+      let field = UnsafeRawBufferPointer(rebasing: source[offset..<(offset + count)])
+      withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: field) }
     }
     position += count
-    return value
+    return T(littleEndian: value)
   }
 
   /// A big-endian integer of `T`'s width.

@@ -18,9 +18,7 @@ public struct ByteWriter: Sendable {
   /// A little-endian integer of `T`'s width.
   @inlinable
   public mutating func write<T: FixedWidthInteger>(_ value: T) {
-    for shift in stride(from: 0, to: T.bitWidth, by: 8) {
-      storage.append(UInt8(truncatingIfNeeded: value >> T(shift)))
-    }
+    withUnsafeBytes(of: value.littleEndian) { storage.append(contentsOf: $0) }
   }
 
   /// A big-endian integer of `T`'s width.
@@ -64,8 +62,10 @@ public struct ByteWriter: Sendable {
   @inlinable
   public mutating func overwrite<T: FixedWidthInteger>(_ value: T, at offset: Int) {
     precondition(offset >= 0 && offset + T.bitWidth / 8 <= storage.count, "overwrite past the end")
-    for index in 0..<(T.bitWidth / 8) {
-      storage[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index))
+    withUnsafeBytes(of: value.littleEndian) { source in
+      storage.withUnsafeMutableBytes {
+        UnsafeMutableRawBufferPointer(rebasing: $0[offset...]).copyMemory(from: source)
+      }
     }
   }
 }

@@ -1,13 +1,16 @@
 import NIOCore
 
-/// Collects what is written to a channel during one turn of its event loop and sends it in one
-/// write: everything that a batch of read messages causes leaves together.
+/// Collects what is written to a channel and sends it in one write: everything that a batch of read
+/// messages causes leaves together with the batch's end, anything else with the end of the event
+/// loop's turn.
 final class BatchedOutput {
   private let channel: any Channel
   /// Bytes that may wait for the peer to read.
   private let limit: Int
   private var pending: ByteBuffer
   private var isScheduled = false
+  /// A batch is being read, whose end will flush.
+  var isReading = false
   /// Given to the channel, not yet taken by the kernel.
   private var unwrittenCount = 0
 
@@ -20,15 +23,17 @@ final class BatchedOutput {
   /// False when more waits for the peer than allowed: the connection must be given up.
   func append(_ bytes: some Sequence<UInt8>) -> Bool {
     pending.writeBytes(bytes)
-    if !isScheduled {
+    if !isScheduled, !isReading {
       isScheduled = true
-      channel.eventLoop.assumeIsolated().execute { self.flush() }
+      channel.eventLoop.assumeIsolated().execute {
+        self.isScheduled = false
+        self.flush()
+      }
     }
     return pending.readableBytes + unwrittenCount <= limit
   }
 
   func flush() {
-    isScheduled = false
     let count = pending.readableBytes
     guard count > 0 else { return }
     let batch = pending

@@ -87,7 +87,8 @@ final class LockConnection: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .open = state else { return }
+    guard case .open(_, let output) = state else { return }
+    output.isReading = true
     splitter.append(unwrapInboundIn(data).readableBytesView)
     do throws(FrameDecodingError) {
       while case .open = state, let frame = try splitter.next() {
@@ -100,7 +101,11 @@ final class LockConnection: ChannelInboundHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    if case .open = state { owner.connectionReadComplete(self) }
+    if case .open(_, let output) = state {
+      owner.connectionReadComplete(self)
+      output.isReading = false
+      output.flush()
+    }
     context.fireChannelReadComplete()
   }
 

@@ -181,7 +181,8 @@ public final class LockTransport {
   /// and a member unless the packet is about status or names; otherwise it is dropped and logged.
   public func send(_ packet: Packet, to node: NodeID) {
     guard let peer = peer(node) else { return }
-    run(peer.link.send(packet), for: peer)
+    peer.link.send(packet, effects: &peer.effects)
+    performEffects(of: peer)
   }
 
   /// How far the orderly close with the node has come; nil when it is not configured.

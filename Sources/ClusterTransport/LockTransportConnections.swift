@@ -36,12 +36,14 @@ extension LockTransport: LockConnectionOwner {
   func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>) {
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.backoff.reset()
-    run(peer.link.receive(frame, at: now), for: peer)
+    peer.link.receive(frame, at: now, effects: &peer.effects)
+    performEffects(of: peer)
   }
 
   func connectionReadComplete(_ connection: LockConnection) {
     guard let peer = connection.peer, !peer.isRemoved else { return }
-    run(peer.link.endReadBatch(), for: peer)
+    peer.link.endReadBatch(effects: &peer.effects)
+    performEffects(of: peer)
   }
 
   func connection(_ connection: LockConnection, failed error: any Error) {
@@ -58,18 +60,23 @@ extension LockTransport: LockConnectionOwner {
 
   private var now: Timestamp { Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds) }
 
-  /// Carries out effects in order. An effect that causes others, because the delegate answers a
-  /// packet at once, is finished first.
   func run(_ effects: [PeerLink.Effect], for peer: LockPeer) {
-    guard !effects.isEmpty else { return }
     peer.effects += effects
+    performEffects(of: peer)
+  }
+
+  /// Carries out what the link has decided, in order. An effect that causes others, because the
+  /// delegate answers a packet at once, is finished first.
+  func performEffects(of peer: LockPeer) {
     guard !peer.isPerforming else { return }
     peer.isPerforming = true
-    while !peer.effects.isEmpty {
-      let batch = peer.effects
-      peer.effects = []
-      for effect in batch where !peer.isRemoved { perform(effect, for: peer) }
+    var next = 0
+    while next < peer.effects.count {
+      let effect = peer.effects[next]
+      next += 1
+      perform(effect, for: peer)
     }
+    peer.effects.removeAll(keepingCapacity: true)
     peer.isPerforming = false
   }
 

@@ -6,7 +6,7 @@ import LockProtocol
 extension LockspaceMachine {
   /// After the answer to a request or conversion that was not granted: tells the holders on
   /// `queue` that are in its way.
-  mutating func sendBlocking(for blocked: LockID, to queue: KeyPath<Resource, [LockID]>) {
+  mutating func sendBlocking(for blocked: LockID, to queue: KeyPath<Resource, LockQueue>) {
     let wanted = locks[blocked].requested
     for id in resources[locks[blocked].resource][keyPath: queue] where id != blocked {
       guard wantsBlocking(id) else { continue }

@@ -25,7 +25,7 @@ extension LockspaceMachine {
 
   /// The lock of a call; refuses the call if there is none.
   mutating func lockID(of handle: LockHandle) -> LockID? {
-    guard let id = handles[handle] else {
+    guard let id = locks.find(handle) else {
       refuse(handle, .unknownHandle)
       return nil
     }
@@ -101,8 +101,6 @@ extension LockspaceMachine {
       locks[id].valueBlock = emptyValueBlock
     }
   }
-
-  var emptyValueBlock: [UInt8] { Array(repeating: 0, count: configuration.lvbLength) }
 }
 
 /// Telling the caller. Between stop and the end of recovery callbacks are held back

@@ -8,7 +8,7 @@ extension LockspaceMachine {
 
   mutating func cancel(_ handle: LockHandle) {
     // A lock that is gone has ended already: its caller has been told.
-    guard let id = handles[handle] else { return }
+    guard let id = locks.find(handle) else { return }
     statistics.cancels += 1
     cancel(id, flags: .cancel)
   }

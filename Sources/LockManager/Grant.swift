@@ -64,7 +64,7 @@ extension LockspaceMachine {
     return now ? resources[resource].waiting.isEmpty : resources[resource].waiting.first == id
   }
 
-  private func hasConflict(_ id: LockID, with queue: [LockID]) -> Bool {
+  private func hasConflict(_ id: LockID, with queue: LockQueue) -> Bool {
     let wanted = locks[id].requested
     return queue.contains { $0 != id && !locks[$0].granted.isCompatible(with: wanted) }
   }

@@ -56,11 +56,35 @@ struct Lock: Sendable {
   var waitedFor: NodeID?
   var overlap: Overlap = []
   /// A conversion or unlock that was called while only a cancel's answer is due; it begins then.
-  var heldCall: LockspaceMachine.Input?
+  var heldCall: LockspaceMachine.Input? {
+    get { heldCallBox?.input }
+    set { heldCallBox = newValue.map(HeldCall.init) }
+  }
+  private var heldCallBox: HeldCall?
   /// The operation is done anew after the recovery (dlm-wire 15.4).
   var isResent = false
   /// The mode held at the last completion: tells stale blocking callbacks.
   var completedMode: LockMode = .iv
+
+  /// Rare and large: apart from the lock, which is one of very many.
+  private final class HeldCall: Sendable {
+    let input: LockspaceMachine.Input
+    init(_ input: LockspaceMachine.Input) { self.input = input }
+  }
+
+  init(
+    id: LockID, resource: ResourceID, owner: LockOwner, processID: UInt32, flags: LockFlags,
+    messageFlags: LockMessageFlags, callbacks: LockCallbacks, since: Timestamp
+  ) {
+    self.id = id
+    self.resource = resource
+    self.owner = owner
+    self.processID = processID
+    self.flags = flags
+    self.messageFlags = messageFlags
+    self.callbacks = callbacks
+    self.since = since
+  }
 
   var handle: LockHandle? {
     switch owner {

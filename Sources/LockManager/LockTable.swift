@@ -11,6 +11,7 @@ struct LockTable: Sendable {
   /// A vacant slot holds `Lock.vacant`. Slot 0 always does: id 0 means no lock.
   private var slots: [Lock] = [.vacant]
   private var freeIDs: [LockID] = []
+  private var byHandle = SlotIndex()
   private(set) var count = 0
 
   /// Nil when all ids are taken.
@@ -23,14 +24,18 @@ struct LockTable: Sendable {
       id = LockID(UInt32(slots.count))
       slots.append(.vacant)
     }
-    slots[Self.slot(id)] = make(id)
+    let slot = Self.slot(id)
+    slots[slot] = make(id)
+    if let handle = slots[slot].handle { byHandle.insert(slot, hash: handle.hash) }
     count += 1
     return id
   }
 
   mutating func remove(_ id: LockID) {
     precondition(contains(id), "lock \(id) removed twice")
-    slots[Self.slot(id)] = .vacant
+    let slot = Self.slot(id)
+    if let handle = slots[slot].handle { byHandle.remove(slot, hash: handle.hash) }
+    slots[slot] = .vacant
     freeIDs.append(LockID(id.rawValue &+ 1 << Self.slotBits))
     count -= 1
   }
@@ -38,6 +43,19 @@ struct LockTable: Sendable {
   func contains(_ id: LockID) -> Bool {
     let slot = Self.slot(id)
     return id != .none && slot < slots.count && slots[slot].id == id
+  }
+
+  /// The lock of this node with that handle.
+  func find(_ handle: LockHandle) -> LockID? {
+    byHandle.find(handle.hash) { slots[$0].handle == handle }.map { slots[$0].id }
+  }
+
+  /// Gives a lock of this node, which `id` must be that of, another handle.
+  mutating func rename(_ id: LockID, to handle: LockHandle) {
+    let slot = Self.slot(id)
+    if let old = slots[slot].handle { byHandle.remove(slot, hash: old.hash) }
+    slots[slot].owner = .here(handle)
+    byHandle.insert(slot, hash: handle.hash)
   }
 
   /// `id` must be that of a live lock.
@@ -56,4 +74,11 @@ struct LockTable: Sendable {
   var ids: [LockID] { slots.lazy.map(\.id).filter { $0 != .none } }
 
   private static func slot(_ id: LockID) -> Int { Int(id.rawValue & slotMask) }
+}
+
+extension LockHandle {
+  /// Callers often count: neighbours must not share a place, and counting must not either.
+  fileprivate var hash: UInt32 {
+    UInt32(truncatingIfNeeded: (rawValue &* 0x9E37_79B9_7F4A_7C15) >> 32)
+  }
 }

@@ -20,11 +20,12 @@ import LockProtocol
 /// Owner elsewhere: the master copy.
 public struct LockspaceMachine: Sendable {
   let configuration: Configuration
+  /// One array for all of them.
+  let emptyValueBlock: [UInt8]
   var now = Timestamp(nanoseconds: 0)
   var effects: [Effect] = []
 
   var locks = LockTable()
-  var handles: [LockHandle: LockID] = [:]
   var resources = ResourceTable()
   var directory = DirectoryMap(members: [])
 
@@ -47,6 +48,7 @@ public struct LockspaceMachine: Sendable {
 
   public init(_ configuration: Configuration) {
     self.configuration = configuration
+    emptyValueBlock = Array(repeating: 0, count: configuration.lvbLength)
     recovery = Recovery(seed: configuration.seed)
   }
 

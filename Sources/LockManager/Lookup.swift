@@ -24,7 +24,7 @@ extension LockspaceMachine {
 
   /// A directory record: a resource that this node does not use.
   mutating func makeRecord(named name: ResourceName, master: NodeID?) -> ResourceID {
-    let id = makeResource(named: name, master: master)
+    let id = makeResource(named: name, hash: name.hash, master: master)
     becomeIdleIfUnused(id)
     return id
   }

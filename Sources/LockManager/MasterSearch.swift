@@ -20,7 +20,8 @@ extension LockspaceMachine {
 
   /// The resource for a call of this node: known, remembered, or new.
   mutating func useResource(named name: ResourceName) -> ResourceID {
-    if let id = resources.find(name) {
+    let hash = name.hash
+    if let id = resources.find(name, hash: hash) {
       if resources[id].idleSince != nil {
         // Nobody told this node if the master changed meanwhile.
         let master = resources[id].master
@@ -29,13 +30,15 @@ extension LockspaceMachine {
       }
       return id
     }
-    let directory = directoryNode(forHash: name.hash)
-    return makeResource(named: name, master: directory == localNode ? localNode : nil)
+    let directory = directoryNode(forHash: hash)
+    return makeResource(
+      named: name, hash: hash, master: directory == localNode ? localNode : nil)
   }
 
-  mutating func makeResource(named name: ResourceName, master: NodeID?) -> ResourceID {
-    let hash = name.hash
-    return resources.insert(
+  /// - Parameter hash: that of `name`.
+  mutating func makeResource(named name: ResourceName, hash: UInt32, master: NodeID?) -> ResourceID
+  {
+    resources.insert(
       Resource(name: name, hash: hash, directory: directoryNode(forHash: hash), master: master))
   }
 
@@ -133,12 +136,13 @@ extension LockspaceMachine {
     named name: ResourceName, requestedBy node: NodeID
   ) -> Result<ResourceID, MasterRefusal> {
     let hash = name.hash
-    let isFromDirectory = directoryNode(forHash: hash) == node
-    guard let id = resources.find(name) else {
-      guard isFromDirectory || directoryNode(forHash: hash) == localNode else {
+    let directory = directoryNode(forHash: hash)
+    let isFromDirectory = directory == node
+    guard let id = resources.find(name, hash: hash) else {
+      guard isFromDirectory || directory == localNode else {
         return .failure(.unknownResource)
       }
-      return .success(makeResource(named: name, master: localNode))
+      return .success(makeResource(named: name, hash: hash, master: localNode))
     }
     guard isMaster(of: id) || isFromDirectory else { return .failure(.notMaster) }
     resources[id].master = localNode

@@ -18,12 +18,8 @@ extension LockspaceMachine {
           && locks[$0].granted == call.mode
       }
     }
-    guard let id = orphan, let oldHandle = locks[id].handle else {
-      return refuse(call.handle, .noOrphan)
-    }
-    handles[oldHandle] = nil
-    handles[call.handle] = id
-    locks[id].owner = .here(call.handle)
+    guard let id = orphan else { return refuse(call.handle, .noOrphan) }
+    locks.rename(id, to: call.handle)
     locks[id].processID = call.processID
     locks[id].messageFlags.remove(.orphan)
     locks[id].flags = call.flags.subtracting(.orphan)

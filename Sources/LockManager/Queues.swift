@@ -26,9 +26,9 @@ extension LockspaceMachine {
     let resource = locks[id].resource
     switch locks[id].queue {
     case .unqueued: break
-    case .granted: resources[resource].granted.removeFirst(equalTo: id)
-    case .converting: resources[resource].converting.removeFirst(equalTo: id)
-    case .waiting: resources[resource].waiting.removeFirst(equalTo: id)
+    case .granted: resources[resource].granted.remove(id)
+    case .converting: resources[resource].converting.remove(id)
+    case .waiting: resources[resource].waiting.remove(id)
     }
     locks[id].queue = .unqueued
   }
@@ -54,7 +54,6 @@ extension LockspaceMachine {
       return nil
     }
     resources[resource].lockCount += 1
-    if case .here(let handle) = owner { handles[handle] = id }
     return id
   }
 
@@ -62,7 +61,6 @@ extension LockspaceMachine {
   mutating func forget(_ id: LockID) {
     unqueue(id)
     let resource = locks[id].resource
-    if let handle = locks[id].handle { handles[handle] = nil }
     locks.remove(id)
     resources[resource].lockCount -= 1
     becomeIdleIfUnused(resource)

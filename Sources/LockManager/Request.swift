@@ -6,7 +6,7 @@ extension LockspaceMachine {
   // MARK: The owner
 
   mutating func lock(_ call: LockCall) {
-    guard handles[call.handle] == nil else { return refuse(call.handle, .handleInUse) }
+    guard locks.find(call.handle) == nil else { return refuse(call.handle, .handleInUse) }
     if let refusal = refusal(
       requested: call.mode, flags: call.flags, valueBlock: call.valueBlock, isConversion: false)
     {

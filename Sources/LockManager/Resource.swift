@@ -36,9 +36,9 @@ struct Resource: Sendable {
   var behindFirst: [LockID] = []
 
   // At the master all locks stand on the queues, elsewhere this node's own.
-  var granted: [LockID] = []
-  var converting: [LockID] = []
-  var waiting: [LockID] = []
+  var granted = LockQueue()
+  var converting = LockQueue()
+  var waiting = LockQueue()
 
   var valueBlock: [UInt8]?
   var lvbSequence: UInt32 = 0
@@ -71,15 +71,19 @@ struct ResourceID: Hashable, Sendable {
 struct ResourceTable: Sendable {
   private var slots: [Resource?] = []
   private var freeSlots: [Int] = []
-  private var byName: [ResourceName: ResourceID] = [:]
+  private var byName = SlotIndex()
 
   var count: Int { byName.count }
 
-  func find(_ name: ResourceName) -> ResourceID? { byName[name] }
+  func find(_ name: ResourceName) -> ResourceID? { find(name, hash: name.hash) }
+
+  /// - Parameter hash: that of `name`.
+  func find(_ name: ResourceName, hash: UInt32) -> ResourceID? {
+    byName.find(hash) { slots[$0]?.name == name }.map { ResourceID(slot: $0) }
+  }
 
   /// There must be none of that name yet.
   mutating func insert(_ resource: Resource) -> ResourceID {
-    precondition(byName[resource.name] == nil, "resource \(resource.name) is there already")
     let id: ResourceID
     if let slot = freeSlots.popLast() {
       id = ResourceID(slot: slot)
@@ -88,12 +92,12 @@ struct ResourceTable: Sendable {
       id = ResourceID(slot: slots.count)
       slots.append(resource)
     }
-    byName[resource.name] = id
+    byName.insert(id.slot, hash: resource.hash)
     return id
   }
 
   mutating func remove(_ id: ResourceID) {
-    byName[self[id].name] = nil
+    byName.remove(id.slot, hash: self[id].hash)
     slots[id.slot] = nil
     freeSlots.append(id.slot)
   }

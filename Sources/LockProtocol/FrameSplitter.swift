@@ -13,10 +13,12 @@ public struct FrameSplitter: Sendable {
 
   @inlinable
   public mutating func append(_ bytes: some Sequence<UInt8>) {
-    if start > 0 {
+    if start == buffer.count {
+      buffer.removeAll(keepingCapacity: true)
+    } else if start > 0 {
       buffer.removeFirst(start)
-      start = 0
     }
+    start = 0
     buffer.append(contentsOf: bytes)
   }
 

@@ -9,7 +9,8 @@ import ClusterTypes
 /// 1. calls `connected` when there is a connection to send on, also when it changes to another
 ///    one, and `connectionLost` when there is none any more;
 /// 2. passes every whole message read to `receive`, then calls `endReadBatch` once per read;
-/// 3. carries out the returned effects in order;
+/// 3. carries out the effects, which are returned or, where messages come and go, appended, in
+///    order;
 /// 4. calls `timerFired` at the moment of the last `wake` effect.
 public struct PeerLink: Sendable {
   public enum Effect: Hashable, Sendable {

@@ -3,9 +3,10 @@ import ClusterTypes
 /// What comes from the peer, whichever connection it came on.
 extension PeerLink {
   /// Takes one whole message.
-  public mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Timestamp) -> [Effect] {
-    guard state != .overflowed else { return [] }
-    var effects: [Effect] = []
+  public mutating func receive(
+    _ bytes: ArraySlice<UInt8>, at now: Timestamp, effects: inout [Effect]
+  ) {
+    guard state != .overflowed else { return }
     do throws(FrameDecodingError) {
       try take(Frame(decoding: bytes), at: now, into: &effects)
     } catch {
@@ -15,14 +16,11 @@ extension PeerLink {
       }
       effects.append(.dropped(.malformed(error)))
     }
-    return effects
   }
 
   /// All bytes that were there have been read.
-  public mutating func endReadBatch() -> [Effect] {
-    var effects: [Effect] = []
+  public mutating func endReadBatch(effects: inout [Effect]) {
     if owesAcknowledgement { transmitAcknowledgement(into: &effects) }
-    return effects
   }
 
   /// The moment of the last `wake` effect has come.

@@ -3,23 +3,23 @@ import ClusterTypes
 /// What this node wants to send, and the connection to send it on.
 extension PeerLink {
   /// Sends a packet of this node, or keeps it until it can be sent.
-  public mutating func send(_ packet: Packet) -> [Effect] {
+  public mutating func send(_ packet: Packet, effects: inout [Effect]) {
     precondition(packet.sender == local, "a packet of node \(packet.sender) from node \(local)")
     switch state {
     case .established: break
     case .closed:
       // A node that is no member yet may ask for the status; nothing else goes there.
-      guard packet.isBare else { return [.dropped(.peerLeaving(state))] }
+      guard packet.isBare else { return effects.append(.dropped(.peerLeaving(state))) }
     case .finWait1, .finWait2, .closeWait, .closing, .lastAck:
       // The peer would take a status message for "shutdown stuck" (dlm-wire 5.4). After our own
       // finish nothing sequenced may follow; in closeWait it still may.
-      guard state == .closeWait, !packet.isBare else { return [.dropped(.peerLeaving(state))] }
+      guard state == .closeWait, !packet.isBare else {
+        return effects.append(.dropped(.peerLeaving(state)))
+      }
     case .overflowed:
-      return [.dropped(.peerLeaving(state))]
+      return effects.append(.dropped(.peerLeaving(state)))
     }
-    var effects: [Effect] = []
     transmit(packet, into: &effects)
-    return effects
   }
 
   /// A connection to send on is there, a first or another one.

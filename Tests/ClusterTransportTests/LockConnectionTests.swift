@@ -57,10 +57,17 @@ struct LockConnectionTests {
     let frame = try acknowledgement(1)
     owner.answer = frame
     try channel.writeInbound(ByteBuffer(bytes: frame + frame + frame))
-    #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
-    channel.embeddedEventLoop.run()
     #expect(
       try channel.readOutbound(as: ByteBuffer.self) == ByteBuffer(bytes: frame + frame + frame))
+    #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+  }
+
+  @Test func whatOneTurnOfTheLoopWritesLeavesInOneWrite() throws {
+    let frame = try acknowledgement(1)
+    #expect(connection.write(frame) && connection.write(frame))
+    #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+    channel.embeddedEventLoop.run()
+    #expect(try channel.readOutbound(as: ByteBuffer.self) == ByteBuffer(bytes: frame + frame))
     #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
   }
 

@@ -61,3 +61,24 @@ struct LinkFixture {
     }
   }
 }
+
+/// The effects of one call alone.
+extension PeerLink {
+  mutating func send(_ packet: Packet) -> [Effect] {
+    var effects: [Effect] = []
+    send(packet, effects: &effects)
+    return effects
+  }
+
+  mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Timestamp) -> [Effect] {
+    var effects: [Effect] = []
+    receive(bytes, at: now, effects: &effects)
+    return effects
+  }
+
+  mutating func endReadBatch() -> [Effect] {
+    var effects: [Effect] = []
+    endReadBatch(effects: &effects)
+    return effects
+  }
+}
