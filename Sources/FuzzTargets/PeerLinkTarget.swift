@@ -63,11 +63,11 @@ private struct PeerLinkHarness {
 
   private mutating func receive(_ frame: ArraySlice<UInt8>) throws(FuzzFailure) {
     now = now + .milliseconds(300)
-    try carryOut(link.receive(frame, at: now))
+    try carryOut { link, now, effects in link.receive(frame, at: now, effects: &effects) }
     switch schedule {
-    case 0..<40: try carryOut(link.endReadBatch())
-    case 40..<80: try carryOut(link.send(Self.packet(.lookupReply)))
-    case 80..<100: try carryOut(link.send(Self.packet(.status(needsSlots: true))))
+    case 0..<40: try carryOut { link, _, effects in link.endReadBatch(effects: &effects) }
+    case 40..<80: try send(.lookupReply)
+    case 80..<100: try send(.status(needsSlots: true))
     case 100..<120: try carryOut(link.connectionLost())
     case 120..<140: try carryOut(link.connected())
     case 140..<150: try carryOut(link.timerFired(at: now))
@@ -78,6 +78,18 @@ private struct PeerLinkHarness {
     default: break
     }
     schedule = schedule &* 197 &+ 91
+  }
+
+  private mutating func send(_ body: RecoveryMessage.Body) throws(FuzzFailure) {
+    try carryOut { link, _, effects in link.send(Self.packet(body), effects: &effects) }
+  }
+
+  private mutating func carryOut(
+    _ step: (inout PeerLink, Timestamp, inout [PeerLink.Effect]) -> Void
+  ) throws(FuzzFailure) {
+    var effects: [PeerLink.Effect] = []
+    step(&link, now, &effects)
+    try carryOut(effects)
   }
 
   private mutating func carryOut(_ effects: [PeerLink.Effect]) throws(FuzzFailure) {

@@ -19,19 +19,23 @@ struct DeviceOptions: ParsableArguments {
     guard isGiven else { return BlockDeviceScanner().candidates() }
     var candidates: [BlockDeviceCandidate] = []
     for entry in devices.flatMap({ $0.split(separator: ",") }) {
-      do {
-        let candidate = try BlockDeviceCandidate(listed: String(entry))
-        if candidates.contains(candidate) { continue }
-        guard !candidates.contains(where: { $0.name == candidate.name }) else {
-          throw BlockDeviceListError(
-            entry: String(entry), problem: "\(candidate.name) stands for another one already")
-        }
-        candidates.append(candidate)
-      } catch let error as BlockDeviceListError {
-        throw CommandFailure(error.description)
+      let candidate = try Self.candidate(String(entry))
+      if candidates.contains(candidate) { continue }
+      guard !candidates.contains(where: { $0.name == candidate.name }) else {
+        throw CommandFailure(
+          "device list, \"\(entry)\": \(candidate.name) stands for another one already")
       }
+      candidates.append(candidate)
     }
     return candidates
+  }
+
+  private static func candidate(_ entry: String) throws -> BlockDeviceCandidate {
+    do throws(BlockDeviceListError) {
+      return try BlockDeviceCandidate(listed: entry)
+    } catch {
+      throw CommandFailure(error.description)
+    }
   }
 
   /// Opens them. One of a list that cannot be opened is warned of; of devices found by searching
