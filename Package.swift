@@ -27,6 +27,7 @@ let package = Package(
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
+    .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -93,6 +94,9 @@ let package = Package(
         "CLinux", "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging,
         arguments,
       ], swiftSettings: strict),
+    .executableTarget(
+      name: "MetadataBenchmark",
+      dependencies: ["LVMMetadata", arguments], swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),
