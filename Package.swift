@@ -28,6 +28,7 @@ let package = Package(
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
+    .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -99,6 +100,9 @@ let package = Package(
         "CLinux", "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging,
         arguments,
       ], swiftSettings: strict),
+    .executableTarget(
+      name: "MetadataBenchmark",
+      dependencies: ["LVMMetadata", arguments], swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),

@@ -116,6 +116,25 @@ extension ConfigDocument {
   @inlinable
   public func isSection(_ node: Int) -> Bool { nodes[node].kind == .section }
 
+  @inlinable
+  public func isList(_ node: Int) -> Bool { nodes[node].kind == .list }
+
+  /// The names of the sections around an entry and its own, joined by `/`.
+  public func path(to node: Int) -> String {
+    var names: [String] = []
+    var current = firstNode
+    while current < node {
+      if node < next(current) {
+        names.append(name(current))
+        current += 1
+      } else {
+        current = next(current)
+      }
+    }
+    names.append(name(node))
+    return names.joined(separator: "/")
+  }
+
   /// True when the entry's name is `name`.
   @inlinable
   public func isNamed(_ node: Int, _ name: StaticString) -> Bool {

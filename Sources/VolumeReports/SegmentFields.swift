@@ -62,7 +62,7 @@ extension Segment {
   fileprivate var shownType: String {
     guard let layout = stripedLayout else {
       let flags = typeName.split(separator: "+").dropFirst()
-      let isKnown = flags.allSatisfy { LogicalVolumeFlag(rawValue: String($0)) != nil }
+      let isKnown = flags.allSatisfy { LogicalVolumeFlag(word: String($0)) != nil }
       return isKnown ? baseType : typeName
     }
     return layout.isLinear ? "linear" : "striped"

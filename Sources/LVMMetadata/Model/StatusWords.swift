@@ -3,101 +3,158 @@
 /// Words this module does not know are kept in their place, so that a rewrite loses nothing; known
 /// ones that are added take the place LVM gives them.
 public struct StatusWords<Flag: StatusFlag>: Sendable, Equatable, ExpressibleByArrayLiteral {
-  public private(set) var words: [String]
+  /// A bit for each flag that is set, by its place.
+  private var mask: UInt32
+  /// The words when they are not just the flags of `mask` in LVM's order.
+  private var unusual: [String]?
 
-  public init(words: [String]) { self.words = words }
-
-  public init(arrayLiteral elements: Flag...) {
-    words = []
-    for flag in elements { insert(flag) }
+  public init(words: [String]) {
+    mask = 0
+    for word in words {
+      if let flag = Flag(word: word) { mask |= Self.bit(flag) }
+    }
+    unusual = nil
+    if self.words != words { unusual = words }
   }
 
-  public func contains(_ flag: Flag) -> Bool { words.contains(flag.rawValue) }
+  public init(arrayLiteral elements: Flag...) {
+    mask = elements.reduce(0) { $0 | Self.bit($1) }
+  }
+
+  private static func bit(_ flag: Flag) -> UInt32 { 1 << UInt32(flag.rawValue) }
+
+  /// In the order in which they are written.
+  public var words: [String] {
+    if let unusual { return unusual }
+    return Flag.allCases.compactMap { contains($0) ? $0.word : nil }
+  }
+
+  public func contains(_ flag: Flag) -> Bool { mask & Self.bit(flag) != 0 }
 
   public mutating func insert(_ flag: Flag) {
     guard !contains(flag) else { return }
-    let order = Array(Flag.allCases)
-    let rank = order.firstIndex(of: flag) ?? order.endIndex
-    let index = words.firstIndex { word in
-      guard let other = Flag(rawValue: word), let otherRank = order.firstIndex(of: other) else {
-        return false
-      }
-      return otherRank > rank
+    guard var words = unusual else {
+      mask |= Self.bit(flag)
+      return
     }
-    words.insert(flag.rawValue, at: index ?? words.endIndex)
+    let index = words.firstIndex { word in
+      Flag(word: word).map { $0.rawValue > flag.rawValue } ?? false
+    }
+    words.insert(flag.word, at: index ?? words.endIndex)
+    self = StatusWords(words: words)
   }
 
-  public mutating func remove(_ flag: Flag) { words.removeAll { $0 == flag.rawValue } }
+  public mutating func remove(_ flag: Flag) {
+    if let unusual {
+      self = StatusWords(words: unusual.filter { $0 != flag.word })
+    } else {
+      mask &= ~Self.bit(flag)
+    }
+  }
+
+  /// The first word that may not stand in `status`.
+  var wordForbiddenInStatus: String? {
+    unknownWords.first ?? Flag.forbiddenInStatus.first { contains($0) }?.word
+  }
 
   /// Words that are no `Flag`.
-  public var unknownWords: [String] { words.filter { Flag(rawValue: $0) == nil } }
+  public var unknownWords: [String] {
+    guard let unusual else { return [] }
+    return unusual.filter { Flag(word: $0) == nil }
+  }
 }
 
-/// A word of a `status` or `flags` list; cases stand in the order in which LVM writes them.
-public protocol StatusFlag: RawRepresentable<String>, CaseIterable, Hashable, Sendable {
-  /// The words that may stand in `status`; any other there makes the text unreadable for LVM.
-  static var allowedInStatus: Set<String> { get }
+/// A word of a `status` or `flags` list; cases stand in the order in which LVM writes them, at most
+/// 32 of them.
+public protocol StatusFlag: RawRepresentable<UInt8>, CaseIterable, Hashable, Sendable {
+  /// The words, by place.
+  static var words: [String] { get }
+  /// The flags that may not stand in `status`: like an unknown word they make the text unreadable
+  /// for LVM there.
+  static var forbiddenInStatus: [Self] { get }
+}
+
+extension StatusFlag {
+  public var word: String { Self.words[Int(rawValue)] }
+
+  /// Nil for a word that LVM does not have.
+  public init?(word: String) {
+    guard let place = Self.words.firstIndex(of: word) else { return nil }
+    self.init(rawValue: UInt8(place))
+  }
 }
 
 /// lvm2-metadata 6.1.
-public enum VolumeGroupFlag: String, StatusFlag {
-  case exported = "EXPORTED"
-  case resizeable = "RESIZEABLE"
+public enum VolumeGroupFlag: UInt8, StatusFlag {
+  case exported
+  case resizeable
   /// Old versions only.
-  case pvmove = "PVMOVE"
-  case read = "READ"
-  case write = "WRITE"
+  case pvmove
+  case read
+  case write
   /// Stands for `write` where old versions of LVM are to see a read-only group.
-  case writeLocked = "WRITE_LOCKED"
-  case clustered = "CLUSTERED"
+  case writeLocked
+  case clustered
   /// Old versions only; shared groups of today have a lock type.
-  case shared = "SHARED"
+  case shared
   /// Old versions only, and meaningless.
-  case partial = "PARTIAL"
-  case noAutoactivation = "NOAUTOACTIVATE"
+  case partial
+  case noAutoactivation
 
-  public static let allowedInStatus: Set<String> = [
-    "EXPORTED", "RESIZEABLE", "PVMOVE", "READ", "WRITE", "CLUSTERED", "SHARED", "PARTIAL",
+  public static let words = [
+    "EXPORTED", "RESIZEABLE", "PVMOVE", "READ", "WRITE", "WRITE_LOCKED", "CLUSTERED", "SHARED",
+    "PARTIAL", "NOAUTOACTIVATE",
   ]
+
+  public static let forbiddenInStatus: [Self] = [.writeLocked, .noAutoactivation]
 }
 
 /// lvm2-metadata 6.2.
-public enum PhysicalVolumeFlag: String, StatusFlag {
-  case allocatable = "ALLOCATABLE"
-  case exported = "EXPORTED"
+public enum PhysicalVolumeFlag: UInt8, StatusFlag {
+  case allocatable
+  case exported
   /// The device was absent when the group was written; what it holds may be stale.
-  case missing = "MISSING"
+  case missing
 
-  public static let allowedInStatus: Set<String> = ["ALLOCATABLE", "EXPORTED", "MISSING"]
+  public static let words = ["ALLOCATABLE", "EXPORTED", "MISSING"]
+
+  public static let forbiddenInStatus: [Self] = []
 }
 
 /// lvm2-metadata 6.3; the later ones are flags of segment types that may stand in `status`, too.
-public enum LogicalVolumeFlag: String, StatusFlag {
-  case read = "READ"
-  case write = "WRITE"
-  case writeLocked = "WRITE_LOCKED"
-  case fixedMinor = "FIXED_MINOR"
-  case visible = "VISIBLE"
-  case pvmove = "PVMOVE"
+public enum LogicalVolumeFlag: UInt8, StatusFlag {
+  case read
+  case write
+  case writeLocked
+  case fixedMinor
+  case visible
+  case pvmove
   /// Being moved by pvmove.
-  case locked = "LOCKED"
-  case notSynced = "NOTSYNCED"
-  case rebuild = "REBUILD"
-  case writeMostly = "WRITEMOSTLY"
-  case reshape = "RESHAPE"
-  case reshapeDataOffset = "RESHAPE_DATA_OFFSET"
-  case reshapeDeltaDisksPlus = "RESHAPE_DELTA_DISKS_PLUS"
-  case reshapeDeltaDisksMinus = "RESHAPE_DELTA_DISKS_MINUS"
-  case removeAfterReshape = "REMOVE_AFTER_RESHAPE"
-  case activationSkip = "ACTIVATION_SKIP"
-  case errorWhenFull = "ERROR_WHEN_FULL"
-  case metadataFormat = "METADATA_FORMAT"
-  case cropMetadata = "CROP_METADATA"
-  case cacheVolume = "CACHE_VOL"
-  case cacheUsesCacheVolume = "CACHE_USES_CACHEVOL"
-  case noAutoactivation = "NOAUTOACTIVATE"
+  case locked
+  case notSynced
+  case rebuild
+  case writeMostly
+  case reshape
+  case reshapeDataOffset
+  case reshapeDeltaDisksPlus
+  case reshapeDeltaDisksMinus
+  case removeAfterReshape
+  case activationSkip
+  case errorWhenFull
+  case metadataFormat
+  case cropMetadata
+  case cacheVolume
+  case cacheUsesCacheVolume
+  case noAutoactivation
 
-  public static let allowedInStatus: Set<String> = Set(allCases.map(\.rawValue)).subtracting([
-    "WRITE_LOCKED", "ACTIVATION_SKIP", "ERROR_WHEN_FULL", "NOAUTOACTIVATE",
-  ])
+  public static let words = [
+    "READ", "WRITE", "WRITE_LOCKED", "FIXED_MINOR", "VISIBLE", "PVMOVE", "LOCKED", "NOTSYNCED",
+    "REBUILD", "WRITEMOSTLY", "RESHAPE", "RESHAPE_DATA_OFFSET", "RESHAPE_DELTA_DISKS_PLUS",
+    "RESHAPE_DELTA_DISKS_MINUS", "REMOVE_AFTER_RESHAPE", "ACTIVATION_SKIP", "ERROR_WHEN_FULL",
+    "METADATA_FORMAT", "CROP_METADATA", "CACHE_VOL", "CACHE_USES_CACHEVOL", "NOAUTOACTIVATE",
+  ]
+
+  public static let forbiddenInStatus: [Self] = [
+    .writeLocked, .activationSkip, .errorWhenFull, .noAutoactivation,
+  ]
 }

@@ -2,67 +2,81 @@ import ConfigText
 
 /// Reads the LV sections of a metadata text (lvm2-metadata 6.3, 6.4 and 7.1).
 struct LogicalVolumeParser {
-  private let path: String
+  private let document: ConfigDocument
   private let physicalVolumes: [String: LVMIdentifier]
+  private var names: Set<String> = []
+  private var status = Memo<StatusWords<LogicalVolumeFlag>>()
+  private var flags = Memo<StatusWords<LogicalVolumeFlag>>()
+  private var hosts = Memo<String>()
+  private var lockArguments = Memo<String>()
+  private var areaSources = Memo<SegmentArea.Source>()
 
-  init(physicalVolumes: [PhysicalVolume], path: String) throws(MetadataTextError) {
+  init(
+    _ document: ConfigDocument, physicalVolumes: [PhysicalVolume], of group: String
+  ) throws(MetadataTextError) {
     var byLabel: [String: LVMIdentifier] = [:]
     for volume in physicalVolumes {
       guard byLabel.updateValue(volume.id, forKey: volume.label) == nil else {
-        throw MetadataTextError(path: path, problem: "the PV '\(volume.label)' is listed twice")
+        throw MetadataTextError(
+          path: "\(group)/physical_volumes", problem: "the PV '\(volume.label)' is listed twice")
       }
     }
+    self.document = document
     self.physicalVolumes = byLabel
-    self.path = path
   }
 
-  func parse(_ section: ConfigSection) throws(MetadataTextError) -> [LogicalVolume] {
+  /// - Parameter section: the node of `logical_volumes`.
+  mutating func parse(_ section: Int) throws(MetadataTextError) -> [LogicalVolume] {
     // Names first: segments may refer to volumes further down.
-    var names: Set<String> = []
-    for entry in section.entries {
-      guard names.insert(entry.name).inserted else {
-        throw MetadataTextError(path: path, problem: "the LV '\(entry.name)' is listed twice")
+    let children = document.children(of: section)
+    var nodes: [Int] = []
+    var node = children.lowerBound
+    while node < children.upperBound {
+      guard document.isSection(node) else {
+        throw MetadataTextError(path: document.path(to: node), problem: "is not a section")
+      }
+      nodes.append(node)
+      node = document.next(node)
+    }
+    names.reserveCapacity(nodes.count)
+    for node in nodes {
+      let name = document.name(node)
+      guard names.insert(name).inserted else {
+        throw MetadataTextError(
+          path: document.path(to: section), problem: "the LV '\(name)' is listed twice")
       }
     }
     var volumes: [LogicalVolume] = []
-    for entry in section.entries {
-      guard case .section(let inner) = entry.content else {
-        throw MetadataTextError(path: "\(path)/\(entry.name)", problem: "is not a section")
-      }
-      let reader = SectionReader(path: "\(path)/\(entry.name)", section: inner)
-      volumes.append(try parseVolume(reader, entry.name, volumeNames: names))
-    }
+    volumes.reserveCapacity(nodes.count)
+    for node in nodes { volumes.append(try parseVolume(SectionReader(document, node))) }
     return volumes
   }
 
-  private func parseVolume(
-    _ reader: SectionReader, _ name: String, volumeNames: Set<String>
+  private mutating func parseVolume(
+    _ reader: SectionReader
   ) throws(MetadataTextError) -> LogicalVolume {
     var reader = reader
     var volume = LogicalVolume(
-      name: name, id: try reader.identifier("id"),
-      status: try reader.status(LogicalVolumeFlag.self),
-      flags: reader.flags(LogicalVolumeFlag.self))
+      name: reader.name, id: try reader.identifier("id"), status: try reader.status(&status),
+      flags: reader.flags(&flags))
     volume.tags = reader.strings("tags") ?? []
     volume.creationTime = try reader.unsigned64("creation_time")
-    volume.creationHost = reader.string("creation_host")
+    volume.creationHost = reader.string("creation_host", &hosts)
     guard (volume.creationTime == nil) == (volume.creationHost == nil) else {
       throw reader.failure("only one of 'creation_time' and 'creation_host' is given")
     }
-    volume.lockArguments = reader.string("lock_args")
+    volume.lockArguments = reader.string("lock_args", &lockArguments)
     volume.allocationPolicy = try reader.allocationPolicy()
     volume.profile = reader.string("profile")
     volume.readAheadSectors = reader.signed32("read_ahead")
     volume.major = reader.signed32("major")
     volume.minor = reader.signed32("minor")
     let segmentCount = try reader.requiredUnsigned32("segment_count")
-    for entry in reader.untaken {
-      switch entry.content {
-      case .value: volume.unknownEntries.append(entry)
-      case .section(let inner):
-        let inner = SectionReader(path: "\(reader.path)/\(entry.name)", section: inner)
-        volume.segments.append(try parseSegment(inner, volumeNames: volumeNames))
-      }
+    volume.unknownEntries = reader.untakenValues
+    let segments = reader.untakenSections
+    volume.segments.reserveCapacity(segments.count)
+    for segment in segments {
+      volume.segments.append(try parseSegment(SectionReader(document, segment)))
     }
     guard volume.segments.count == Int(segmentCount) else {
       throw reader.failure(
@@ -72,8 +86,8 @@ struct LogicalVolumeParser {
     return volume
   }
 
-  private func parseSegment(
-    _ reader: SectionReader, volumeNames: Set<String>
+  private mutating func parseSegment(
+    _ reader: SectionReader
   ) throws(MetadataTextError) -> Segment {
     var reader = reader
     let startExtent = Int(try reader.requiredUnsigned32("start_extent"))
@@ -85,19 +99,18 @@ struct LogicalVolumeParser {
     let kind: Segment.Kind
     var unknownEntries: [ConfigEntry] = []
     if type == "striped" || type == "linear" {
-      kind = .striped(
-        try parseStriped(&reader, extentCount: extentCount, volumeNames: volumeNames))
-      unknownEntries = reader.untaken
+      kind = .striped(try parseStriped(&reader, extentCount: extentCount))
+      unknownEntries = reader.untakenEntries
     } else {
-      kind = .other(type: type, ConfigSection(entries: reader.untaken))
+      kind = .other(type: type, ConfigSection(entries: reader.untakenEntries))
     }
     return Segment(
       startExtent: startExtent, extentCount: extentCount, reshapeCount: reshapeCount, tags: tags,
       kind: kind, unknownEntries: unknownEntries)
   }
 
-  private func parseStriped(
-    _ reader: inout SectionReader, extentCount: Int, volumeNames: Set<String>
+  private mutating func parseStriped(
+    _ reader: inout SectionReader, extentCount: Int
   ) throws(MetadataTextError) -> StripedLayout {
     let stripeCount = Int(try reader.requiredUnsigned32("stripe_count"))
     guard stripeCount > 0 else { throw reader.failure("stripe_count is 0") }
@@ -111,27 +124,32 @@ struct LogicalVolumeParser {
     } else {
       _ = reader.unsigned32("stripe_size")
     }
-    guard let items = reader.list("stripes") else { throw reader.failure("'stripes' is missing") }
+    guard let items = reader.items("stripes") else { throw reader.failure("'stripes' is missing") }
     guard items.count == 2 * stripeCount else {
       throw reader.failure("'stripes' does not list \(stripeCount) areas")
     }
     var areas: [SegmentArea] = []
-    for index in stride(from: 0, to: items.count, by: 2) {
-      guard case .string(let name) = items[index], case .integer(let first) = items[index + 1],
+    areas.reserveCapacity(stripeCount)
+    for item in stride(from: items.lowerBound, to: items.upperBound, by: 2) {
+      guard let name = document.stringBytes(item), let first = document.integer(item + 1),
         let firstExtent = UInt32(exactly: first)
       else {
         throw reader.failure("'stripes' is not a list of names and extents")
       }
-      let source: SegmentArea.Source
-      if let id = physicalVolumes[name] {
-        source = .physicalVolume(id)
-      } else if volumeNames.contains(name) {
-        source = .logicalVolume(name: name)
-      } else {
+      guard let source = areaSources[name] ?? source(named: name) else {
+        let name = String(decoding: name, as: UTF8.self)
         throw reader.failure("'stripes' names '\(name)', which is neither a PV nor an LV")
       }
+      areaSources.remember(source, for: name)
       areas.append(SegmentArea(source: source, firstExtent: Int(firstExtent)))
     }
     return StripedLayout(areas: areas, stripeSizeSectors: UInt64(stripeSize))
+  }
+
+  /// A PV's label wins over an LV's name.
+  private func source(named bytes: ArraySlice<UInt8>) -> SegmentArea.Source? {
+    let name = String(decoding: bytes, as: UTF8.self)
+    if let id = physicalVolumes[name] { return .physicalVolume(id) }
+    return names.contains(name) ? .logicalVolume(name: name) : nil
   }
 }

@@ -13,25 +13,58 @@ public struct MetadataText: Sendable, Equatable {
   /// Reads either form, on disk or in a file, by LVM's rules (lvm2-metadata 5 and 6); the first
   /// section is the volume group and its name the group's.
   public init(parsing bytes: some Collection<UInt8>) throws(MetadataTextError) {
-    let text: ConfigSection
+    let document: ConfigDocument
     do {
-      text = try ConfigSection(parsing: bytes)
+      document = try ConfigDocument(parsing: Array(bytes))
     } catch {
       throw MetadataTextError(path: "", problem: "not configuration text: \(error)")
     }
-    guard text.string("contents") == Self.contents else {
+    let header = Header(document)
+    guard header.contents == Self.contents else {
       throw MetadataTextError(path: "contents", problem: "is not \"\(Self.contents)\"")
     }
-    guard text.integer("version") == 1 else {
+    guard header.version == 1 else {
       throw MetadataTextError(path: "version", problem: "is not 1")
     }
-    for entry in text.entries {
-      guard case .section(let section) = entry.content else { continue }
-      self.volumeGroup = try VolumeGroupParser.parse(name: entry.name, section)
-      self.provenance = MetadataProvenance(header: text)
-      return
+    guard let section = header.firstSection else {
+      throw MetadataTextError(path: "", problem: "there is no volume group in the text")
     }
-    throw MetadataTextError(path: "", problem: "there is no volume group in the text")
+    var parser = VolumeGroupParser(document)
+    volumeGroup = try parser.parse(section)
+    provenance = header.provenance
+  }
+
+  /// What stands beside the VG section.
+  private struct Header {
+    var contents: String?
+    var version: Int64?
+    var firstSection: Int?
+    var provenance = MetadataProvenance()
+
+    init(_ document: ConfigDocument) {
+      var seen: Set<String> = []
+      var node = document.firstNode
+      while node < document.endNode {
+        if document.isSection(node), firstSection == nil { firstSection = node }
+        let name = document.name(node)
+        // The first of equal keys counts.
+        if seen.insert(name).inserted { take(name, node, document) }
+        node = document.next(node)
+      }
+    }
+
+    private mutating func take(_ name: String, _ node: Int, _ document: ConfigDocument) {
+      switch name {
+      case "contents": contents = document.string(node)
+      case "version": version = document.integer(node)
+      case "description": provenance.description = document.string(node)
+      case "creation_host": provenance.creationHost = document.string(node)
+      case "creation_host_system_id": provenance.creationHostSystemID = document.string(node)
+      case "creation_time":
+        provenance.creationTime = document.integer(node).flatMap { UInt64(exactly: $0) }
+      default: break
+      }
+    }
   }
 
   static let contents = "Text Format Volume Group"
@@ -62,10 +95,6 @@ public struct MetadataProvenance: Sendable, Equatable {
     self.creationTime = creationTime
   }
 
-  fileprivate init(header: ConfigSection) {
-    self.description = header.string("description")
-    self.creationHost = header.string("creation_host")
-    self.creationHostSystemID = header.string("creation_host_system_id")
-    self.creationTime = header.integer("creation_time").flatMap { UInt64(exactly: $0) }
-  }
+  /// Nothing is known.
+  fileprivate init() {}
 }

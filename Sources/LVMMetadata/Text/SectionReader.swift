@@ -16,99 +16,178 @@ public struct MetadataTextError: Error, Sendable, Equatable, CustomStringConvert
 
 /// Takes the keys it knows out of a section; what is left over is kept as it was.
 ///
-/// LVM's leniency is followed: 32-bit fields take the low 32 bits, and an optional key of the wrong
-/// type counts as absent.
+/// LVM's leniency is followed: the first of equal keys counts, 32-bit fields take the low 32 bits,
+/// and an optional key of the wrong type counts as absent.
 struct SectionReader {
-  let path: String
-  let section: ConfigSection
-  private var taken: Set<String> = []
+  let document: ConfigDocument
+  /// The section itself, and what is in it.
+  private let node: Int
+  private let children: Range<Int>
+  private var taken = NodeSet()
 
-  init(path: String, section: ConfigSection) {
-    self.path = path
-    self.section = section
+  init(_ document: ConfigDocument, _ node: Int) {
+    self.document = document
+    self.node = node
+    children = document.children(of: node)
   }
 
+  var name: String { document.name(node) }
+
   func failure(_ problem: String) -> MetadataTextError {
-    MetadataTextError(path: path, problem: problem)
+    MetadataTextError(path: document.path(to: node), problem: problem)
+  }
+
+  /// Sections that no method has taken.
+  var untakenSections: [Int] { untaken { document.isSection($0) } }
+
+  /// Values whose names no method has taken.
+  var untakenValues: [ConfigEntry] {
+    untaken { !document.isSection($0) && !isHidden($0) }.map { document.entry($0) }
   }
 
   /// Entries whose names no method has taken.
-  var untaken: [ConfigEntry] { section.entries.filter { !taken.contains($0.name) } }
+  var untakenEntries: [ConfigEntry] { untaken { !isHidden($0) }.map { document.entry($0) } }
 
-  private mutating func take<Value>(_ name: String, _ read: (ConfigValue) -> Value?) -> Value? {
-    guard let found = section.entries.first(where: { $0.name == name }),
-      case .value(let value) = found.content, let result = read(value)
-    else { return nil }
-    taken.insert(name)
+  private func untaken(_ condition: (Int) -> Bool) -> [Int] {
+    var nodes: [Int] = []
+    var node = children.lowerBound
+    while node < children.upperBound {
+      if !taken.contains(node - children.lowerBound), condition(node) { nodes.append(node) }
+      node = document.next(node)
+    }
+    return nodes
+  }
+
+  /// True when an entry of the same name was taken: that was the first of them.
+  private func isHidden(_ node: Int) -> Bool {
+    var other = children.lowerBound
+    while other < node {
+      if taken.contains(other - children.lowerBound), document.haveSameName(other, node) {
+        return true
+      }
+      other = document.next(other)
+    }
+    return false
+  }
+
+  private func find(_ name: StaticString) -> Int? {
+    var node = children.lowerBound
+    while node < children.upperBound {
+      if document.isNamed(node, name) { return node }
+      node = document.next(node)
+    }
+    return nil
+  }
+
+  private mutating func take<Value>(
+    _ name: StaticString, _ read: (ConfigDocument, Int) -> Value?
+  ) -> Value? {
+    guard let node = find(name), let result = read(document, node) else { return nil }
+    taken.insert(node - children.lowerBound)
     return result
   }
 
   private func required<Value>(
-    _ value: Value?, _ name: String, _ kind: String
+    _ value: Value?, _ name: StaticString, _ kind: String
   ) throws(MetadataTextError) -> Value {
     guard let value else { throw failure("\(kind) '\(name)' is missing") }
     return value
   }
 
-  mutating func string(_ name: String) -> String? { take(name) { $0.asString } }
+  mutating func string(_ name: StaticString) -> String? { take(name) { $0.string($1) } }
 
-  mutating func requiredString(_ name: String) throws(MetadataTextError) -> String {
+  mutating func requiredString(_ name: StaticString) throws(MetadataTextError) -> String {
     try required(string(name), name, "string")
   }
 
-  mutating func identifier(_ name: String) throws(MetadataTextError) -> LVMIdentifier {
-    let text = try requiredString(name)
-    guard let identifier = LVMIdentifier(text) else { throw failure("'\(text)' is not a UUID") }
+  /// A string that many sections have in common.
+  mutating func string(_ name: StaticString, _ memo: inout Memo<String>) -> String? {
+    take(name) { document, node in
+      guard let bytes = document.stringBytes(node) else { return nil }
+      return memo.value(of: bytes) { String(validating: bytes, as: UTF8.self) }
+    }
+  }
+
+  mutating func identifier(_ name: StaticString) throws(MetadataTextError) -> LVMIdentifier {
+    let bytes = try required(take(name) { $0.stringBytes($1) }, name, "string")
+    guard let identifier = LVMIdentifier(bytes: bytes) else {
+      throw failure("'\(String(decoding: bytes, as: UTF8.self))' is not a UUID")
+    }
     return identifier
   }
 
-  mutating func unsigned32(_ name: String) -> UInt32? {
-    take(name) { $0.asInteger.map { UInt32(truncatingIfNeeded: $0) } }
+  mutating func unsigned32(_ name: StaticString) -> UInt32? {
+    take(name) { $0.integer($1).map { UInt32(truncatingIfNeeded: $0) } }
   }
 
-  mutating func requiredUnsigned32(_ name: String) throws(MetadataTextError) -> UInt32 {
+  mutating func requiredUnsigned32(_ name: StaticString) throws(MetadataTextError) -> UInt32 {
     try required(unsigned32(name), name, "number")
   }
 
-  mutating func signed32(_ name: String) -> Int32? {
-    take(name) { $0.asInteger.map { Int32(truncatingIfNeeded: $0) } }
+  mutating func signed32(_ name: StaticString) -> Int32? {
+    take(name) { $0.integer($1).map { Int32(truncatingIfNeeded: $0) } }
   }
 
   /// A number of sectors, seconds …; negative ones are refused.
-  mutating func unsigned64(_ name: String) throws(MetadataTextError) -> UInt64? {
-    guard let number = take(name, { $0.asInteger }) else { return nil }
+  mutating func unsigned64(_ name: StaticString) throws(MetadataTextError) -> UInt64? {
+    guard let number = take(name, { $0.integer($1) }) else { return nil }
     guard number >= 0 else { throw failure("'\(name)' is negative") }
     return UInt64(number)
   }
 
-  mutating func requiredUnsigned64(_ name: String) throws(MetadataTextError) -> UInt64 {
+  mutating func requiredUnsigned64(_ name: StaticString) throws(MetadataTextError) -> UInt64 {
     try required(try unsigned64(name), name, "number")
   }
 
-  mutating func strings(_ name: String) -> [String]? { take(name) { $0.asStrings } }
+  mutating func strings(_ name: StaticString) -> [String]? {
+    take(name) { Self.strings($1, $0) }
+  }
 
-  mutating func list(_ name: String) -> [ConfigValue]? { take(name) { $0.asList } }
+  private static func strings(_ node: Int, _ document: ConfigDocument) -> [String]? {
+    guard let items = document.items(node) else { return nil }
+    var strings: [String] = []
+    for item in items {
+      guard let text = document.string(item) else { return nil }
+      strings.append(text)
+    }
+    return strings
+  }
 
-  mutating func subsection(_ name: String) -> ConfigSection? {
-    guard let found = section.section(name) else { return nil }
-    taken.insert(name)
-    return found
+  /// The nodes of a list's items.
+  mutating func items(_ name: StaticString) -> Range<Int>? { take(name) { $0.items($1) } }
+
+  /// The node of a section.
+  mutating func subsection(_ name: StaticString) -> Int? {
+    take(name) { $0.isSection($1) ? $1 : nil }
   }
 
   /// `status`: required, and a word that LVM does not know makes the text unreadable.
   mutating func status<Flag>(
-    _ flag: Flag.Type
+    _ memo: inout Memo<StatusWords<Flag>>
   ) throws(MetadataTextError) -> StatusWords<Flag> {
-    let words = try required(strings("status"), "status", "list")
-    for word in words where !Flag.allowedInStatus.contains(word) {
+    let words = try required(words("status", &memo), "status", "list")
+    if let word = words.wordForbiddenInStatus {
       throw failure("status has the unknown word '\(word)'")
     }
-    return StatusWords(words: words)
+    return words
   }
 
   /// `flags`: optional, and unknown words are kept.
-  mutating func flags<Flag>(_ flag: Flag.Type) -> StatusWords<Flag> {
-    StatusWords(words: strings("flags") ?? [])
+  mutating func flags<Flag>(_ memo: inout Memo<StatusWords<Flag>>) -> StatusWords<Flag> {
+    words("flags", &memo) ?? []
+  }
+
+  private mutating func words<Flag>(
+    _ name: StaticString, _ memo: inout Memo<StatusWords<Flag>>
+  ) -> StatusWords<Flag>? {
+    take(name) { document, node in
+      guard document.isList(node), !document.hasEscapes else {
+        return Self.strings(node, document).map { StatusWords(words: $0) }
+      }
+      return memo.value(of: document.valueBytes(node)) {
+        Self.strings(node, document).map { StatusWords(words: $0) }
+      }
+    }
   }
 
   mutating func allocationPolicy() throws(MetadataTextError) -> AllocationPolicy? {
@@ -117,5 +196,39 @@ struct SectionReader {
       throw failure("'\(name)' is not an allocation policy")
     }
     return policy
+  }
+}
+
+/// What was made of the last bytes of a kind: the volumes of a group say mostly the same.
+struct Memo<Value> {
+  private var bytes: ArraySlice<UInt8> = []
+  private var value: Value?
+
+  mutating func value(of bytes: ArraySlice<UInt8>, _ make: () -> Value?) -> Value? {
+    if let known = self[bytes] { return known }
+    guard let made = make() else { return nil }
+    remember(made, for: bytes)
+    return made
+  }
+
+  subscript(_ bytes: ArraySlice<UInt8>) -> Value? { self.bytes == bytes ? value : nil }
+
+  mutating func remember(_ value: Value, for bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    self.value = value
+  }
+}
+
+/// A set of small numbers, most of them very small.
+private struct NodeSet {
+  private var low: UInt64 = 0
+  private var others: Set<Int> = []
+
+  mutating func insert(_ number: Int) {
+    if number < 64 { low |= 1 << UInt64(number) } else { others.insert(number) }
+  }
+
+  func contains(_ number: Int) -> Bool {
+    number < 64 ? low >> UInt64(number) & 1 == 1 : others.contains(number)
   }
 }

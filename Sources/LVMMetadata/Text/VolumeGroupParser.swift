@@ -1,14 +1,22 @@
 import ConfigText
 
 /// Reads the VG section of a metadata text (lvm2-metadata 6.1 and 6.2).
-enum VolumeGroupParser {
-  static func parse(
-    name: String, _ section: ConfigSection
-  ) throws(MetadataTextError) -> VolumeGroup {
-    var reader = SectionReader(path: name, section: section)
+struct VolumeGroupParser {
+  private let document: ConfigDocument
+  private var physicalVolumeStatus = Memo<StatusWords<PhysicalVolumeFlag>>()
+  private var physicalVolumeFlags = Memo<StatusWords<PhysicalVolumeFlag>>()
+
+  init(_ document: ConfigDocument) { self.document = document }
+
+  /// - Parameter section: the node of the VG.
+  mutating func parse(_ section: Int) throws(MetadataTextError) -> VolumeGroup {
+    var reader = SectionReader(document, section)
+    var status = Memo<StatusWords<VolumeGroupFlag>>()
+    var flags = Memo<StatusWords<VolumeGroupFlag>>()
     var group = VolumeGroup(
-      name: name, id: try reader.identifier("id"), seqno: try reader.requiredUnsigned32("seqno"),
-      status: try reader.status(VolumeGroupFlag.self), flags: reader.flags(VolumeGroupFlag.self),
+      name: reader.name, id: try reader.identifier("id"),
+      seqno: try reader.requiredUnsigned32("seqno"), status: try reader.status(&status),
+      flags: reader.flags(&flags),
       extentSizeSectors: UInt64(try reader.requiredUnsigned32("extent_size")))
     group.format = reader.string("format")
     if let format = group.format, format != "lvm2" {
@@ -29,41 +37,44 @@ enum VolumeGroupParser {
     guard let physicalVolumes = reader.subsection("physical_volumes") else {
       throw reader.failure("section 'physical_volumes' is missing")
     }
-    group.physicalVolumes = try parsePhysicalVolumes(physicalVolumes, path: name)
+    group.physicalVolumes = try parsePhysicalVolumes(physicalVolumes)
     let logicalVolumes = reader.subsection("logical_volumes")
     group.historicalLogicalVolumes = reader.subsection("historical_logical_volumes")
-    group.unknownEntries = reader.untaken
+      .map { document.section(document.children(of: $0)) }
+    group.unknownEntries = reader.untakenEntries
     if let logicalVolumes {
-      let parser = try LogicalVolumeParser(
-        physicalVolumes: group.physicalVolumes, path: "\(name)/logical_volumes")
+      var parser = try LogicalVolumeParser(
+        document, physicalVolumes: group.physicalVolumes, of: group.name)
       group.logicalVolumes = try parser.parse(logicalVolumes)
     }
     try group.checkExtents()
     return group
   }
 
-  private static func parsePhysicalVolumes(
-    _ section: ConfigSection, path: String
+  private mutating func parsePhysicalVolumes(
+    _ section: Int
   ) throws(MetadataTextError) -> [PhysicalVolume] {
+    let children = document.children(of: section)
     var volumes: [PhysicalVolume] = []
-    for entry in section.entries {
-      let path = "\(path)/physical_volumes/\(entry.name)"
-      guard case .section(let inner) = entry.content else {
-        throw MetadataTextError(path: path, problem: "is not a section")
+    var node = children.lowerBound
+    while node < children.upperBound {
+      guard document.isSection(node) else {
+        throw MetadataTextError(path: document.path(to: node), problem: "is not a section")
       }
-      volumes.append(try parsePhysicalVolume(SectionReader(path: path, section: inner), entry.name))
+      volumes.append(try parsePhysicalVolume(SectionReader(document, node)))
+      node = document.next(node)
     }
     return volumes
   }
 
-  private static func parsePhysicalVolume(
-    _ reader: SectionReader, _ label: String
+  private mutating func parsePhysicalVolume(
+    _ reader: SectionReader
   ) throws(MetadataTextError) -> PhysicalVolume {
     var reader = reader
     var volume = PhysicalVolume(
-      label: label, id: try reader.identifier("id"), device: reader.string("device"),
-      status: try reader.status(PhysicalVolumeFlag.self),
-      flags: reader.flags(PhysicalVolumeFlag.self),
+      label: reader.name, id: try reader.identifier("id"), device: reader.string("device"),
+      status: try reader.status(&physicalVolumeStatus),
+      flags: reader.flags(&physicalVolumeFlags),
       deviceSizeSectors: try reader.unsigned64("dev_size"),
       extentStartSectors: try reader.requiredUnsigned64("pe_start"),
       extentCount: Int(try reader.requiredUnsigned32("pe_count")))
@@ -77,7 +88,7 @@ enum VolumeGroupParser {
     else {
       throw reader.failure("only one of 'ba_start' and 'ba_size' is given")
     }
-    volume.unknownEntries = reader.untaken
+    volume.unknownEntries = reader.untakenEntries
     return volume
   }
 }
