@@ -234,13 +234,6 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-  /// A number that is counted on from.
-  fileprivate mutating func readNumber() throws(ByteDecodingError) -> UInt64 {
-    let number: UInt64 = try read()
-    guard number <= ProviderLimits.number else { throw .invalid("number \(number)") }
-    return number
-  }
-
   fileprivate mutating func readNode() throws(ByteDecodingError) -> NodeID {
     guard let node = NodeID(try read(Int32.self)) else { throw .invalid("node id") }
     return node

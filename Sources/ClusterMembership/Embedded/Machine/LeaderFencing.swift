@@ -1,0 +1,111 @@
+import ClusterTypes
+
+// Fence attempts (membership design, section 11): each is decided before it runs, only its executor
+// runs it, once; while it is open nothing of the victim is admitted.
+
+extension EmbeddedMembership {
+  mutating func attemptStep(_ record: Record) -> Record? {
+    var next = record
+    closeAbandoned(&next)
+    for removed in record.removed where removed.member.isDirty {
+      openAttempt(against: removed, &next)
+    }
+    return next == record ? nil : next
+  }
+
+  /// An attempt whose executor was removed may still act until the executor's lease and its agent are
+  /// over, counted from the executor's proof of death or from the election.
+  private mutating func closeAbandoned(_ record: inout Record) {
+    var gone: [UInt64: Nanoseconds] = [:]
+    for attempt in record.attempts
+    where !record.isMember(attempt.executor, attempt.executorIncarnation) {
+      let isProven = !record.removed.contains {
+        $0.member.slot == attempt.executor && $0.member.isDirty
+          && $0.member.incarnation == attempt.executorIncarnation
+      }
+      guard isProven else { continue }
+      let since = leader?.executorGoneSince[attempt.id] ?? now
+      gone[attempt.id] = since
+      let wait = timers.stretched(
+        timers.lease.milliseconds + timers.agentTimeout.milliseconds)
+      if now >= since + wait {
+        record.attempts.removeAll { $0.id == attempt.id }
+      } else {
+        leaderLooksAgain(at: since + wait)
+      }
+    }
+    leader?.executorGoneSince = gone
+  }
+
+  private mutating func openAttempt(against removed: RemovedMember, _ record: inout Record) {
+    let victim = removed.member.slot
+    guard let node = record.node(victim), node.fenceLevels > 0,
+      record.attempts.count < RecordLimits.attempts,
+      !record.attempts.contains(where: { $0.victim == victim }),
+      record[member: victim] == nil, !isComingBack(removed)
+    else { return }
+    // The newest incarnation: its proof is one for all older ones.
+    guard
+      !record.removed.contains(where: {
+        $0.member.slot == victim && $0.member.incarnation > removed.member.incarnation
+      })
+    else { return }
+    let retry = leader?.retries.first {
+      $0.slot == victim && $0.incarnation == removed.member.incarnation
+    }
+    if let retry, now < retry.nextAt { return leaderLooksAgain(at: retry.nextAt) }
+    let failures = retry?.failures ?? 0
+    let executors = record.members.filter {
+      $0.slot != victim && ($0.slot == me || !isSilent($0.slot))
+    }
+    guard !executors.isEmpty else { return }
+    let executor = executors[failures % executors.count]
+    record.lastAttempt += 1
+    record.attempts.append(
+      FenceAttempt(
+        id: record.lastAttempt, victim: victim, incarnation: removed.member.incarnation,
+        executor: executor.slot, executorIncarnation: executor.incarnation,
+        executorLife: executor.slot == me ? life : peers[executor.slot.number].life,
+        level: UInt8(failures / executors.count % Int(node.fenceLevels) + 1)))
+  }
+
+  /// A newer incarnation of the victim is heard: its return is the proof.
+  private func isComingBack(_ removed: RemovedMember) -> Bool {
+    let peer = peers[removed.member.slot.number]
+    return peer.incarnation > removed.member.incarnation && heard.contains(removed.member.slot)
+  }
+
+  /// The outcome of an attempt, as its executor tells it.
+  mutating func close(
+    _ id: UInt64, _ outcome: FenceOutcome, by slot: NodeSlot, _ change: inout Change
+  ) {
+    guard let attempt = change.record.attempts.first(where: { $0.id == id }),
+      attempt.executor == slot
+    else { return }
+    change.record.attempts.removeAll { $0.id == id }
+    switch outcome {
+    case .succeeded:
+      let limit =
+        defects.contains(.successByNode) ? Incarnation(.max) : attempt.incarnation
+      for removed in change.record.removed
+      where removed.member.slot == attempt.victim && removed.member.isDirty
+        && removed.member.incarnation <= limit && change.batch.count < Decision.maximumBatch
+      {
+        change.batch.append(
+          proof(of: removed.member, .fenceAgent, by: "\(nodeName(slot)), level \(attempt.level)"))
+      }
+      change.record.settle(attempt.victim, through: limit)
+      leader?.retries.removeAll { $0.slot == attempt.victim }
+    case .failed, .lost:
+      let old = leader?.retries.first {
+        $0.slot == attempt.victim && $0.incarnation == attempt.incarnation
+      }
+      let failures = (old?.failures ?? 0) + 1
+      leader?.retries.removeAll { $0.slot == attempt.victim }
+      leader?.retries.append(
+        LeaderState.Retry(
+          slot: attempt.victim, incarnation: attempt.incarnation, failures: failures,
+          nextAt: now + min(30, 1 << UInt64(min(failures - 1, 5))) * 1_000_000_000))
+    }
+  }
+}

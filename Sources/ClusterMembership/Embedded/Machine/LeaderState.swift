@@ -1,0 +1,213 @@
+import ClusterTypes
+
+/// What only a leader keeps, and may lose with its office: everything that matters is in the record.
+struct LeaderState: Sendable {
+  struct Pending: Sendable {
+    var incarnation: Incarnation
+    var life: UInt32
+    var sequence: UInt64
+    var request: Request
+  }
+
+  struct Retry: Sendable {
+    var slot: NodeSlot
+    var incarnation: Incarnation
+    var failures: Int
+    var nextAt: Nanoseconds
+  }
+
+  var electedAt: Nanoseconds
+  /// Something happened that may lead to a decision.
+  var isDue = true
+  /// Look again at this moment.
+  var dueAt: Nanoseconds?
+  /// Per slot: what it asked for, ascending by number.
+  var pending: [NodeSlot: [Pending]] = [:]
+  /// Since when a pair of nodes has not heard each other, by lower then higher slot.
+  var badSince: [UInt16: Nanoseconds] = [:]
+  /// A change of the view is called for since this moment.
+  var viewDueSince: Nanoseconds?
+  /// Since when each stopping generation is known to this leader.
+  var stoppingSince: [UInt64: Nanoseconds] = [:]
+  /// Incarnations that did not stop in time, or that everybody waits for.
+  var condemned: Set<NodeInstanceSlot> = []
+  var retries: [Retry] = []
+  /// Since when the executor of an attempt is gone.
+  var executorGoneSince: [UInt64: Nanoseconds] = [:]
+  /// When each view that this leader decided was proposed.
+  var viewChangedAt: [UInt64: Nanoseconds] = [:]
+  var lastReport: [NodeInstanceSlot: Nanoseconds] = [:]
+
+  init(electedAt: Nanoseconds) { self.electedAt = electedAt }
+}
+
+// What a leader decides, one thing after the other (membership design, section 7): who is in comes
+// before everything, evidence before starts, and a start is a decision of its own.
+
+extension EmbeddedMembership {
+  mutating func elected(_ term: UInt64, _ effects: inout [EmbeddedEffect]) {
+    leader = LeaderState(electedAt: now)
+    for index in peers.indices { peers[index].leasedAt = 0 }
+    nextHeartbeat = now  // leases descend from answers in this term
+    effects.append(.report("this node leads, term \(term)"))
+  }
+
+  mutating func deposed(_ effects: inout [EmbeddedEffect]) {
+    leader = nil
+    electionDue = now + timers.silence.milliseconds + drawJitter()
+    effects.append(.report("this node leads no more"))
+  }
+
+  mutating func leaderHeartbeat(_ effects: inout [EmbeddedEffect]) {
+    for slot in consensus.accepted.record.configured
+    where slot != me && heard.contains(slot)
+      && peers[slot.number].acceptedIndex != consensus.accepted.index
+    {
+      consensus.repeatAccept(to: slot, &consensusEffects)
+    }
+    for removed in applied.removed {
+      send(
+        .evict(viewID: removed.sinceView, removed.member.incarnation), to: removed.member.slot,
+        &effects)
+      if consensus.isEstablished, applied.usesDisk {
+        effects.append(
+          .writeMail(
+            DiskMail(
+              victim: removed.member.slot, incarnation: removed.member.incarnation,
+              viewID: removed.sinceView)))
+      }
+    }
+    leader?.isDue = true
+    reportWaits(&effects)
+  }
+
+  /// Proposes the next decision, if one is due.
+  mutating func leaderStep(_ effects: inout [EmbeddedEffect]) {
+    guard let state = leader, consensus.canPropose, !consensus.stable.hasFailed,
+      state.isDue || state.dueAt.map({ now >= $0 }) == true
+    else { return }
+    guard consensus.committed.record.configuration.voters.contains(me)
+      || consensus.committed.record.newestConfiguration.voters.contains(me)
+    else {
+      effects.append(.report("this node has no vote any more: it leads no more"))
+      consensus.becomeFollower(&consensusEffects)
+      return
+    }
+    leader?.isDue = false
+    leader?.dueAt = nil
+    if let change = nextDecision(&effects) {
+      consensus.propose(change.record, batch: change.batch, &consensusEffects)
+    }
+  }
+
+  struct Change {
+    var record: Record
+    var batch: [ControlMessage] = []
+  }
+
+  /// The first of these that has something to decide.
+  private mutating func nextDecision(_ effects: inout [EmbeddedEffect]) -> Change? {
+    let record = consensus.committed.record
+    if let next = configurationStep(record) { return Change(record: next) }
+    if let next = amnesiaStep(record) { return Change(record: next) }
+    if let next = viewStep(record, &effects) { return Change(record: next) }
+    if let next = evidenceStep(record) { return next }
+    if let next = requestStep(record) { return next }
+    if let next = attemptStep(record) { return Change(record: next) }
+    if let next = startStep(record) { return Change(record: next) }
+    if let next = operationStep(record) { return Change(record: next) }
+    return nil
+  }
+
+  mutating func leaderLooksAgain(at moment: Nanoseconds) {
+    let due = leader?.dueAt ?? moment
+    leader?.dueAt = min(due, moment)
+  }
+
+  // MARK: - Starts
+
+  private mutating func startStep(_ record: Record) -> Record? {
+    guard !record.awaitsEvidence || defects.contains(.startWithoutEvidence) else { return nil }
+    var next = record
+    var hasChanged = false
+    for index in next.spaces.indices where next.spaces[index].phase == .stopping {
+      let space = next.spaces[index]
+      let needed = space.members.union(space.leaving).intersection(record.memberSet)
+      let acknowledged = needed.filter { hasStopped($0, space.generation, record) }
+      let isEnough =
+        acknowledged.count == needed.count
+        || (defects.contains(.startOnMajorityOfStops) && acknowledged.count * 2 > needed.count)
+      guard isEnough else { continue }
+      next.spaces[index].phase = .started
+      next.spaces[index].leaving = []
+      for slot in space.members {
+        for member in next.members.indices where next.members[member].slot == slot {
+          next.members[member].isDirty = true
+        }
+      }
+      hasChanged = true
+    }
+    next.spaces.removeAll { $0.phase == .started && $0.members.isEmpty }
+    return hasChanged || next.spaces.count != record.spaces.count ? next : nil
+  }
+
+  func hasStopped(_ slot: NodeSlot, _ generation: UInt64, _ record: Record) -> Bool {
+    if slot == me { return spaceAcknowledgements.stopped.contains(generation) }
+    return record.isMember(slot, peers[slot.number].incarnation)
+      && peers[slot.number].stopped.contains(generation)
+  }
+
+  // MARK: - Operations
+
+  /// Ends operations that are over, and gives those of a removed coordinator to the lowest
+  /// participant, once no death is unproven (membership design, section 16).
+  private func operationStep(_ record: Record) -> Record? {
+    guard !record.operations.isEmpty else { return nil }
+    var next = record
+    next.operations.removeAll(where: \.isOver)
+    if !record.awaitsEvidence {
+      for index in next.operations.indices {
+        let operation = next.operations[index]
+        guard !record.isMember(operation.coordinator, operation.coordinatorIncarnation),
+          let heir = operation.participants.first(where: { record[member: $0] != nil }),
+          let member = record[member: heir]
+        else { continue }
+        next.operations[index].coordinator = heir
+        next.operations[index].coordinatorIncarnation = member.incarnation
+      }
+    }
+    return next == record ? nil : next
+  }
+
+  // MARK: - Reports
+
+  /// Every ten seconds, in words, what keeps lockspaces from starting.
+  private mutating func reportWaits(_ effects: inout [EmbeddedEffect]) {
+    for removed in applied.removed where removed.member.isDirty {
+      let key = NodeInstanceSlot(
+        slot: removed.member.slot, incarnation: removed.member.incarnation)
+      guard now >= (leader?.lastReport[key] ?? 0) + 10_000_000_000 else { continue }
+      leader?.lastReport[key] = now
+      effects.append(.report(waitSentence(for: removed)))
+    }
+  }
+
+  func nodeName(_ slot: NodeSlot) -> String {
+    applied.node(slot).map { "node \($0.id)" } ?? "the node in slot \(slot)"
+  }
+
+  private func waitSentence(for removed: RemovedMember) -> String {
+    let name = nodeName(removed.member.slot)
+    let start =
+      "\(name) was removed in view \(removed.sinceView) and is not known to be dead: "
+      + "no lockspace starts before that; "
+    if let attempt = applied.attempts.first(where: { $0.victim == removed.member.slot }) {
+      return start + "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)"
+    }
+    if let retry = leader?.retries.first(where: { $0.slot == removed.member.slot }) {
+      let seconds = retry.nextAt > now ? (retry.nextAt - now) / 1_000_000_000 : 0
+      return start + "fencing failed \(retry.failures) times, next try in \(seconds) s"
+    }
+    return start + "waiting for a proof"
+  }
+}
