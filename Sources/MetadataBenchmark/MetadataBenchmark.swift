@@ -16,7 +16,9 @@ struct MetadataBenchmark: ParsableCommand {
     let f = fopen(file, "r")
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&buffer, 1, buffer.count, f), count > 0 { bytes += buffer[..<count] }
+    while case let count = fread(&buffer, 1, buffer.count, f), count > 0 {
+      bytes += buffer[..<count]
+    }
     var times: [Double] = []
     for _ in 0..<rounds {
       let start = clock()
@@ -25,6 +27,8 @@ struct MetadataBenchmark: ParsableCommand {
       precondition(text.volumeGroup.seqno == 1)
     }
     times.sort()
-    print("min \(times[0]*1000) ms median \(times[rounds/2]*1000) ms, \(Double(bytes.count)/times[rounds/2]/1e6) MB/s")
+    print(
+      "min \(times[0]*1000) ms median \(times[rounds/2]*1000) ms, \(Double(bytes.count)/times[rounds/2]/1e6) MB/s"
+    )
   }
 }
