@@ -43,7 +43,7 @@ let package = Package(
 
     // Core: decides, does nothing.
     module("LVMMetadata", ["ByteCoding", "ConfigText"]),
-    module("VolumeActivation", ["LVMMetadata"]),
+    module("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
@@ -114,7 +114,7 @@ let package = Package(
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),
-    tests("DeviceMapper", ["LVMMetadata", "VolumeActivation"]),
+    tests("DeviceMapper", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
     tests("LVMSystemDirectory", ["LVMMetadata"]),
     tests("KernelLockspaces"),

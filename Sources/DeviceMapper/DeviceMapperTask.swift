@@ -83,6 +83,15 @@ struct DeviceMapperTask: ~Copyable {
         task, line.start, line.length, line.target.type, line.target.parameters))
   }
 
+  /// Has the kernel wipe what it was given.
+  func secureData() throws(DeviceMapperError) { try check(dm_task_secure_data(task)) }
+
+  /// For the only target of a device.
+  func setMessage(_ message: String) throws(DeviceMapperError) {
+    try check(dm_task_set_message(task, message))
+    try check(dm_task_set_sector(task, 0))
+  }
+
   func setReadOnly() throws(DeviceMapperError) { try check(dm_task_set_ro(task)) }
   func skipLockingFileSystem() throws(DeviceMapperError) { try check(dm_task_skip_lockfs(task)) }
   func skipFlush() throws(DeviceMapperError) { try check(dm_task_no_flush(task)) }

@@ -93,13 +93,14 @@ public struct LibraryDeviceMapper: DeviceMapping {
   }
 
   public func load(
-    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool
+    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool, isSecret: Bool
   ) throws(DeviceMapperError) {
     try Library.exclusively { () throws(DeviceMapperError) in
       let task = try DeviceMapperTask(DM_DEVICE_RELOAD, .load, device.text)
       try task.setUUID(device)
       for line in table.lines { try task.addLine(line) }
       if readOnly { try task.setReadOnly() }
+      if isSecret { try task.secureData() }
       try task.run()
     }
   }
@@ -132,7 +133,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
   }
 
   public mutating func resume(
-    _ device: MappedDeviceUUID, readAhead: ReadAhead?
+    _ device: MappedDeviceUUID, readAhead: ReadAhead?, _ rules: UdevRules
   ) throws(DeviceMapperError) {
     var cookie = cookie
     isSettled = false
@@ -143,11 +144,11 @@ public struct LibraryDeviceMapper: DeviceMapping {
       try task.setName(found.name)
       try task.setNumber(found.number)
       if let readAhead { try task.setReadAhead(readAhead) }
-      try Self.setCookie(&cookie, of: task)
+      try Self.setCookie(&cookie, rules, of: task)
       try task.run()
       return found
     }
-    links.add(found)
+    if !rules.contains(.noSubsystem) { links.add(found) }
   }
 
   public mutating func remove(_ device: MappedDeviceUUID) throws(DeviceMapperError) {
@@ -159,7 +160,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
       let task = try DeviceMapperTask(DM_DEVICE_REMOVE, .remove, found.name)
       try task.setName(found.name)
       try task.retryRemoval()
-      try Self.setCookie(&cookie, of: task)
+      try Self.setCookie(&cookie, UdevRules(of: found), of: task)
       try task.run()
       return found
     }
@@ -167,7 +168,7 @@ public struct LibraryDeviceMapper: DeviceMapping {
   }
 
   public mutating func rename(
-    _ device: MappedDeviceUUID, to name: MappedDeviceName
+    _ device: MappedDeviceUUID, to name: MappedDeviceName, _ rules: UdevRules
   ) throws(DeviceMapperError) {
     var cookie = cookie
     isSettled = false
@@ -177,12 +178,14 @@ public struct LibraryDeviceMapper: DeviceMapping {
       let task = try DeviceMapperTask(DM_DEVICE_RENAME, .rename, found.name)
       try task.setName(found.name)
       try task.setNewName(name.text)
-      try Self.setCookie(&cookie, of: task)
+      try Self.setCookie(&cookie, rules, of: task)
       try task.run()
       return found
     }
     links.remove(found)
-    links.add(MappedDevice(name: name.text, uuid: device, number: found.number))
+    if !rules.contains(.noSubsystem) {
+      links.add(MappedDevice(name: name.text, uuid: device, number: found.number))
+    }
   }
 
   public func table(
@@ -220,21 +223,50 @@ public struct LibraryDeviceMapper: DeviceMapping {
     }
   }
 
+  public func status(of device: MappedDeviceUUID) throws(DeviceMapperError) -> [TableLine] {
+    try Library.exclusively { () throws(DeviceMapperError) in
+      let task = try DeviceMapperTask(DM_DEVICE_STATUS, .status, device.text)
+      try task.setUUID(device)
+      // A thin pool would write its metadata first.
+      try task.skipFlush()
+      try task.run()
+      return task.lines
+    }
+  }
+
+  public func send(
+    _ message: String, to device: MappedDeviceUUID
+  ) throws(DeviceMapperError) {
+    try Library.exclusively { () throws(DeviceMapperError) in
+      let task = try DeviceMapperTask(DM_DEVICE_TARGET_MSG, .message, device.text)
+      try task.setUUID(device)
+      try task.setMessage(message)
+      try task.run()
+    }
+  }
+
+  public func check(_ check: MetadataCheck) throws(DeviceMapperError) {
+    let device = try Library.exclusively { () throws(DeviceMapperError) in
+      try Self.existing(check.device, for: .check)
+    }
+    try PoolCheck.run(check.kind, on: device)
+  }
+
   // MARK: - Nodes
 
   /// Whether udev makes the nodes.
   private static var isServedByUdev: Bool { dm_udev_get_sync_support() != 0 }
 
-  /// Visible volumes get no flag but the one that leaves the nodes to udev; without udev its rules
-  /// are told to keep out, should it start meanwhile.
+  /// With udev the library is told to leave the nodes to it; without, udev's rules are told to keep
+  /// out, should it start meanwhile.
   private static func setCookie(
-    _ cookie: inout UInt32, of task: borrowing DeviceMapperTask
+    _ cookie: inout UInt32, _ rules: UdevRules, of task: borrowing DeviceMapperTask
   ) throws(DeviceMapperError) {
     let flags =
       isServedByUdev
       ? DM_UDEV_DISABLE_LIBRARY_FALLBACK
       : DM_UDEV_DISABLE_DM_RULES_FLAG | DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG
-    try task.setCookie(&cookie, flags: UInt16(flags))
+    try task.setCookie(&cookie, flags: UInt16(flags) | rules.rawValue)
   }
 
   /// - Throws: an error with ETIMEDOUT when udev has not come to the end; to be repeated then.

@@ -11,6 +11,9 @@ public enum DeviceMapperOperation: String, Hashable, Sendable, CaseIterable {
   case rename
   case table
   case dependencies
+  case status
+  case message
+  case check
   case settle
 }
 

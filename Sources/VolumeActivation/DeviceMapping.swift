@@ -17,8 +17,10 @@ public protocol DeviceMapping {
   ) throws(DeviceMapperError) -> DeviceNumber
 
   /// Puts `table` into the inactive slot; nothing changes for I/O before `resume`.
+  ///
+  /// - Parameter isSecret: the kernel wipes what it was given once it has taken it over.
   mutating func load(
-    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool
+    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool, isSecret: Bool
   ) throws(DeviceMapperError)
 
   /// Drops the inactive table, if there is one.
@@ -33,14 +35,14 @@ public protocol DeviceMapping {
   ///
   /// `readAhead` nil leaves the device's read-ahead as it is.
   mutating func resume(
-    _ device: MappedDeviceUUID, readAhead: ReadAhead?
+    _ device: MappedDeviceUUID, readAhead: ReadAhead?, _ rules: UdevRules
   ) throws(DeviceMapperError)
 
   /// Removes a device that nobody has open.
   mutating func remove(_ device: MappedDeviceUUID) throws(DeviceMapperError)
 
   mutating func rename(
-    _ device: MappedDeviceUUID, to name: MappedDeviceName
+    _ device: MappedDeviceUUID, to name: MappedDeviceName, _ rules: UdevRules
   ) throws(DeviceMapperError)
 
   /// The table in a slot; empty when there is none.
@@ -52,6 +54,20 @@ public protocol DeviceMapping {
   mutating func dependencies(
     of device: MappedDeviceUUID
   ) throws(DeviceMapperError) -> [DeviceNumber]
+
+  /// What the live targets say of themselves, a line each; the parameters of a line are the status.
+  mutating func status(
+    of device: MappedDeviceUUID
+  ) throws(DeviceMapperError) -> [TableLine]
+
+  /// Sends a message to the target of a device that has only one.
+  mutating func send(
+    _ message: String, to device: MappedDeviceUUID
+  ) throws(DeviceMapperError)
+
+  /// Has a program check a pool's metadata before the kernel trusts it. Where the program is not
+  /// installed nothing is checked, as with LVM.
+  mutating func check(_ check: MetadataCheck) throws(DeviceMapperError)
 
   /// Waits until device nodes and links agree with everything done so far.
   ///
@@ -68,15 +84,15 @@ public enum TableSlot: Hashable, Sendable {
   case inactive
 }
 
-/// What a suspend does besides holding new I/O (dm-activation 6). LVM never freezes without
-/// flushing.
-public enum SuspendMode: Hashable, Sendable {
-  /// Waits for outstanding I/O: the rule for every linear and striped volume.
+/// What a suspend does besides holding new I/O (dm-activation 6), the more careful the later. LVM
+/// never freezes without flushing.
+public enum SuspendMode: Hashable, Comparable, Sendable {
+  /// Does not wait: only for targets that can queue I/O on failing devices.
+  case withoutFlush
+  /// Waits for outstanding I/O: the rule.
   case flush
   /// Freezes the file system first, so that its image on disk is consistent.
   case freezeAndFlush
-  /// Does not wait: only for targets that can queue I/O on failing devices.
-  case withoutFlush
 }
 
 /// How far the kernel reads ahead on a device, in sectors.
@@ -98,6 +114,9 @@ public struct MappedDevice: Hashable, Sendable {
     self.uuid = uuid
     self.number = number
   }
+
+  /// Made for another device and not to be active alone: the name tells (dm-activation 1).
+  var isLayer: Bool { MappedDeviceName(name)?.layer != nil }
 }
 
 /// The kernel's view of one mapped device.

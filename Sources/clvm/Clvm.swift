@@ -13,7 +13,7 @@ struct Clvm: ParsableCommand {
       StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
       LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
       LogicalVolumesCommand.self, ExtendCommand.self, ReduceCommand.self,
-      MappedDevicesCommand.self,
+      MappedDevicesCommand.self, DeviceTablesCommand.self,
     ])
 
   static func main() {

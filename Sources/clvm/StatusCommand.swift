@@ -55,7 +55,7 @@ struct LockspacesCommand: ParsableCommand {
 
 struct MappedDevicesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dm-tables",
+    commandName: "mapped-devices",
     abstract: "Show the device-mapper tables of this node's logical volumes.")
 
   @OptionGroup var daemon: DaemonOptions

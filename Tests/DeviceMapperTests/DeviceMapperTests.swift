@@ -1,3 +1,4 @@
+import ConfigText
 import Glibc
 import LVMMetadata
 import Testing
@@ -44,11 +45,12 @@ struct DeviceMapperTests {
     .disabled(if: hasDeviceMapper, "SKIPPED: this kernel has a device-mapper"))
   func refusesActivation() throws {
     var mapper = LibraryDeviceMapper()
-    let name = try #require(MappedDeviceName(volumeGroup: "clvmdtest", logicalVolume: "a"))
-    let zero = TableLine(
-      start: 0, length: 8, target: .opaque(type: "zero", parameters: ""))
-    let plan = PlannedVolume(
-      volume: "clvmdtest/a", uuid: uuid, name: name, table: try DeviceTable([zero]))
+    let zero = Segment(
+      startExtent: 0, extentCount: 1, kind: .other(type: "zero", ConfigSection()))
+    let group = VolumeGroup(
+      name: "clvmdtest", id: uuid.volumeGroup,
+      logicalVolumes: [LogicalVolume(name: "a", id: uuid.logicalVolume, segments: [zero])])
+    let plan = try ActivationPlanner(group, devices: [:]).plan(named: "a")
     let error = #expect(throws: ActivationError.self) { try mapper.activate(plan) }
     #expect(error?.description.contains("clvmdtest/a") == true)
     #expect(error?.description.contains("no device-mapper") == true)

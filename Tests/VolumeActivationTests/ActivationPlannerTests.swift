@@ -33,7 +33,7 @@ struct ActivationPlannerTests {
         Sample.linear(Sample.secondPV, from: 0, count: 2, start: 10)))
     let plan = try Sample.planner(group).plan(named: "a")
     #expect(
-      plan.table.description == """
+      plan.plainTable.description == """
         0 81920 linear 8:0 26624
         81920 16384 linear 8:16 2048
         """)
@@ -49,7 +49,7 @@ struct ActivationPlannerTests {
     let group = Sample.group(
       Sample.volume("a", Segment(startExtent: 0, extentCount: 4, kind: .striped(layout))))
     let plan = try Sample.planner(group).plan(named: "a")
-    #expect(plan.table.description == "0 32768 striped 2 128 8:0 10240 8:16 18432")
+    #expect(plan.plainTable.description == "0 32768 striped 2 128 8:0 10240 8:16 18432")
     #expect(plan.readAhead == .atLeast(512))
     #expect(plan.volume == "vg/a")
   }
@@ -79,24 +79,33 @@ struct ActivationPlannerTests {
     #expect(refusal(in: group) == .hiddenVolume)
   }
 
-  @Test("other segment types are refused by name")
-  func refusesOtherTypes() throws {
+  @Test("unknown segment types are refused by name, and so is what lies on them")
+  func refusesUnknownTypes() throws {
     var group = plain
-    group.logicalVolumes[0].segments = [try other("raid1", "raids = [\"x\", \"y\"]")]
-    #expect(refusal(in: group) == .segmentType("raid1"))
+    group.logicalVolumes[0].segments = [try other("future", "things = [\"x\", \"y\"]")]
+    #expect(refusal(in: group) == .segmentType("future"))
+    let stack = StripedLayout(areas: [
+      SegmentArea(source: .logicalVolume(name: "a"), firstExtent: 0)
+    ])
+    group.logicalVolumes.append(
+      Sample.volume("b", Segment(startExtent: 0, extentCount: 1, kind: .striped(stack))))
+    #expect(refusal(of: "b", in: group) == .segmentType("future"))
+    group.logicalVolumes[0].segments = [try other("raid1+FUTURE", "raids = []")]
+    #expect(refusal(in: group) == .segmentType("raid1+FUTURE"))
   }
 
-  @Test("a volume that another one uses is refused, though its own segments are linear")
-  func refusesParts() throws {
+  @Test("a volume that lies on itself is refused")
+  func refusesCycles() throws {
     var group = plain
-    let snapshot = try other("snapshot", "origin = \"a\"\ncow_store = \"b\"")
-    group.logicalVolumes.append(Sample.volume("snapshot0", snapshot))
-    #expect(refusal(in: group) == .usedBy(volume: "vg/snapshot0", segmentType: "snapshot"))
-
-    group = plain
-    let future = try other("future", "things { thing = [7, \"a\"] }")
-    group.logicalVolumes.append(Sample.volume("f", future))
-    #expect(refusal(in: group) == .usedBy(volume: "vg/f", segmentType: "future"))
+    let stack = StripedLayout(areas: [
+      SegmentArea(source: .logicalVolume(name: "a"), firstExtent: 0)
+    ])
+    group.logicalVolumes[0].segments[0].kind = .striped(stack)
+    #expect(refusal(in: group) == .malformed("it lies on itself"))
+    group.logicalVolumes[0].segments = [
+      try other("snapshot", "chunk_size = 8\norigin = \"a\"\ncow_store = \"a\"")
+    ]
+    #expect(refusal(in: group) != nil)
   }
 
   @Test("missing, stale and short devices are refused")
@@ -113,7 +122,9 @@ struct ActivationPlannerTests {
       #expect(
         refusal(in: plain, devices: [Sample.firstPV: device])
           == (size == needed
-            ? nil : .deviceTooSmall(Sample.firstDevice, needed: needed, found: size)))
+            ? nil
+            : .deviceTooSmall(
+              Sample.firstPV, lastSeen: "/dev/sda", needed: needed, found: size)))
     }
   }
 
@@ -144,7 +155,9 @@ struct ActivationPlannerTests {
   func plansAttributes() throws {
     var group = plain
     #expect(try Sample.planner(group).plan(named: "a").isReadOnly == false)
-    #expect(try Sample.planner(group).plan(named: "a", readOnly: true).isReadOnly)
+    var options = ActivationOptions()
+    options.isReadOnly = true
+    #expect(try Sample.planner(group).plan(named: "a", options).isReadOnly)
     group.logicalVolumes[0].status.remove(.write)
     group.logicalVolumes[0].readAheadSectors = -1
     group.logicalVolumes[0].minor = 7

@@ -33,10 +33,10 @@ struct CrashingDeviceMapper: DeviceMapping {
     }
   }
   mutating func load(
-    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool
+    _ table: DeviceTable, into device: MappedDeviceUUID, readOnly: Bool, isSecret: Bool
   ) throws(DeviceMapperError) {
     try step(.load) { kernel throws(DeviceMapperError) in
-      try kernel.load(table, into: device, readOnly: readOnly)
+      try kernel.load(table, into: device, readOnly: readOnly, isSecret: isSecret)
     }
   }
   mutating func clear(_ device: MappedDeviceUUID) throws(DeviceMapperError) {
@@ -48,20 +48,20 @@ struct CrashingDeviceMapper: DeviceMapping {
     try step(.suspend) { kernel throws(DeviceMapperError) in try kernel.suspend(device, mode) }
   }
   mutating func resume(
-    _ device: MappedDeviceUUID, readAhead: ReadAhead?
+    _ device: MappedDeviceUUID, readAhead: ReadAhead?, _ rules: UdevRules
   ) throws(DeviceMapperError) {
     try step(.resume) { kernel throws(DeviceMapperError) in
-      try kernel.resume(device, readAhead: readAhead)
+      try kernel.resume(device, readAhead: readAhead, rules)
     }
   }
   mutating func remove(_ device: MappedDeviceUUID) throws(DeviceMapperError) {
     try step(.remove) { kernel throws(DeviceMapperError) in try kernel.remove(device) }
   }
   mutating func rename(
-    _ device: MappedDeviceUUID, to name: MappedDeviceName
+    _ device: MappedDeviceUUID, to name: MappedDeviceName, _ rules: UdevRules
   ) throws(DeviceMapperError) {
     try step(.rename) { kernel throws(DeviceMapperError) in
-      try kernel.rename(device, to: name)
+      try kernel.rename(device, to: name, rules)
     }
   }
   mutating func table(
@@ -75,6 +75,19 @@ struct CrashingDeviceMapper: DeviceMapping {
     try step(.dependencies) { kernel throws(DeviceMapperError) in
       try kernel.dependencies(of: device)
     }
+  }
+  mutating func status(of device: MappedDeviceUUID) throws(DeviceMapperError) -> [TableLine] {
+    try step(.status) { kernel throws(DeviceMapperError) in try kernel.status(of: device) }
+  }
+  mutating func send(
+    _ message: String, to device: MappedDeviceUUID
+  ) throws(DeviceMapperError) {
+    try step(.message) { kernel throws(DeviceMapperError) in
+      try kernel.send(message, to: device)
+    }
+  }
+  mutating func check(_ check: MetadataCheck) throws(DeviceMapperError) {
+    try step(.check) { kernel throws(DeviceMapperError) in try kernel.check(check) }
   }
   mutating func settle() throws(DeviceMapperError) {
     try step(.settle) { kernel throws(DeviceMapperError) in try kernel.settle() }

@@ -1,5 +1,6 @@
 import Foundation
 import LVMMetadata
+import Testing
 import VolumeActivation
 
 /// One stage of a recording of LVM at work: the metadata text and the mapped devices of a moment.
@@ -8,6 +9,8 @@ struct RecordedStage: CustomStringConvertible {
     struct Info: Decodable {
       let name: String
       let uuid: String
+      let major: String
+      let minor: String
       let readonly: String
     }
     struct Line: Decodable {
@@ -91,6 +94,39 @@ struct RecordedStage: CustomStringConvertible {
   func device(_ uuid: MappedDeviceUUID) -> Device? {
     devices.first { $0.info.uuid == uuid.text }
   }
+
+  /// The number that a reference had when the stage was recorded.
+  func number(of reference: DeviceReference) throws -> DeviceNumber {
+    switch reference {
+    case .physicalVolume(_, let number): try #require(number)
+    case .mapped(let uuid): try #require(device(uuid)?.number, "\(self): no \(uuid)")
+    }
+  }
+
+  /// The plans of all volumes, as far as their types are known.
+  func plans() throws -> [PlannedVolume] {
+    let planner = ActivationPlanner(
+      group, devices: physicalVolumeDevices, hostSystemID: group.systemID)
+    var options = ActivationOptions()
+    options.mode = .partial
+    options.merge = .pending
+    var plans: [PlannedVolume] = []
+    for name in planner.volumeNames {
+      do {
+        plans.append(try planner.plan(named: name, options))
+      } catch {
+        guard case .segmentType = error.reason else { throw error }
+      }
+    }
+    return plans
+  }
+
+  /// Every device that full activation would make, by UUID.
+  func plannedDevices() throws -> [String: PlannedDevice] {
+    Dictionary(
+      try plans().flatMap(\.devices).map { ($0.uuid.text, $0) },
+      uniquingKeysWith: { first, _ in first })
+  }
 }
 
 extension RecordedStage.Device {
@@ -105,10 +141,5 @@ extension RecordedStage.Device {
     }
   }
 
-  /// Linear and striped lines over nothing but disks.
-  func isPlain(over disks: Set<DeviceNumber>) throws -> Bool {
-    try recordedTable.lines.allSatisfy { line in
-      !line.target.areas.isEmpty && line.target.areas.allSatisfy { disks.contains($0.device) }
-    }
-  }
+  var number: DeviceNumber? { DeviceNumber("\(info.major):\(info.minor)") }
 }

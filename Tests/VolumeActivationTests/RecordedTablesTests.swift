@@ -5,48 +5,49 @@ import Testing
 
 @Suite("What LVM itself did with the same metadata")
 struct RecordedTablesTests {
-  @Test("every planned volume has the recorded name, UUID, table and permission")
+  /// Devices of which the recording is not what the text alone makes: LVM left them behind, or the
+  /// kernel reports a RAID level that it is still reshaping from.
+  private static let leftBehind: Set<String> = [
+    "raid1-convert/04-tracking/vgcfgbackup.vg.txt vg-r_rmeta_1",
+    "raid-takeover/04-raid5_n/vgcfgbackup.vg.txt vg-r",
+  ]
+
+  @Test("every recorded device is planned with its name, UUID, table and permission")
   func plansAgreeWithRecordedDevices() throws {
     var compared = 0
+    var identical = 0
     for stage in try RecordedStage.all() {
-      let planner = ActivationPlanner(
-        stage.group, devices: stage.physicalVolumeDevices, hostSystemID: stage.group.systemID)
-      for volume in stage.group.logicalVolumes {
-        guard let plan = try? planner.plan(volume), let device = stage.device(plan.uuid) else {
-          continue
+      let planned = try stage.plannedDevices()
+      for device in stage.devices where device.info.uuid.contains(stage.group.id.plain) {
+        let title = "\(stage) \(device.info.name)"
+        if Self.leftBehind.contains(title) { continue }
+        let plan = try #require(planned[device.info.uuid], "\(title) is not planned")
+        let table = try plan.table.resolved { reference throws in
+          try stage.number(of: reference)
         }
+        let recorded = try device.recordedTable
+        #expect(plan.name.text == device.info.name)
+        #expect(recorded.serves(table), "\(title): \(recorded) is planned as \(table)")
+        #expect(plan.isReadOnly == (device.info.readonly == "Read-only"), "\(title)")
         compared += 1
-        #expect(plan.name.text == device.info.name, "\(stage) \(volume.name)")
-        #expect(plan.table == (try device.recordedTable), "\(stage) \(volume.name)")
-        #expect(
-          plan.isReadOnly == (device.info.readonly == "Read-only"), "\(stage) \(volume.name)")
+        if recorded == table { identical += 1 }
       }
     }
-    #expect(compared >= 70)
+    #expect(compared > 700)
+    #expect(compared - identical < 15, "\(identical) of \(compared) are identical")
   }
 
-  @Test("exactly those visible volumes are refused whose devices are not plain")
-  func refusalsAgreeWithRecordedDevices() throws {
-    var refused = 0
+  @Test("children are planned before their parents")
+  func ordersStacks() throws {
     for stage in try RecordedStage.all() {
-      let planner = ActivationPlanner(
-        stage.group, devices: stage.physicalVolumeDevices, hostSystemID: stage.group.systemID)
-      for volume in stage.group.logicalVolumes where volume.isVisible {
-        let uuid = MappedDeviceUUID(volumeGroup: stage.group.id, logicalVolume: volume.id)
-        guard let device = stage.device(uuid) else { continue }
-        let isPlain = try device.isPlain(over: stage.disks)
-        do {
-          _ = try planner.plan(volume)
-          #expect(isPlain, "\(stage) \(volume.name) is planned")
-        } catch {
-          refused += 1
-          // An image that is split off for a while looks plain, but its array wants it back.
-          let isTrackedImage = volume.name.contains("_rimage_")
-          #expect(!isPlain || isTrackedImage, "\(stage) \(error)")
+      for plan in try stage.plans() {
+        var seen: Set<MappedDeviceUUID> = []
+        for device in plan.devices {
+          #expect(device.children.allSatisfy { seen.contains($0) }, "\(stage) \(device.name)")
+          seen.insert(device.uuid)
         }
       }
     }
-    #expect(refused >= 20)
   }
 
   @Test("every recorded name and UUID is split and put together again")

@@ -1,5 +1,6 @@
 import LVMMetadata
-import VolumeActivation
+
+@testable import VolumeActivation
 
 /// A group of two physical volumes for tests, with helpers to spell segments.
 enum Sample {
@@ -65,5 +66,17 @@ enum Sample {
   static func plans(_ group: VolumeGroup) throws -> [PlannedVolume] {
     let planner = planner(group)
     return try group.logicalVolumes.map { try planner.plan($0) }
+  }
+}
+
+extension PlannedVolume {
+  /// The table of a volume that lies on nothing but physical volumes.
+  var plainTable: DeviceTable {
+    table.resolved { reference in
+      guard case .physicalVolume(_, let number?) = reference else {
+        preconditionFailure("\(volume) lies on \(reference)")
+      }
+      return number
+    }
   }
 }

@@ -47,14 +47,6 @@ struct SharedDisks: Sendable {
   }
 
   func planner(for group: ScannedVolumeGroup) -> ActivationPlanner {
-    var devices: [LVMIdentifier: PhysicalVolumeDevice] = [:]
-    for member in group.members {
-      guard case .present(let scanned) = member.state,
-        let device = scanned.device as? BlockDevice, let number = device.number
-      else { continue }
-      devices[member.id] = PhysicalVolumeDevice(
-        number: number, sizeSectors: device.sizeBytes / 512)
-    }
-    return ActivationPlanner(group.volumeGroup, devices: devices)
+    ActivationPlanner(group.volumeGroup, devices: group.physicalVolumeDevices)
   }
 }

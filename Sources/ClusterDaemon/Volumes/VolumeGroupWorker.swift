@@ -139,13 +139,13 @@ final class VolumeGroupWorker: Sendable {
     let planner = disks.planner(for: group)
     var plans: [PlannedVolume] = []
     for name in change.logicalVolumes {
-      guard let volume = group.volumeGroup.logicalVolume(named: name) else {
+      guard let top = planner.topDevices(ofVolumeNamed: name)?.first else {
         throw DaemonError("\(change.volumeGroup)/\(name) is not in the new metadata")
       }
-      let uuid = MappedDeviceUUID(volumeGroup: group.volumeGroup.id, logicalVolume: volume.id)
-      guard let device = try state.mapper.state(of: uuid) else { continue }
+      guard let device = try state.mapper.state(of: top) else { continue }
       if change.kind == .shrink { try checkShrink(change, name, device) }
-      plans.append(try planner.plan(volume, readOnly: device.isReadOnly))
+      let options = try state.mapper.options(for: name, device, planner)
+      plans.append(try planner.plan(named: name, options))
     }
     state.prepared = Prepared(
       id: change.id, devices: plans.map(\.uuid),
@@ -237,41 +237,35 @@ final class VolumeGroupWorker: Sendable {
   private func refresh(_ state: inout State) throws -> VolumeJobResult {
     let group = try disks.group(id: volumeGroupID, slot: .committed, access: .readOnly)
     let planner = disks.planner(for: group)
-    var reloads: [LogicalVolumeReload] = []
-    for device in try state.mapper.devices()
-    where device.uuid.volumeGroup == group.volumeGroup.id && device.uuid.suffix == nil {
-      let volume = group.volumeGroup.logicalVolume(id: device.uuid.logicalVolume)
-      let outcome = volume.map { refresh($0, device, planner, &state) }
+    let devices = try state.mapper.devices().filter {
+      $0.uuid.volumeGroup == group.volumeGroup.id
+    }
+    var reloads = planner.volumes(withDevicesAmong: devices.map(\.uuid)).map { name, top in
+      LogicalVolumeReload(
+        logicalVolume: name, outcome: refresh(name, top, planner, &state))
+    }
+    let known = Set(group.volumeGroup.logicalVolumes.map(\.id))
+    for device in devices where !known.contains(device.uuid.logicalVolume) {
       reloads.append(
         LogicalVolumeReload(
-          logicalVolume: volume?.name ?? device.name,
-          outcome: outcome
-            ?? .failed(
-              "\(device.name) is active on this node, but its logical volume was removed")))
+          logicalVolume: device.name,
+          outcome: .failed(
+            "\(device.name) is active on this node, but its logical volume was removed")))
     }
     return .refreshed(reloads)
   }
 
   private func refresh(
-    _ volume: LogicalVolume, _ device: MappedDevice, _ planner: ActivationPlanner,
-    _ state: inout State
+    _ name: String, _ top: MappedDeviceUUID, _ planner: ActivationPlanner, _ state: inout State
   ) -> LogicalVolumeReload.Outcome {
-    let group = planner.volumeGroup
     do {
-      guard let current = try state.mapper.state(of: device.uuid) else { return .unchanged }
-      let plan: PlannedVolume
-      do {
-        plan = try planner.plan(volume, readOnly: current.isReadOnly)
-      } catch {
-        // A kind of volume that is only ever active on one node: its size tells of a change.
-        let live = try state.mapper.table(.live, of: device.uuid)
-        return live.sectorCount == group.sizeSectors(of: volume)
-          ? .unchanged : .failed("\(error)")
-      }
+      guard let device = try state.mapper.state(of: top) else { return .unchanged }
+      let options = try state.mapper.options(for: name, device, planner)
+      let plan = try planner.plan(named: name, options)
       let outcomes = try state.mapper.refresh([plan])
       return outcomes.allSatisfy { $0.change == .unchanged } ? .unchanged : .reloaded
     } catch {
-      return .failed("\(group.name)/\(volume.name): \(error)")
+      return .failed("\(planner.volumeGroup.name)/\(name): \(error)")
     }
   }
 }

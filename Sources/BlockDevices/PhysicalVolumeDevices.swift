@@ -1,0 +1,26 @@
+import LVMMetadata
+import VolumeActivation
+
+extension ScannedVolumeGroup {
+  /// The devices of the group's physical volumes, as far as they are there and may be trusted.
+  public var physicalVolumeDevices: [LVMIdentifier: PhysicalVolumeDevice] {
+    var devices: [LVMIdentifier: PhysicalVolumeDevice] = [:]
+    for member in members {
+      guard case .present(let scanned) = member.state else { continue }
+      let number = (scanned.device as? BlockDevice)?.number
+      devices[member.id] = PhysicalVolumeDevice(
+        number: number, sizeSectors: scanned.device.sizeBytes / 512,
+        isPersistentMemory: number.map { PersistentMemory.contains($0) } ?? false)
+    }
+    return devices
+  }
+}
+
+/// Block devices that are memory: a write cache on one is told so.
+enum PersistentMemory {
+  static func contains(_ number: DeviceNumber, systemDirectory: String = "/sys") -> Bool {
+    let folder = "\(systemDirectory)/dev/block/\(number)"
+    return Directory.firstLine(of: "\(folder)/queue/dax") == "1"
+      || Directory.firstLine(of: "\(folder)/../queue/dax") == "1"
+  }
+}
