@@ -44,6 +44,7 @@ let package = Package(
     // Core: decides, does nothing.
     module("LVMMetadata", ["ByteCoding", "ConfigText"]),
     module("VolumeActivation", ["ConfigText", "LVMMetadata"]),
+    module("VolumeCommands", ["ConfigText", "LVMMetadata"]),
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
@@ -84,7 +85,7 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
         "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
-        "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
+        "VolumeActivation", "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
@@ -92,7 +93,7 @@ let package = Package(
       name: "clvm",
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
-        "VolumeActivation", "VolumeReports", arguments,
+        "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "LockBenchmark",
@@ -107,6 +108,7 @@ let package = Package(
     tests("ByteCoding"),
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices", "ClusterSimulation"]),
+    tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),

@@ -42,31 +42,6 @@ struct RealLVMTests {
     #expect(reports.split(separator: "\n").last?.filter { $0 != " " } == "\(group.seqno)")
   }
 
-  @Test func lvmAcceptsAResizedGroupAndResizesAlike() throws {
-    let tools = try RealTools(deviceCount: 3, sizeBytes: 64 << 20)
-    try tools.workingLVM(arguments: ["pvcreate"] + tools.devicePaths)
-    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
-    try tools.workingLVM("lvcreate", "-an", "-Zn", "-Wn", "-n", "linear", "-l", "5", "vg")
-    try tools.workingLVM(
-      "lvcreate", "-an", "-Zn", "-Wn", "-n", "striped", "-i", "2", "-l", "6", "vg")
-    for (name, extents) in [("linear", "+9"), ("striped", "+8"), ("linear", "+50%FREE")] {
-      let current = try scan(tools)
-      let size = try #require(SizeArgument(extents: extents))
-      let ours = try current.volumeGroup.extendingLogicalVolume(
-        named: name, ResizeRequest(size: size))
-      try write(ours.volumeGroup, over: current)
-      try expectAcceptance(of: ours.volumeGroup, by: tools)
-      // LVM, asked for the same from the same start, must arrive at the same extents.
-      let back = try ours.volumeGroup.reducingLogicalVolume(
-        named: name, to: SizeArgument(amount: .extents(ours.oldExtentCount)))
-      try write(back.volumeGroup, over: try scan(tools))
-      try tools.workingLVM("lvextend", "-l", extents, "vg/\(name)")
-      let theirs = try scan(tools).volumeGroup
-      #expect(theirs.logicalVolume(named: name) == ours.volumeGroup.logicalVolume(named: name))
-      #expect(theirs.seqno == ours.volumeGroup.seqno + 2)
-    }
-  }
-
   @Test func oursAndLVMsChangesTakeTurnsInASmallArea() throws {
     let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
     for path in tools.devicePaths {

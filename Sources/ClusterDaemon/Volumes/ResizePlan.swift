@@ -4,6 +4,7 @@ import DeviceMapper
 import Glibc
 import LVMMetadata
 import VolumeActivation
+import VolumeCommands
 import VolumeCoordination
 
 /// A resize that was decided and not begun.
@@ -46,36 +47,68 @@ extension VolumeWorkers {
       throw AdminFailure(.notFound, "Volume group \"\(request.volumeGroup)\" not found")
     }
     try group.volumeGroup.checkNativeResize()
-    let result = try resized(group, request)
+    let old = try extentCount(request, in: group.volumeGroup)
+    var edit = try resized(group, request)
+    edit.group.seqno += 1
     let isExtension = request.command == .extend
     return ResizePlan(
       volumeGroup: group.volumeGroup.name, volumeGroupID: group.volumeGroup.id.dashed,
       logicalVolume: request.logicalVolume, oldSeqno: group.volumeGroup.seqno,
       kind: isExtension ? .grow : .shrink,
-      text: MetadataText(volumeGroup: result.volumeGroup, provenance: provenance(of: request)),
+      text: MetadataText(volumeGroup: edit.group, provenance: provenance(of: request)),
       extentSizeBytes: group.volumeGroup.extentSizeSectors * 512,
-      oldExtentCount: result.oldExtentCount, newExtentCount: result.newExtentCount,
-      notes: result.messages.filter { !$0.hasPrefix("Size of logical volume") })
+      oldExtentCount: old, newExtentCount: try extentCount(request, in: edit.group),
+      notes: edit.messages.map(\.text).filter {
+        !$0.hasPrefix("Size of logical volume") && !$0.hasSuffix("successfully resized.")
+      })
+  }
+
+  private func extentCount(
+    _ request: AdminProtocol.ResizeRequest, in group: VolumeGroup
+  ) throws -> Int {
+    guard let volume = group.logicalVolume(named: request.logicalVolume) else {
+      throw AdminFailure(
+        .notFound,
+        "Failed to find logical volume \"\(group.name)/\(request.logicalVolume)\"")
+    }
+    guard volume.isLinearOrStriped else {
+      throw AdminFailure(
+        .refused,
+        "Can't resize \(group.name)/\(volume.name): only linear and striped volumes can be "
+          + "resized on all nodes. Use LVM's own lvresize.")
+    }
+    return volume.extentCount
   }
 
   private func resized(
     _ group: ScannedVolumeGroup, _ request: AdminProtocol.ResizeRequest
-  ) throws -> ResizeResult {
-    let size = size(request.size)
+  ) throws -> GroupEdit {
+    let names = Dictionary(
+      group.members.compactMap { member in
+        member.scanned.map { (member.id, $0.device.name) }
+      }, uniquingKeysWith: { first, _ in first })
+    var generator = SystemRandomNumberGenerator()
+    var edit = GroupEdit(
+      group.volumeGroup,
+      context: CommandContext(
+        settings: CommandSettings(), hostName: disks.hostName, now: now,
+        makeIdentifier: { LVMIdentifier(using: &generator) },
+        physicalVolume: { path in names.first { $0.value == path }?.key },
+        deviceName: { names[$0] ?? "[unknown]" }))
+    var resize = VolumeCommands.ResizeRequest(
+      request.command == .extend ? .extend : .reduce, volume: request.logicalVolume,
+      size: size(request.size))
+    resize.stripeCount = request.stripes.map(Int.init)
+    resize.stripeSectors = request.stripeSizeSectors.map(UInt64.init)
+    resize.allocation = try policy(request.allocation)
     do {
-      switch request.command {
-      case .reduce:
-        return try group.volumeGroup.reducingLogicalVolume(
-          named: request.logicalVolume, to: size)
-      case .extend:
-        return try group.volumeGroup.extendingLogicalVolume(
-          named: request.logicalVolume,
-          LVMMetadata.ResizeRequest(
-            size: size, stripeCount: request.stripes.map(Int.init),
-            stripeSizeSectors: request.stripeSizeSectors.map(UInt64.init),
-            allocationPolicy: try policy(request.allocation),
-            physicalVolumes: try choices(request.physicalVolumes, in: group)))
+      if !request.physicalVolumes.isEmpty {
+        resize.physicalVolumes = try request.physicalVolumes.map {
+          try PhysicalVolumeArgument(parsing: $0)
+        }
       }
+      try edit.resize(resize)
+      return edit
     } catch let refusal as VolumeGroupRefusal {
       throw AdminFailure(.refused, refusal.message)
     }
@@ -101,33 +134,27 @@ extension VolumeWorkers {
     return LVMMetadata.SizeArgument(sign: sign, amount: amount)
   }
 
-  private func policy(_ name: String?) throws(AdminFailure) -> AllocationPolicy? {
+  private func policy(_ name: String?) throws(AdminFailure) -> AllocationChoice? {
     guard let name else { return nil }
+    if name == "inherit" { return .inherit }
     guard let policy = AllocationPolicy(rawValue: name) else {
       throw AdminFailure(.invalidRequest, "Allocation policy \"\(name)\" is not known.")
     }
-    return policy
+    return .policy(policy)
   }
 
-  private func choices(
-    _ arguments: [String], in group: ScannedVolumeGroup
-  ) throws -> [PhysicalVolumeChoice]? {
-    guard !arguments.isEmpty else { return nil }
-    let parsed = try arguments.map { try PhysicalVolumeArgument(parsing: $0) }
-    return try group.volumeGroup.physicalVolumeChoices(parsed) { path in
-      group.members.first { $0.scanned?.device.name == path }?.id
-    }
+  /// Seconds since 1970.
+  private var now: UInt64 {
+    var now = timespec()
+    return clock_gettime(CLOCK_REALTIME, &now) == 0 ? UInt64(clamping: now.tv_sec) : 0
   }
 
   private func provenance(of request: AdminProtocol.ResizeRequest) -> MetadataProvenance {
-    var now = timespec()
-    let hasTime = clock_gettime(CLOCK_REALTIME, &now) == 0
-    return MetadataProvenance(
+    MetadataProvenance(
       generator: "clvmd",
       description: "Write from clvm \(request.command.rawValue) "
         + "\(request.volumeGroup)/\(request.logicalVolume).",
-      creationHost: disks.hostName,
-      creationTime: hasTime ? UInt64(clamping: now.tv_sec) : 0)
+      creationHost: disks.hostName, creationTime: now)
   }
 }
 

@@ -1,4 +1,4 @@
-/// One round of an allocation: at most one area for each stripe (lvm2-allocation 6 and 7).
+/// One round of an allocation: at most one area for each slot (lvm2-allocation 6 and 7).
 struct AllocationRound {
   /// What makes an area acceptable in a pass.
   struct Rules {
@@ -16,16 +16,17 @@ struct AllocationRound {
     /// PVs chosen together should not share a listed tag.
     let partitionsByTags: Bool
 
-    init(policy: AllocationPolicy, request: ExtentAllocator.Request) {
+    /// - Parameter isIncomplete: data is still missing, not only the log.
+    init(policy: AllocationPolicy, request: AllocationRequest, isIncomplete: Bool) {
       self.policy = policy
-      let matches =
-        request.segments.last?.stripedLayout?.areas.count == request.stripeCount
+      let matches = request.layout?.areaCount == request.slotCount
       let clings = policy == .cling || policy == .clingByTags
       matchesPrevious = matches
       isContiguousToPrevious = policy == .contiguous && matches
       clingsToPrevious = clings && matches
       clingsToFound =
-        (clings && !matches) || (policy == .normal && request.settings.maximisesCling)
+        (clings && !matches)
+        || (policy == .normal && request.settings.maximisesCling && isIncomplete)
       isPositional = isContiguousToPrevious || clings
       partitionsByTags =
         policy == .contiguous && !matches && !request.settings.clingTags.isEmpty
@@ -33,7 +34,7 @@ struct AllocationRound {
 
     /// After a round that found nothing: the next weaker rules of the same pass, if there are any.
     mutating func loosen(_ settings: AllocationSettings) -> Bool {
-      if policy == .cling, settings.maximisesCling, clingsToPrevious, isPositional {
+      if settings.maximisesCling, clingsToPrevious, isPositional {
         isPositional = false
         return true
       }
@@ -45,10 +46,11 @@ struct AllocationRound {
     }
   }
 
-  /// The areas of `map` that were chosen, by stripe.
+  /// The areas of `map` that were chosen, by slot.
   struct Choice {
     var areas: [Int]
     var extentCountPerArea: Int
+    var logArea: Int?
   }
 
   private struct Candidate {
@@ -58,51 +60,82 @@ struct AllocationRound {
 
   private enum Verdict {
     case take
-    case takeFor(stripe: Int)
+    case takeFor(slot: Int)
     case nextArea
     case nextVolume
   }
 
   private(set) var map: FreeExtentMap
-  private let request: ExtentAllocator.Request
+  private let request: AllocationRequest
   private let rules: Rules
   private let extentCountWanted: Int
+  private let avoidedVolumes: Set<LVMIdentifier>
   private let foundVolumes: [Set<Int>]
-  /// Positional choices, one place per stripe; empty when the round is not positional.
+  private let needsLog: Bool
+  /// Positional choices, one place per slot; empty when the round is not positional.
   private var places: [Candidate?]
   private var candidates: [Candidate] = []
+  /// Looking on PVs with data for a place that the log may have.
+  private var isLogIteration = false
 
   init(
-    map: FreeExtentMap, request: ExtentAllocator.Request, rules: Rules, extentCountWanted: Int,
-    foundVolumes: [Set<Int>]
+    map: FreeExtentMap, request: AllocationRequest, rules: Rules, extentCountWanted: Int,
+    avoidedVolumes: Set<LVMIdentifier>, foundVolumes: [Set<Int>], needsLog: Bool
   ) {
     self.map = map
     self.request = request
     self.rules = rules
     self.extentCountWanted = extentCountWanted
+    self.avoidedVolumes = avoidedVolumes
     self.foundVolumes = foundVolumes
-    places = rules.isPositional ? Array(repeating: nil, count: request.stripeCount) : []
+    self.needsLog = needsLog
+    let placeCount =
+      rules.clingsToFound ? request.areaCount : request.layout?.positionCount ?? 0
+    places = Array(repeating: nil, count: rules.isPositional ? placeCount : 0)
   }
 
-  private var wantedPerArea: Int { extentCountWanted / request.stripeCount }
+  private var slotCount: Int { request.slotCount }
+  private var neededCount: Int { slotCount + (needsLog ? 1 : 0) }
+  private var wantedPerArea: Int { extentCountWanted / request.multiple }
+  private var filledCount: Int { places.count { $0 != nil } }
+  /// The log or the RAID metadata: no area is tried with less.
+  private var leastPerArea: Int { max(request.logExtentCount, request.metadataExtentCount) }
 
   /// Nil when no set of areas fits the rules.
   mutating func choose() -> Choice? {
-    var countBefore: Int
+    var again: Bool
     repeat {
-      countBefore = candidates.count
+      let countBefore = candidates.count
       scan()
-    } while rules.policy == .anywhere && candidates.count > countBefore
-      && candidates.count < request.stripeCount
+      if rules.policy == .anywhere {
+        again = candidates.count > countBefore && candidates.count < neededCount
+      } else {
+        let count = candidates.count + filledCount
+        again =
+          rules.policy == .normal && !isLogIteration && filledCount == places.count
+          && !request.needsSeparateLog && count >= slotCount && count < neededCount
+        if again { isLogIteration = true }
+      }
+    } while again
     return decide()
   }
 
   private mutating func scan() {
     for volume in map.volumes.indices where !map.volumes[volume].order.isEmpty {
-      scan(volume)
-      if rules.policy == .anywhere, candidates.count >= request.stripeCount { return }
-      if !places.isEmpty, places.allSatisfy({ $0 != nil }) { return }
+      if rules.policy == .anywhere || !isAvoided(volume) { scan(volume) }
+      if rules.policy == .anywhere, candidates.count + places.count >= neededCount { return }
+      if filledCount == places.count, places.count == neededCount { return }
     }
+  }
+
+  /// PVs of parallel areas, and when looking for the log only, PVs that offer one already.
+  private func isAvoided(_ volume: Int) -> Bool {
+    if isLogIteration {
+      return candidates.dropFirst(max(slotCount - places.count, 0))
+        .contains { map.areas[$0.area].volume == volume }
+    }
+    return avoidedVolumes.contains(map.volumes[volume].id)
+      || avoidedVolumes.contains { sharesTag($0, volume) }
   }
 
   private mutating func scan(_ volume: Int) {
@@ -113,12 +146,21 @@ struct AllocationRound {
       switch verdict(on: area, of: volume, hasCandidate: hasCandidate) {
       case .nextArea: break
       case .nextVolume: return
-      case .takeFor(let stripe):
-        places[stripe] = Candidate(area: area, used: map.reserveAll(of: area))
+      case .takeFor(let slot):
+        // A place gets all of the area, which nothing is set aside of: the order of areas stays.
+        places[slot] = Candidate(area: area, used: map.areas[area].count)
         return
       case .take:
-        let (used, newPlace) = map.reserve(wantedPerArea, of: area, at: place)
         if hasCandidate, rules.policy != .anywhere { candidates.removeLast() }
+        let wanted =
+          if rules.policy != .anywhere {
+            max(wantedPerArea, leastPerArea)
+          } else if places.count + candidates.count >= slotCount {
+            leastPerArea
+          } else {
+            wantedPerArea
+          }
+        let (used, newPlace) = map.reserve(wanted, of: area, at: place)
         candidates.append(Candidate(area: area, used: used))
         hasCandidate = true
         place = newPlace
@@ -130,29 +172,30 @@ struct AllocationRound {
   private func verdict(on index: Int, of volume: Int, hasCandidate: Bool) -> Verdict {
     let area = map.areas[index]
     guard area.unreserved > 0 else { return .nextArea }
-    guard rules.isContiguousToPrevious || rules.clingsToPrevious || rules.clingsToFound else {
-      guard area.unreserved * request.stripeCount < extentCountWanted else { return .take }
-      if !canSplit || (hasCandidate && rules.policy != .anywhere) { return .nextVolume }
-      return .take
+    let restricts = rules.isContiguousToPrevious || rules.clingsToPrevious || rules.clingsToFound
+    guard restricts, !isLogIteration else {
+      guard area.unreserved * request.multiple < extentCountWanted else { return .take }
+      let mustFit = request.policy == .contiguous && request.logExtentCount == 0
+      return mustFit || (hasCandidate && rules.policy != .anywhere) ? .nextVolume : .take
     }
     let triesPrevious = request.settings.maximisesCling && rules.matchesPrevious
     if rules.isContiguousToPrevious || triesPrevious,
-      let stripe = stripe(where: { continues($0, area) }, in: request.segments.last)
+      let slot = slot(where: { continues($0, area) }, in: request.layout?.lastLegs)
     {
-      return rules.isPositional ? .takeFor(stripe: stripe) : .take
+      return rules.isPositional ? .takeFor(slot: slot) : .take
     }
     if rules.isContiguousToPrevious { return .nextArea }
     if rules.clingsToPrevious || triesPrevious,
-      let stripe = stripe(where: { $0.volume == map.volumes[volume].id }, in: clingSegment)
+      let slot = slot(where: { $0.volume == map.volumes[volume].id }, in: clingLegs)
     {
-      return rules.isPositional ? .takeFor(stripe: stripe) : .take
+      return rules.isPositional ? .takeFor(slot: slot) : .take
     }
     if rules.clingsToFound, let verdict = verdictOnFound({ $0 == volume }) { return verdict }
     if rules.policy == .clingByTags {
       if rules.matchesPrevious,
-        let stripe = stripe(where: { sharesTag($0.volume, volume) }, in: clingSegment)
+        let slot = slot(where: { sharesTag($0.volume, volume) }, in: clingLegs)
       {
-        return rules.isPositional ? .takeFor(stripe: stripe) : .take
+        return rules.isPositional ? .takeFor(slot: slot) : .take
       }
       if !rules.matchesPrevious,
         let verdict = verdictOnFound({ sharesTag(map.volumes[$0].id, volume) })
@@ -163,44 +206,37 @@ struct AllocationRound {
     return .nextVolume
   }
 
-  private var canSplit: Bool { request.policy != .contiguous }
-
-  /// An area accepted because a PV found earlier fits; nil when none does.
+  /// An area accepted because a PV found earlier fits; nil when none does. LVM does not look at
+  /// parity here, nor at anything before the log has a place.
   private func verdictOnFound(_ fits: (Int) -> Bool) -> Verdict? {
-    for (stripe, volumes) in foundVolumes.enumerated() where volumes.contains(where: fits) {
+    guard !needsLog else { return nil }
+    for (slot, volumes) in foundVolumes.prefix(request.areaCount).enumerated()
+    where volumes.contains(where: fits) {
       if !rules.isPositional { return .take }
-      if places[stripe] == nil { return .takeFor(stripe: stripe) }
+      if places[slot] == nil { return .takeFor(slot: slot) }
     }
     return nil
   }
 
   // MARK: - What the LV has already
 
-  /// Where a stripe of a segment lies and ends.
-  private struct Leg {
-    let volume: LVMIdentifier
-    let end: Int
-  }
-
   /// With `maximise_cling` LVM looks at the first segment only, without at the last.
-  private var clingSegment: Segment? {
-    request.settings.maximisesCling ? request.segments.first : request.segments.last
+  private var clingLegs: [ExistingLayout.Leg]? {
+    request.settings.maximisesCling ? request.layout?.firstLegs : request.layout?.lastLegs
   }
 
-  private func continues(_ leg: Leg, _ area: FreeExtentMap.Area) -> Bool {
+  private func continues(_ leg: ExistingLayout.Leg, _ area: FreeExtentMap.Area) -> Bool {
     leg.volume == map.volumes[area.volume].id && leg.end == area.start
   }
 
-  /// The first stripe of `segment` that fits and, in a positional round, is still free.
-  private func stripe(where fits: (Leg) -> Bool, in segment: Segment?) -> Int? {
-    guard let segment, let layout = segment.stripedLayout else { return nil }
-    for (stripe, area) in layout.areas.enumerated() {
-      guard let volume = area.physicalVolume else { continue }
-      if rules.isPositional, stripe >= places.count || places[stripe] != nil { continue }
-      let end = area.firstExtent + segment.extentCountPerArea
-      if fits(Leg(volume: volume, end: end)) { return stripe }
-    }
-    return nil
+  /// The first slot that fits and, in a positional round, is still free.
+  private func slot(
+    where fits: (ExistingLayout.Leg) -> Bool, in legs: [ExistingLayout.Leg]?
+  ) -> Int? {
+    legs?.first { leg in
+      if rules.isPositional, leg.slot >= places.count || places[leg.slot] != nil { return false }
+      return fits(leg)
+    }?.slot
   }
 
   /// The tags of a PV of the LV, which may not be among those of the map.
@@ -216,47 +252,68 @@ struct AllocationRound {
   // MARK: - Decision
 
   private func decide() -> Choice? {
-    let stripeCount = request.stripeCount
-    let filledCount = places.count { $0 != nil }
     if filledCount < places.count, !rules.clingsToFound, candidates.isEmpty { return nil }
-    guard candidates.count + filledCount >= stripeCount else { return nil }
-    var sorted = largestFirst()
-    if rules.partitionsByTags { sorted = partitionedByTags(sorted) }
-    var chosen: [Candidate] = []
+    guard candidates.count + filledCount >= neededCount else { return nil }
+    var sorted = sortedCandidates()
+    var slots = places
     if filledCount > 0 {
-      for place in places {
-        if let place {
-          chosen.append(place)
-        } else if !sorted.isEmpty {
-          chosen.append(sorted.removeFirst())
-        }
+      for slot in slots.indices where slots[slot] == nil && slot < slotCount && !sorted.isEmpty {
+        slots[slot] = sorted.removeFirst()
       }
     } else {
-      chosen = Array(sorted.prefix(stripeCount))
+      // Places that stay empty count for nothing when none is filled.
+      slots = []
     }
-    guard chosen.count == stripeCount else { return nil }
+    var all = slots.compactMap { $0 } + sorted
+    guard logPlace(in: all) != nil || !needsLog, all.count >= slotCount else { return nil }
+    if rules.partitionsByTags {
+      all = partitionedByTags(all, logPlace: logPlace(in: all))
+      guard all.count >= slotCount else { return nil }
+    }
+    var log: Int?
+    if needsLog {
+      guard let place = logPlace(in: all) else { return nil }
+      if rules.partitionsByTags, place < slotCount { return nil }
+      log = all[place].area
+    }
+    let chosen = all.prefix(slotCount)
     let count = chosen.reduce(wantedPerArea) { min($0, $1.used) }
-    guard count > 0 else { return nil }
-    return Choice(areas: chosen.map(\.area), extentCountPerArea: count)
+    guard count > 0 || log != nil else { return nil }
+    return Choice(areas: chosen.map(\.area), extentCountPerArea: count, logArea: log)
+  }
+
+  /// The log goes to the last candidate, the smallest, that is large enough.
+  private func logPlace(in candidates: [Candidate]) -> Int? {
+    guard needsLog else { return nil }
+    let tooSmall = candidates.reversed().prefix { $0.used < request.logExtentCount }.count
+    if request.needsSeparateLog, tooSmall > 0, tooSmall >= slotCount { return nil }
+    return candidates.count > tooSmall ? candidates.count - tooSmall - 1 : nil
+  }
+
+  /// After an iteration for the log, what was found before keeps its order.
+  private func sortedCandidates() -> [Candidate] {
+    guard isLogIteration else { return Self.largestFirst(candidates) }
+    return candidates.prefix(slotCount) + Self.largestFirst(candidates.dropFirst(slotCount))
   }
 
   /// Stable: equal ones stay in the order of their PVs.
-  private func largestFirst() -> [Candidate] {
+  private static func largestFirst(_ candidates: some Sequence<Candidate>) -> [Candidate] {
     candidates.enumerated().sorted { left, right in
       left.element.used != right.element.used
         ? left.element.used > right.element.used : left.offset < right.offset
     }.map(\.element)
   }
 
-  /// Drops candidates whose PV shares a listed tag with one kept before.
-  private func partitionedByTags(_ candidates: [Candidate]) -> [Candidate] {
+  /// Drops candidates whose PV has a listed tag of one kept before; the log's begin anew.
+  private func partitionedByTags(_ candidates: [Candidate], logPlace: Int?) -> [Candidate] {
     var kept: [Candidate] = []
+    var volumes: [LVMIdentifier] = []
     for candidate in candidates {
+      if kept.count == logPlace { volumes = [] }
       let volume = map.areas[candidate.area].volume
-      let clashes = kept.contains { other in
-        sharesTag(map.volumes[map.areas[other.area].volume].id, volume)
-      }
-      if !clashes { kept.append(candidate) }
+      if volumes.contains(where: { sharesTag($0, volume) }) { continue }
+      kept.append(candidate)
+      volumes.append(map.volumes[volume].id)
     }
     return kept
   }

@@ -61,7 +61,9 @@ public struct DisplayUnit: Sendable, Equatable {
     let kind: Suffix = if case .none = suffix { .letter } else { suffix }
     guard power > 0 else { return "\(bytes)" + text(kind, letter: "B", word: "B") }
     let unit = Self.power(base, power)
-    let isRoundedUp = 2 * (bytes * 100 % unit) > unit
+    let rest = bytes * 100 % unit
+    // Ties are rounded to even.
+    let isRoundedUp = 2 * rest > unit || (2 * rest == unit && bytes * 100 / unit % 2 == 1)
     let small = prefixes[power - 1]
     let isDecimal = base == 1000
     let letter = isDecimal ? Character(small.uppercased()) : small

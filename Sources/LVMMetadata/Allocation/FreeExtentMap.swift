@@ -75,12 +75,6 @@ struct FreeExtentMap {
     }
   }
 
-  /// Sets all of an area aside, which stays in its place.
-  mutating func reserveAll(of area: Int) -> Int {
-    areas[area].unreserved = 0
-    return areas[area].count
-  }
-
   /// Sets aside up to `wanted` extents of an area; returns how many, and the area's new place,
   /// where it stands by what is left of it.
   mutating func reserve(_ wanted: Int, of area: Int, at place: Int) -> (used: Int, place: Int) {

@@ -83,9 +83,12 @@ public struct PhysicalVolumeChoice: Sendable, Equatable {
 extension VolumeGroup {
   /// Which PVs the arguments name; one named twice is one with several ranges.
   ///
-  /// - Parameter resolve: the PV on a device path, or nil.
+  /// - Parameters:
+  ///   - deviceName: how a PV is called in messages.
+  ///   - resolve: the PV on a device path, or nil.
   public func physicalVolumeChoices(
-    _ arguments: [PhysicalVolumeArgument], resolve: (String) -> LVMIdentifier?
+    _ arguments: [PhysicalVolumeArgument], deviceName: (LVMIdentifier) -> String,
+    resolve: (String) -> LVMIdentifier?
   ) throws(VolumeGroupRefusal) -> [PhysicalVolumeChoice] {
     var choices: [PhysicalVolumeChoice] = []
     for argument in arguments {
@@ -99,13 +102,15 @@ extension VolumeGroup {
         }
         volumes = [volume]
       }
-      for volume in volumes { try Self.add(argument.ranges, of: volume, to: &choices) }
+      for volume in volumes {
+        try Self.add(argument.ranges, of: volume, deviceName(volume.id), to: &choices)
+      }
     }
     return choices
   }
 
   private static func add(
-    _ ranges: [PhysicalVolumeArgument.Range], of volume: PhysicalVolume,
+    _ ranges: [PhysicalVolumeArgument.Range], of volume: PhysicalVolume, _ deviceName: String,
     to choices: inout [PhysicalVolumeChoice]
   ) throws(VolumeGroupRefusal) {
     let index: Int
@@ -125,8 +130,8 @@ extension VolumeGroup {
       let extents = first..<(last + 1)
       for other in choices[index].ranges ?? [] where other.overlaps(extents) {
         throw VolumeGroupRefusal(
-          "Overlapping PE ranges specified (\(other.lowerBound)-\(other.upperBound - 1), "
-            + "\(first)-\(last)) on \(volume.device ?? volume.id.dashed).")
+          "Overlapping PE ranges specified (\(first)-\(last), "
+            + "\(other.lowerBound)-\(other.upperBound - 1)) on \(deviceName).")
       }
       choices[index].ranges?.append(extents)
     }

@@ -2,9 +2,13 @@ import ConfigText
 
 /// Why a volume group may not be changed, worded for an administrator.
 public struct VolumeGroupRefusal: Error, Sendable, Equatable, CustomStringConvertible {
-  public var message: String
+  /// Line by line, the reason last but for advice.
+  public var messages: [String]
 
-  public init(_ message: String) { self.message = message }
+  public init(_ messages: String...) { self.messages = messages }
+
+  /// All in one line.
+  public var message: String { messages.joined(separator: " ") }
 
   public var description: String { message }
 }
@@ -109,9 +113,13 @@ public enum VolumeName {
   }
 
   /// True for names of LVs that only LVM itself may make.
-  public static func isReserved(_ name: String) -> Bool {
-    name == "lvmlock" || reservedPrefixes.contains { name.hasPrefix($0) }
-      || reservedParts.contains { name.contains($0) }
+  public static func isReserved(_ name: String) -> Bool { reservedPart(of: name) != nil }
+
+  /// What makes the name one of LVM's own.
+  public static func reservedPart(of name: String) -> String? {
+    if name == "lvmlock" { return name }
+    return reservedPrefixes.first { name.hasPrefix($0) }
+      ?? reservedParts.first { name.contains($0) }
   }
 
   public static func isValidTag(_ tag: String) -> Bool {

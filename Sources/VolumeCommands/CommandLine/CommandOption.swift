@@ -1,0 +1,197 @@
+import LVMMetadata
+
+/// An option of a command, as LVM spells it.
+public struct CommandOption: Sendable, Equatable {
+  /// Without the dashes.
+  public var name: String
+  public var letter: Character?
+  public var takesValue: Bool
+  /// One line for the help.
+  public var help: String
+
+  static func flag(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
+    CommandOption(name: name, letter: letter, takesValue: false, help: help)
+  }
+
+  static func value(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
+    CommandOption(name: name, letter: letter, takesValue: true, help: help)
+  }
+
+  /// What every command takes. Those that only steer how LVM itself works have no effect here.
+  static let common: [CommandOption] = [
+    .value("devices", nil, "Only use these devices, separated by commas; NAME=FILE."),
+    .flag("yes", "y", "Do not ask."),
+    .flag("test", "t", "Decide everything, change nothing."),
+    .value("config", nil, "Settings of lvm.conf for this command."),
+    .value("autobackup", "A", "y or n: write a backup of the metadata afterwards."),
+    .flag("quiet", "q", "No effect."), .flag("verbose", "v", "No effect."),
+    .flag("debug", "d", "No effect."), .flag("noudevsync", nil, "No effect."),
+    .flag("nohints", nil, "No effect."), .flag("help", "h", "Show the options."),
+    .value("socket", nil, "The daemon's admin socket."),
+  ]
+}
+
+/// A wrong command line: nothing has been looked at. LVM's exit status is 3.
+public struct CommandLineError: Error, Sendable, Equatable, CustomStringConvertible {
+  public var messages: [String]
+
+  public init(_ messages: String...) { self.messages = messages }
+
+  public var description: String { messages.joined(separator: " ") }
+
+  static func invalidArgument(_ option: String, _ value: String) -> CommandLineError {
+    CommandLineError(
+      "Invalid argument for --\(option): \(value)", "Error during parsing of command line.")
+  }
+}
+
+/// The words of a command line, sorted into options and arguments.
+public struct CommandArguments: Sendable, Equatable {
+  public private(set) var positional: [String] = []
+  /// By the option's name, in the order given; flags have an empty string for each time.
+  private var values: [String: [String]] = [:]
+
+  /// Parses by getopt's rules: options anywhere, letters joined, long names cut short, `--` ends
+  /// them.
+  ///
+  /// - Parameters:
+  ///   - words: without the command's name.
+  ///   - command: for messages.
+  public init(
+    _ words: [String], options: [CommandOption], command: String
+  ) throws(CommandLineError) {
+    var rest = words[...]
+    while let word = rest.popFirst() {
+      if word == "--" {
+        positional += rest
+        return
+      }
+      if word.hasPrefix("--") {
+        try readLong(word.dropFirst(2), &rest, options, command)
+      } else if word.hasPrefix("-"), word.utf8.count > 1 {
+        try readLetters(word.dropFirst(), &rest, options, command)
+      } else {
+        positional.append(word)
+      }
+    }
+  }
+
+  private mutating func readLong(
+    _ text: Substring, _ rest: inout ArraySlice<String>, _ options: [CommandOption],
+    _ command: String
+  ) throws(CommandLineError) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let name = parts[0]
+    let matches = options.filter { $0.name.hasPrefix(name) }
+    guard let option = matches.first(where: { $0.name == name }) ?? matches.first, !name.isEmpty
+    else {
+      throw CommandLineError(
+        "\(command): unrecognized option '--\(name)'", "Error during parsing of command line.")
+    }
+    guard option.name == name || matches.count == 1 else {
+      throw CommandLineError(
+        "\(command): option '--\(name)' is ambiguous", "Error during parsing of command line.")
+    }
+    guard option.takesValue else {
+      guard parts.count == 1 else {
+        throw CommandLineError(
+          "\(command): option '--\(option.name)' doesn't allow an argument",
+          "Error during parsing of command line.")
+      }
+      return values[option.name, default: []].append("")
+    }
+    guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
+      throw CommandLineError(
+        "\(command): option '--\(option.name)' requires an argument",
+        "Error during parsing of command line.")
+    }
+    values[option.name, default: []].append(value)
+  }
+
+  private mutating func readLetters(
+    _ text: Substring, _ rest: inout ArraySlice<String>, _ options: [CommandOption],
+    _ command: String
+  ) throws(CommandLineError) {
+    var letters = text
+    while let letter = letters.popFirst() {
+      guard let option = options.first(where: { $0.letter == letter }) else {
+        throw CommandLineError(
+          "\(command): invalid option -- '\(letter)'", "Error during parsing of command line.")
+      }
+      guard option.takesValue else {
+        values[option.name, default: []].append("")
+        continue
+      }
+      guard let value = letters.isEmpty ? rest.popFirst() : String(letters) else {
+        throw CommandLineError(
+          "\(command): option requires an argument -- '\(letter)'",
+          "Error during parsing of command line.")
+      }
+      return values[option.name, default: []].append(value)
+    }
+  }
+
+  public func has(_ name: String) -> Bool { values[name] != nil }
+
+  /// The last value given.
+  public func value(_ name: String) -> String? { values[name]?.last }
+
+  public func allValues(_ name: String) -> [String] { values[name] ?? [] }
+}
+
+/// What the values of options mean.
+extension CommandArguments {
+  /// `y` or `n`, in LVM's spellings.
+  public func bool(_ name: String) throws(CommandLineError) -> Bool? {
+    guard let text = value(name) else { return nil }
+    switch text {
+    case "y", "yes", "1", "e", "enable", "on", "t", "true": return true
+    case "n", "no", "0", "d", "disable", "off", "f", "false": return false
+    default: throw .invalidArgument(name, text)
+    }
+  }
+
+  public func number(_ name: String, in range: ClosedRange<Int>) throws(CommandLineError) -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let number = Int(text), range.contains(number) else {
+      throw .invalidArgument(name, text)
+    }
+    return number
+  }
+
+  /// A size in sectors; `unit` is meant when none is given.
+  public func size(_ name: String, unit: String) throws(CommandLineError) -> UInt64? {
+    guard let text = value(name) else { return nil }
+    let hasUnit = text.utf8.last.map { !(48...57).contains($0) && $0 != 46 } ?? true
+    guard let size = SizeArgument(size: hasUnit ? text : text + unit), size.sign == .absolute,
+      case .sectors(let sectors) = size.amount
+    else { throw .invalidArgument(name, text) }
+    return sectors
+  }
+
+  public func allocationPolicy() throws(CommandLineError) -> AllocationChoice? {
+    if let contiguous = try bool("contiguous") {
+      return contiguous ? .policy(.contiguous) : .inherit
+    }
+    guard let text = value("alloc") else { return nil }
+    if text == "inherit" { return .inherit }
+    guard let policy = AllocationPolicy(rawValue: text) else {
+      throw .invalidArgument("alloc", text)
+    }
+    return .policy(policy)
+  }
+}
+
+/// The value of `--alloc`.
+public enum AllocationChoice: Sendable, Equatable {
+  case policy(AllocationPolicy)
+  /// The volume group's.
+  case inherit
+
+  var policy: AllocationPolicy? {
+    switch self {
+    case .policy(let policy): policy
+    case .inherit: nil
+    }
+  }
+}

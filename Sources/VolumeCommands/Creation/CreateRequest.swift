@@ -1,0 +1,69 @@
+import LVMMetadata
+
+/// What lvcreate is asked for.
+public struct CreateRequest: Sendable {
+  public enum Kind: Sendable, Equatable {
+    /// Linear or striped.
+    case striped
+    case raid(String)
+    case mirror(log: MirrorLog)
+    /// A COW snapshot of an LV of the group.
+    case snapshot(origin: String)
+    case thinPool
+    /// A thin volume in a pool of the group.
+    case thin(pool: String)
+    /// A snapshot of a thin volume in its pool.
+    case thinSnapshot(origin: String)
+  }
+
+  public enum MirrorLog: String, Sendable {
+    case core
+    case disk
+  }
+
+  /// Of a thin pool.
+  public struct Pool: Sendable {
+    /// Nil is chosen by the size of the metadata.
+    public var chunkSectors: UInt64?
+    public var metadataSectors: UInt64?
+    public var hasSpare = true
+    /// "passdown", "nopassdown" or "ignore".
+    public var discards = "passdown"
+    public var zeroesNewBlocks = true
+    public var failsWhenFull = false
+  }
+
+  public var kind = Kind.striped
+  /// Nil is made up.
+  public var name: String?
+  public var size: SizeArgument?
+  /// Of a thin volume.
+  public var virtualSectors: UInt64?
+  /// `-i`, data stripes; nil takes the type's usual number.
+  public var stripeCount: Int?
+  /// `-I`.
+  public var stripeSectors: UInt64?
+  /// `-m` plus one; nil takes the type's usual number.
+  public var copyCount: Int?
+  public var regionSectors: UInt64?
+  /// Of a snapshot.
+  public var chunkSectors: UInt64?
+  public var allocation: AllocationChoice?
+  /// Nil stands for all.
+  public var physicalVolumes: [PhysicalVolumeArgument]?
+  public var pool = Pool()
+  public var isSynchronised = true
+  public var isWritable = true
+  public var activates = true
+  /// `-Z`.
+  public var zeroes = true
+  public var skipsActivation: Bool?
+  public var autoactivates = true
+  public var readAheadSectors: Int32?
+  public var minor: Int32?
+  public var tags: [String] = []
+  /// `--minrecoveryrate` and `--maxrecoveryrate` of a RAID volume, in KiB a second and device.
+  public var recoveryRates: (minimum: Int?, maximum: Int?) = (nil, nil)
+
+  public init() {}
+}

@@ -1,0 +1,123 @@
+import ConfigText
+import LVMMetadata
+
+/// Making LVs and segments out of what was allocated.
+extension GroupEdit {
+  /// A new LV without segments; it is not part of the group yet.
+  func makeVolume(
+    _ name: String, isVisible: Bool, isWritable: Bool = true, policy: AllocationPolicy? = nil
+  ) -> LogicalVolume {
+    var volume = LogicalVolume(name: name, id: context.makeIdentifier(), status: [.read])
+    if isWritable {
+      // Groups with an owner or a lock type look read-only to old versions of LVM.
+      if group.isShared || group.systemID != nil {
+        volume.flags.insert(.writeLocked)
+      } else {
+        volume.status.insert(.write)
+      }
+    }
+    if isVisible { volume.status.insert(.visible) }
+    volume.allocationPolicy = policy
+    volume.creationTime = context.now
+    volume.creationHost = context.hostName
+    return volume
+  }
+
+  /// `lvol%d`, `snapshot%d` …: the highest number in use plus one (lvm2-metadata 8.2).
+  func generatedName(_ prefix: String, suffix: String = "") -> String {
+    var names = group.logicalVolumes.map(\.name)
+    names += group.historicalLogicalVolumes?.entries.map(\.name) ?? []
+    var next: UInt32 = 0
+    for name in names where name.hasPrefix(prefix) {
+      let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { (48...57).contains($0) }
+      guard let number = UInt32(String(decoding: digits, as: UTF8.self)), number < .max else {
+        continue
+      }
+      next = max(next, number + 1)
+    }
+    return "\(prefix)\(next)\(suffix)"
+  }
+
+  /// Adds an LV where LVM writes it: visible ones before hidden ones.
+  mutating func add(_ volume: LogicalVolume) {
+    group.logicalVolumes.append(volume)
+    sortVisibleFirst()
+  }
+
+  mutating func sortVisibleFirst() {
+    group.logicalVolumes =
+      group.logicalVolumes.filter(\.isVisible) + group.logicalVolumes.filter { !$0.isVisible }
+  }
+
+  /// Changes the LV of that name, if there is one.
+  mutating func update(_ name: String, _ body: (inout LogicalVolume) -> Void) {
+    guard let index = group.logicalVolumes.firstIndex(where: { $0.name == name }) else { return }
+    body(&group.logicalVolumes[index])
+  }
+
+  mutating func wipe(_ area: SegmentArea, byteCount: Int) {
+    guard let volume = area.physicalVolume else { return }
+    wipes.append(
+      ExtentWipe(volume: volume, firstExtent: area.firstExtent, byteCount: byteCount))
+  }
+
+  /// What LVM zeroes at the start of a new LV.
+  static let wipedByteCount = 4096
+
+  mutating func wipeStart(of volume: LogicalVolume) {
+    guard let area = volume.segments.first?.stripedLayout?.areas.first else { return }
+    wipe(area, byteCount: Self.wipedByteCount)
+  }
+}
+
+extension LogicalVolume {
+  /// Appends striped segments on `slots` of each part and joins what continues.
+  mutating func append(
+    _ parts: [FoundExtents.Part], slots: Range<Int>, stripeSectors: UInt64
+  ) {
+    for part in parts {
+      let areas = Array(part.areas[slots])
+      segments.append(
+        Segment(
+          startExtent: extentCount, extentCount: part.extentCountPerArea * areas.count,
+          kind: .striped(
+            StripedLayout(areas: areas, stripeSizeSectors: areas.count > 1 ? stripeSectors : 0))))
+    }
+    mergeAdjacentSegments()
+  }
+
+  /// One linear segment.
+  mutating func append(_ area: SegmentArea, extentCount count: Int) {
+    segments.append(
+      Segment(
+        startExtent: extentCount, extentCount: count,
+        kind: .striped(StripedLayout(areas: [area]))))
+  }
+}
+
+extension FoundExtents {
+  /// Extents of each slot.
+  var extentCountPerSlot: Int { parts.reduce(0) { $0 + $1.extentCountPerArea } }
+}
+
+extension Segment {
+  /// One that covers an LV of its own.
+  static func whole(_ type: String, extentCount: Int, _ section: ConfigSection) -> Segment {
+    Segment(startExtent: 0, extentCount: extentCount, kind: .other(type: type, section))
+  }
+
+  /// Changes the keys of a segment that is not striped.
+  mutating func edit(_ body: (inout ConfigSection) -> Void) {
+    guard case .other(let type, var section) = kind else { return }
+    body(&section)
+    kind = .other(type: type, section)
+  }
+}
+
+extension ConfigSection {
+  mutating func append(_ name: String, number: some BinaryInteger) {
+    append(name, .integer(Int64(clamping: number)))
+  }
+
+  mutating func append(_ name: String, text: String) { append(name, .string(text)) }
+}
