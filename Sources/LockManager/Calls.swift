@@ -63,20 +63,9 @@ extension LockspaceMachine {
     if flags.contains(.queueConversion), !granted.allowsQueueConversion(to: requested) {
       return .invalidArguments("QUECVT is not for a conversion from \(granted) to \(requested)")
     }
-    // A conversion between PR and CW that is under way when its master dies is lost by kernels
-    // (dlm-wire 15.11), and an owner does not learn the alternate mode of a conversion (8.3).
-    if granted.isMiddleConversion(to: requested) {
-      return .invalidArguments("no conversion between PR and CW: convert to NL first")
-    }
+    // An owner does not learn the alternate mode of a conversion (8.3).
     if flags.contains(.alternatePR) || flags.contains(.alternateCW) {
       return .invalidArguments("ALTPR and ALTCW are for new locks only")
-    }
-    // If the master dies meanwhile, the new one would take the buffer of such a lock, which was
-    // never read, for the newest contents (15.6).
-    if flags.contains(.valueBlock), !lock.flags.contains(.valueBlock), granted > .cr,
-      granted.valueBlockTransfer(granting: requested) == .read
-    {
-      return .invalidArguments("\(granted) was taken without VALBLK: convert to NL first")
     }
     return nil
   }
