@@ -36,11 +36,14 @@ extension LockTransport: LockConnectionOwner {
   func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>) {
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.backoff.reset()
-    peer.link.receive(frame, at: now, effects: &peer.effects)
-    performEffects(of: peer)
+    let packet = peer.link.receive(frame, at: now, effects: &peer.effects)
+    if !peer.effects.isEmpty { performEffects(of: peer) }
+    if let packet { delegate?.lockTransport(self, received: packet, from: peer.node) }
   }
 
   func connectionReadComplete(_ connection: LockConnection) {
+    delegate?.lockTransportReadComplete(self)
+    readTime = nil
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.link.endReadBatch(effects: &peer.effects)
     performEffects(of: peer)
@@ -58,7 +61,13 @@ extension LockTransport: LockConnectionOwner {
     run(effects, for: peer)
   }
 
-  private var now: Timestamp { Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds) }
+  /// All that is read at once is read at the same moment.
+  private var now: Timestamp {
+    if let readTime { return readTime }
+    let now = Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds)
+    readTime = now
+    return now
+  }
 
   func run(_ effects: [PeerLink.Effect], for peer: LockPeer) {
     peer.effects += effects
@@ -115,8 +124,9 @@ extension LockTransport: LockConnectionOwner {
     peer.timer?.cancel()
     peer.timer = eventLoop.assumeIsolated().scheduleTask(
       deadline: .uptimeNanoseconds(moment.nanoseconds)
-    ) { [weak self] in
-      guard let self, !peer.isRemoved else { return }
+    ) { [self] in
+      guard !peer.isRemoved else { return }
+      readTime = nil
       run(peer.link.timerFired(at: now), for: peer)
     }
   }
@@ -125,8 +135,8 @@ extension LockTransport: LockConnectionOwner {
   func connect(_ peer: LockPeer) {
     guard peer.isEnabled, !isStopped, peer.primary == nil, case .none = peer.attempt
     else { return }
-    let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [weak self] in
-      guard let self, case .scheduled = peer.attempt else { return }
+    let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [self] in
+      guard case .scheduled = peer.attempt else { return }
       peer.attempt = .none
       guard peer.isEnabled, !isStopped, peer.primary == nil else { return }
       dial(peer)
@@ -142,9 +152,9 @@ extension LockTransport: LockConnectionOwner {
     ) { channel in
       let (transport, peer) = bound.value
       try transport.addConnection(to: channel, dialedPeer: peer)
-    }.assumeIsolated().whenFailure { [weak self] error in
+    }.assumeIsolated().whenFailure { [self] error in
       peer.attempt = .none
-      guard let self, !peer.isRemoved else { return }
+      guard !peer.isRemoved else { return }
       warn("lock transport: cannot connect to node \(peer.node) at \(peer.address): \(error)")
       if peer.link.hasWork { connect(peer) }
     }
