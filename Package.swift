@@ -29,6 +29,7 @@ let package = Package(
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
+    .library(name: "DistributedLockManager", targets: ["DistributedLockManager"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -76,13 +77,21 @@ let package = Package(
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module(
+      "DistributedLockManager",
+      [
+        "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
+        logging,
+      ]
+    ),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
       "ClusterDaemon",
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
-        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "KernelLockspaces",
+        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
+        "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
         "VolumeActivation", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
@@ -97,8 +106,8 @@ let package = Package(
     .executableTarget(
       name: "LockBenchmark",
       dependencies: [
-        "CLinux", "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging,
-        arguments,
+        "CLinux", "ClusterTypes", "DistributedLockManager", "LockManager", "LockProtocol",
+        nioCore, nioPosix, logging, arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
@@ -127,8 +136,8 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterTypes", "ConfigText", "LVMMetadata", "LockManager",
-        "LockProtocol", nioCore, nioPosix, logging,
+        "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "LVMMetadata",
+        "LockManager", "LockProtocol", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
