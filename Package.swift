@@ -30,6 +30,7 @@ let package = Package(
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
+    .library(name: "DistributedLockManager", targets: ["DistributedLockManager"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -84,13 +85,20 @@ let package = Package(
         "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
         logging,
       ]),
+      "DistributedLockManager",
+      [
+        "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
+        logging,
+      ]
+    ),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
       "ClusterDaemon",
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
-        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "KernelLockspaces",
+        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
+        "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
@@ -109,8 +117,8 @@ let package = Package(
     .executableTarget(
       name: "LockBenchmark",
       dependencies: [
-        "CLinux", "ClusterDaemon", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging,
-        arguments,
+        "CLinux", "ClusterTypes", "DistributedLockManager", "LockManager", "LockProtocol",
+        nioCore, nioPosix, logging, arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
@@ -143,8 +151,8 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterTypes", "ConfigText", "LVMMetadata", "LockManager",
-        "LockProtocol", nioCore, nioPosix, logging,
+        "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "LVMMetadata",
+        "LockManager", "LockProtocol", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

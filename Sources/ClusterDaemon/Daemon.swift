@@ -83,8 +83,9 @@ final class Daemon: ClusterObserver {
     network.membershipInput = { [node] in node.handle($0) }
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
     network.lockPacket = { [locks] in locks.received($0, from: $1) }
-    locks.memberAdded = { [network] in network.memberAdded($0, lockspaceCount: $1) }
-    locks.memberRemoved = { [network] in network.memberRemoved($0, lockspaceCount: $1) }
+    network.endedLockPackets = { [locks] in locks.endedBatch() }
+    locks.memberCame = { [network] in network.memberAdded($0, lockspaceCount: $1) }
+    locks.memberWent = { [network] in network.memberRemoved($0, lockspaceCount: $1) }
     // Nobody gets the lock of a volume group before what its dead holder left is settled here.
     locks.beforeStart = { [leftovers] name, start in leftovers.settle(name, then: start) }
     locks.isReclaiming = { [lockDaemon] in lockDaemon.isReclaiming($0) }

@@ -1,6 +1,7 @@
 import BlockDevices
 import ClusterMembership
 import ClusterTypes
+import DistributedLockManager
 import Glibc
 import KernelLockspaces
 import Logging

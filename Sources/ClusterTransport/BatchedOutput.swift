@@ -20,10 +20,15 @@ final class BatchedOutput {
     pending = channel.allocator.buffer(capacity: 512)
   }
 
+  /// Of a long batch the beginning leaves early, so that the peer can work on it meanwhile.
+  private static let earlyFlushCount = 4096
+
   /// False when more waits for the peer than allowed: the connection must be given up.
   func append(_ bytes: some Sequence<UInt8>) -> Bool {
     pending.writeBytes(bytes)
-    if !isScheduled, !isReading {
+    if isReading {
+      if pending.readableBytes >= Self.earlyFlushCount { flush() }
+    } else if !isScheduled {
       isScheduled = true
       channel.eventLoop.assumeIsolated().execute {
         self.isScheduled = false

@@ -11,7 +11,7 @@ func listen(
   ServerBootstrap(group: eventLoop)
     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
     .serverChannelOption(.backlog, value: 32)
-    .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
     .childChannelInitializer { channel in
       channel.eventLoop.makeCompletedFuture { try initializer(channel) }
     }
@@ -30,7 +30,7 @@ func connect(
   var anyPort = source
   anyPort.port = 0
   return ClientBootstrap(group: eventLoop)
-    .channelOption(.socketOption(.tcp_nodelay), value: 1)
+    .channelOption(.tcpOption(.tcp_nodelay), value: 1)
     .connectTimeout(.seconds(5))
     .bind(to: anyPort)
     .channelInitializer { channel in

@@ -7,11 +7,17 @@ import NIOCore
 public protocol LockTransportDelegate: AnyObject {
   /// A packet of a peer, each one once and in the order in which the peer sent it.
   func lockTransport(_ transport: LockTransport, received packet: Packet, from node: NodeID)
+  /// Everything that was there to read has been received. Does nothing unless implemented.
+  func lockTransportReadComplete(_ transport: LockTransport)
   /// The orderly close of the pair is complete: this node, or that one, has left for good.
   func lockTransport(_ transport: LockTransport, closed node: NodeID)
   /// The node does not acknowledge what it is sent. Nothing reaches it until it has been removed
   /// and enabled again; it should be fenced.
   func lockTransport(_ transport: LockTransport, lost node: NodeID)
+}
+
+extension LockTransportDelegate {
+  public func lockTransportReadComplete(_ transport: LockTransport) {}
 }
 
 /// Connections between lock managers: the fs/dlm protocol on TCP (dlm-wire 2).
@@ -43,13 +49,16 @@ public final class LockTransport {
   }
 
   public let configuration: Configuration
-  public weak var delegate: (any LockTransportDelegate)?
+  /// Must live as long as the transport. (A weak reference would make every use of it slower.)
+  public unowned var delegate: (any LockTransportDelegate)?
 
   let eventLoop: any EventLoop
   let logger: Logger
   var logLimiter = LogLimiter()
   var addresses = PeerAddresses()
   var peers: [NodeID: LockPeer] = [:]
+  /// When the batch that is being read was begun.
+  var readTime: Timestamp?
   private var state = State.created
 
   private enum State {

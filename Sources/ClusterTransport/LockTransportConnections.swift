@@ -37,8 +37,9 @@ extension LockTransport: LockConnectionOwner {
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.backoff.reset()
     if connection.life != peer.linkLife { settleLife(of: peer, by: frame, on: connection) }
-    peer.link.receive(frame, at: now, effects: &peer.effects)
-    performEffects(of: peer)
+    let packet = peer.link.receive(frame, at: now, effects: &peer.effects)
+    if !peer.effects.isEmpty { performEffects(of: peer) }
+    if let packet { delegate?.lockTransport(self, received: packet, from: peer.node) }
   }
 
   /// The first message on a connection that was made when the peer might have been dead. Only a node
@@ -56,6 +57,8 @@ extension LockTransport: LockConnectionOwner {
   }
 
   func connectionReadComplete(_ connection: LockConnection) {
+    delegate?.lockTransportReadComplete(self)
+    readTime = nil
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.link.endReadBatch(effects: &peer.effects)
     performEffects(of: peer)
@@ -73,7 +76,13 @@ extension LockTransport: LockConnectionOwner {
     run(effects, for: peer)
   }
 
-  private var now: Timestamp { Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds) }
+  /// All that is read at once is read at the same moment.
+  private var now: Timestamp {
+    if let readTime { return readTime }
+    let now = Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds)
+    readTime = now
+    return now
+  }
 
   func run(_ effects: [PeerLink.Effect], for peer: LockPeer) {
     peer.effects += effects
@@ -131,8 +140,9 @@ extension LockTransport: LockConnectionOwner {
     peer.timer?.cancel()
     peer.timer = eventLoop.assumeIsolated().scheduleTask(
       deadline: .uptimeNanoseconds(moment.nanoseconds)
-    ) { [weak self] in
-      guard let self, !peer.isRemoved else { return }
+    ) { [self] in
+      guard !peer.isRemoved else { return }
+      readTime = nil
       run(peer.link.timerFired(at: now), for: peer)
     }
   }
@@ -143,8 +153,8 @@ extension LockTransport: LockConnectionOwner {
     guard peer.isEnabled, !isStopped, !peer.isBetweenLives, peer.primary == nil,
       case .none = peer.attempt
     else { return }
-    let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [weak self] in
-      guard let self, case .scheduled = peer.attempt else { return }
+    let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [self] in
+      guard case .scheduled = peer.attempt else { return }
       peer.attempt = .none
       guard peer.isEnabled, !isStopped, peer.primary == nil else { return }
       dial(peer)
@@ -160,9 +170,9 @@ extension LockTransport: LockConnectionOwner {
     ) { channel in
       let (transport, peer) = bound.value
       try transport.addConnection(to: channel, dialedPeer: peer)
-    }.assumeIsolated().whenFailure { [weak self] error in
+    }.assumeIsolated().whenFailure { [self] error in
       peer.attempt = .none
-      guard let self, !peer.isRemoved else { return }
+      guard !peer.isRemoved else { return }
       warn("lock transport: cannot connect to node \(peer.node) at \(peer.address): \(error)")
       if peer.link.hasWork { connect(peer) }
     }

@@ -63,7 +63,11 @@ private struct PeerLinkHarness {
 
   private mutating func receive(_ frame: ArraySlice<UInt8>) throws(FuzzFailure) {
     now = now + .milliseconds(300)
-    try carryOut { link, now, effects in link.receive(frame, at: now, effects: &effects) }
+    try carryOut { link, now, effects in
+      if let packet = link.receive(frame, at: now, effects: &effects) {
+        effects.append(.deliver(packet))
+      }
+    }
     switch schedule {
     case 0..<40: try carryOut { link, _, effects in link.endReadBatch(effects: &effects) }
     case 40..<80: try send(.lookupReply)

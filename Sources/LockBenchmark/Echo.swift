@@ -7,49 +7,54 @@ struct Echo: Sendable {
   /// About what a lock message takes on the wire.
   static let messageLength = 144
 
-  private let server: any Channel
-  private let client: any Channel
-  private let handler: NIOLoopBound<EchoClient>
+  private let channel: any Channel
+  private let client: NIOLoopBound<EchoClient>
 
-  static func start(client: any EventLoop, server: any EventLoop) async throws -> Self {
-    let listener = try await ServerBootstrap(group: server)
+  /// Sends back whatever comes, until the channel is closed.
+  static func serve(
+    on address: SocketAddress, eventLoop: any EventLoop
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: eventLoop)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(EchoServer())
         }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
-    guard let address = listener.localAddress else { throw ChannelError.unknownLocalAddress }
-    let handler = try await client.submit { NIOLoopBound(EchoClient(), eventLoop: client) }.get()
-    let channel = try await ClientBootstrap(group: client)
+      .bind(to: address).get()
+  }
+
+  static func connect(to address: SocketAddress, eventLoop: any EventLoop) async throws -> Echo {
+    let client = try await eventLoop.submit {
+      NIOLoopBound(EchoClient(), eventLoop: eventLoop)
+    }.get()
+    let channel = try await ClientBootstrap(group: eventLoop)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(handler.value)
+          try channel.pipeline.syncOperations.addHandler(client.value)
         }
       }
       .connect(to: address).get()
-    return Self(server: listener, client: channel, handler: handler)
+    return Echo(channel: channel, client: client)
   }
 
-  /// Exchanges `count` messages and returns the time it took.
-  func exchange(_ count: Int, inFlight: Int) async throws -> Duration {
-    let loop = client.eventLoop
-    return try await loop.flatSubmit {
-      let start = ContinuousClock.now
-      let promise = loop.makePromise(of: Duration.self)
-      handler.value.exchange(count, inFlight: inFlight) {
-        promise.succeed(ContinuousClock.now - start)
+  /// Exchanges `count` messages.
+  func exchange(_ count: Int, inFlight: Int) async throws -> Sample {
+    let loop = channel.eventLoop
+    return try await loop.flatSubmit { [client] in
+      Repetition.run(count, inFlight: inFlight, on: loop) { _, _, probe in
+        probe.begin()
+        client.value.exchange {
+          probe.end()
+          probe.done()
+        }
       }
-      return promise.futureResult
     }.get()
   }
 
-  func stop() async throws {
-    try await client.close()
-    try await server.close()
-  }
+  func close() async throws { try await channel.close() }
 }
 
 private final class EchoServer: ChannelInboundHandler {
@@ -63,34 +68,32 @@ private final class EchoServer: ChannelInboundHandler {
   func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
 }
 
-/// Keeps a number of messages under way until all have come back.
+/// Messages come back in the order they were sent. What one read leads to leaves in one write.
 final class EchoClient: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
   private let message = ByteBuffer(repeating: 0x5A, count: Echo.messageLength)
   private var context: ChannelHandlerContext?
-  private var toSend = 0
-  private var toReceive = 0
+  private var waiting: CircularBuffer<() -> Void> = []
   private var receivedBytes = 0
-  private var completion: () -> Void = {}
+  private var isReading = false
+  private var pending = ByteBuffer()
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-  func exchange(_ count: Int, inFlight: Int, completion: @escaping () -> Void) {
-    toSend = count
-    toReceive = count
-    self.completion = completion
-    send(min(inFlight, count))
+  func exchange(_ completion: @escaping () -> Void) {
+    waiting.append(completion)
+    pending.writeImmutableBuffer(message)
+    guard !isReading, pending.readableBytes == Echo.messageLength else { return }
+    context?.eventLoop.assumeIsolated().execute { [self] in flush() }
   }
 
-  private func send(_ count: Int) {
-    let count = min(count, toSend)
-    guard count > 0, let context else { return }
-    toSend -= count
-    for _ in 0..<count { context.write(wrapOutboundOut(message), promise: nil) }
-    context.flush()
+  private func flush() {
+    guard let context, pending.readableBytes > 0 else { return }
+    context.writeAndFlush(wrapOutboundOut(pending), promise: nil)
+    pending.clear()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -98,9 +101,12 @@ final class EchoClient: ChannelInboundHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    let messages = receivedBytes / Echo.messageLength
-    receivedBytes %= Echo.messageLength
-    toReceive -= messages
-    if toReceive == 0 { completion() } else { send(messages) }
+    isReading = true
+    while receivedBytes >= Echo.messageLength, let completion = waiting.popFirst() {
+      receivedBytes -= Echo.messageLength
+      completion()
+    }
+    isReading = false
+    flush()
   }
 }

@@ -1,38 +1,40 @@
 /// What is measured, in the order of a round.
 enum Measurement: String, CaseIterable {
-  enum Kind {
-    case echo
-    case localLock
-    case remoteLock
-  }
-
   case echo
-  case localLock = "local_lock"
-  case remoteLock = "remote_lock"
-  case concurrentEcho = "echo_in_flight"
-  case concurrentLocalLock = "local_lock_in_flight"
-  case concurrentRemoteLock = "remote_lock_in_flight"
-
-  var kind: Kind {
-    switch self {
-    case .echo, .concurrentEcho: .echo
-    case .localLock, .concurrentLocalLock: .localLock
-    case .remoteLock, .concurrentRemoteLock: .remoteLock
-    }
-  }
-
-  var isConcurrent: Bool {
-    switch self {
-    case .echo, .localLock, .remoteLock: false
-    case .concurrentEcho, .concurrentLocalLock, .concurrentRemoteLock: true
-    }
-  }
+  case lockRemote = "lock_remote"
+  case unlockRemote = "unlock_remote"
+  case lockNew = "lock_new"
+  case convertUp = "convert_up"
+  case convertDown = "convert_down"
+  case handOver = "hand_over"
+  case lockLocal = "lock_local"
+  case echoInFlight = "echo_in_flight"
+  case remoteInFlight = "remote_in_flight"
+  case localInFlight = "local_in_flight"
 
   var title: String {
-    switch kind {
+    switch self {
     case .echo: "TCP echo"
-    case .localLock: "lock + unlock, mastered here"
-    case .remoteLock: "lock + unlock, mastered on the other node"
+    case .lockRemote: "lock, mastered by the peer"
+    case .unlockRemote: "unlock, mastered by the peer"
+    case .lockNew: "lock of a new name, directory at the peer"
+    case .convertUp: "conversion NL to EX, mastered by the peer"
+    case .convertDown: "conversion EX to NL, mastered by the peer"
+    case .handOver: "EX from one node to the other, both want it"
+    case .lockLocal: "lock, mastered here"
+    case .echoInFlight: "TCP echo"
+    case .remoteInFlight: "lock or unlock, mastered by the peer"
+    case .localInFlight: "lock or unlock, mastered here"
+    }
+  }
+
+  /// Many at a time: what counts is the time per operation, not how long one takes.
+  var isConcurrent: Bool {
+    switch self {
+    case .echoInFlight, .remoteInFlight, .localInFlight: true
+    case .echo, .lockRemote, .unlockRemote, .lockNew, .convertUp, .convertDown, .handOver,
+      .lockLocal:
+      false
     }
   }
 }
@@ -48,51 +50,54 @@ struct Results {
     times[measurement, default: []].append(time)
   }
 
+  private var measured: [Measurement] { Measurement.allCases.filter { times[$0] != nil } }
+
   private func microseconds(_ measurement: Measurement) -> Double {
-    let sorted = (times[measurement] ?? []).sorted()
-    guard !sorted.isEmpty else { return 0 }
-    return sorted[sorted.count / 2] / .microseconds(1)
+    Self.median(times[measurement] ?? []) / .microseconds(1)
   }
 
   /// Against the echo of the same round, with as many in flight; the median of all rounds.
   private func ratio(_ measurement: Measurement) -> Double {
-    let echo = times[measurement.isConcurrent ? .concurrentEcho : .echo] ?? []
+    let echo = times[measurement.isConcurrent ? .echoInFlight : .echo] ?? []
     let ratios = zip(times[measurement] ?? [], echo).map { $0 / $1 }.sorted()
     return ratios.isEmpty ? 0 : ratios[ratios.count / 2]
   }
 
-  func table(isPinned: Bool) -> String {
-    var lines = [row("operation", "in flight", "us each", "x echo")]
-    for measurement in Measurement.allCases {
+  static func median(_ times: [Duration]) -> Duration {
+    times.isEmpty ? .zero : times.sorted()[times.count / 2]
+  }
+
+  func table() -> String {
+    var lines = [Self.row("operation", "in flight", "us each", "x echo")]
+    for measurement in measured {
       lines.append(
-        row(
+        Self.row(
           measurement.title, "\(measurement.isConcurrent ? inFlight : 1)",
-          text(microseconds(measurement)), text(ratio(measurement))))
+          Self.text(microseconds(measurement)), Self.text(ratio(measurement))))
     }
-    lines.append("threads \(isPinned ? "are" : "could not be") bound to one processor each")
     return lines.joined(separator: "\n")
   }
 
-  func json(isPinned: Bool) -> String {
-    let entries = Measurement.allCases.map { measurement in
-      """
-        "\(measurement.rawValue)": { "in_flight": \(measurement.isConcurrent ? inFlight : 1), \
-      "microseconds": \(text(microseconds(measurement))), "echoes": \(text(ratio(measurement))) }
-      """
+  var json: [(name: String, value: String)] {
+    measured.map { measurement in
+      let value =
+        "{ \"in_flight\": \(measurement.isConcurrent ? inFlight : 1), "
+        + "\"microseconds\": \(Self.text(microseconds(measurement))), "
+        + "\"echoes\": \(Self.text(ratio(measurement))) }"
+      return (measurement.rawValue, value)
     }
-    return "{\n  \"pinned\": \(isPinned),\n" + entries.joined(separator: ",\n") + "\n}"
   }
 
-  private func row(_ title: String, _ columns: String...) -> String {
-    pad(title, 44, onLeft: false) + columns.map { pad($0, 11, onLeft: true) }.joined()
+  static func row(_ title: String, _ columns: String...) -> String {
+    pad(title, 46, onLeft: false) + columns.map { pad($0, 11, onLeft: true) }.joined()
   }
 
-  private func pad(_ text: String, _ width: Int, onLeft: Bool) -> String {
+  private static func pad(_ text: String, _ width: Int, onLeft: Bool) -> String {
     let padding = String(repeating: " ", count: max(0, width - text.count))
     return onLeft ? padding + text : text + padding
   }
 
-  private func text(_ number: Double) -> String {
+  static func text(_ number: Double) -> String {
     let hundredths = Int((number * 100).rounded())
     let fraction = hundredths % 100
     return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"

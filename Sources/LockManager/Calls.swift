@@ -92,22 +92,23 @@ extension LockspaceMachine {
   }
 }
 
+extension Lock {
+  fileprivate func outcome(_ result: LockOutcome.Result) -> LockOutcome {
+    LockOutcome(
+      result: result, mode: granted, valueBlock: flags.contains(.valueBlock) ? valueBlock : nil,
+      flags: result == .granted ? statusFlags : [])
+  }
+}
+
 /// Telling the caller. Between stop and the end of recovery callbacks are held back
 /// (dlm-wire 15.1).
 extension LockspaceMachine {
   /// The operation of a lock of this node ended and the lock lives on.
   mutating func complete(_ id: LockID, _ result: LockOutcome.Result) {
     guard let handle = locks[id].handle else { return }
-    let lock = locks[id]
-    locks[id].completedMode = lock.granted
+    locks[id].completedMode = locks[id].granted
     locks[id].since = now
-    callBack(
-      .completed(
-        handle,
-        LockOutcome(
-          result: result, mode: lock.granted,
-          valueBlock: lock.flags.contains(.valueBlock) ? lock.valueBlock : nil,
-          flags: result == .granted ? lock.statusFlags : [])))
+    callBack(.completed(handle, locks[id].outcome(result)))
   }
 
   /// The operation of a lock of this node ended, and the lock with it.

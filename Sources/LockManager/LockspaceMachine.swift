@@ -67,6 +67,17 @@ public struct LockspaceMachine: Sendable {
     swap(&self.effects, &effects)
   }
 
+  /// The same as the input `receive`, for the many.
+  public mutating func receive(
+    _ packet: Packet, from node: NodeID, at now: Timestamp, effects: inout [Effect]
+  ) {
+    self.now = now
+    swap(&self.effects, &effects)
+    receive(packet, from: node)
+    askForWake()
+    swap(&self.effects, &effects)
+  }
+
   var localNode: NodeID { configuration.localNode }
 }
 

@@ -9,25 +9,19 @@ extension LockspaceMachine {
     _ type: LockMessageType, for id: LockID, to node: NodeID, result: LockResult = .granted,
     blockingMode: LockMode = .nl
   ) {
-    let lock = locks[id]
-    let resource = resources[lock.resource]
-    var flags = lock.messageFlags
-    if lock.handle == nil { flags.insert(.masterCopy) }
+    let resource = locks[id].resource
     let extra: [UInt8] =
       switch type {
-      case .request, .lookup: resource.name.bytes
+      case .request, .lookup: resources[resource].name.bytes
       case .convert, .unlock, .requestReply, .convertReply, .grant:
-        lock.flags.contains(.valueBlock)
-          ? lock.valueBlock ?? [] : lock.valueBlock == nil ? [] : emptyValueBlock
+        locks[id].sentValueBlock(empty: emptyValueBlock)
       case .cancel, .unlockReply, .cancelReply, .blocking, .remove, .lookupReply, .purge: []
       }
-    let message = LockMessage(
+    var message = LockMessage(
       type, lockspaceID: configuration.lockspaceID, sender: localNode,
-      nodeID: type == .lookup ? -1 : node.rawValue, processID: lock.processID, lockID: id,
-      remoteID: lock.remoteID, lockFlags: lock.flags, statusFlags: lock.statusFlags,
-      messageFlags: flags, lvbSequence: lock.lvbSequence, hash: resource.hash, status: lock.queue,
-      grantedMode: lock.granted, requestedMode: lock.requested, blockingMode: blockingMode,
-      callbacks: lock.callbacks, result: result, extra: extra)
+      nodeID: type == .lookup ? -1 : node.rawValue, hash: resources[resource].hash,
+      blockingMode: blockingMode, result: result, extra: extra)
+    locks[id].fill(&message)
     effects.append(.send(.lock(message), to: node))
   }
 
@@ -139,5 +133,28 @@ extension LockspaceMachine {
   mutating func takeReplyFlags(from message: LockMessage, into id: LockID) {
     locks[id].statusFlags = message.statusFlags
     locks[id].messageFlags = message.messageFlags.intersection(.shared)
+  }
+}
+
+extension Lock {
+  /// The contents of a message that may carry a value block.
+  fileprivate func sentValueBlock(empty: [UInt8]) -> [UInt8] {
+    guard let valueBlock else { return [] }
+    return flags.contains(.valueBlock) ? valueBlock : empty
+  }
+
+  /// Tells everything about the lock.
+  fileprivate func fill(_ message: inout LockMessage) {
+    message.processID = processID
+    message.lockID = id
+    message.remoteID = remoteID
+    message.lockFlags = flags
+    message.statusFlags = statusFlags
+    message.messageFlags = handle == nil ? messageFlags.union(.masterCopy) : messageFlags
+    message.lvbSequence = lvbSequence
+    message.status = queue
+    message.grantedMode = granted
+    message.requestedMode = requested
+    message.callbacks = callbacks
   }
 }

@@ -21,6 +21,7 @@ struct RecoveryMarks: OptionSet, Hashable, Sendable {
 /// or as several of these.
 struct Resource: Sendable {
   let name: ResourceName
+  /// That of the name (dlm-wire 11.1).
   let hash: UInt32
   var directory: NodeID
   /// Who keeps the queues; nil while unknown.
@@ -61,6 +62,20 @@ struct Resource: Sendable {
   }
 }
 
+extension Resource {
+  /// Fills the free slots of a `ResourceTable`.
+  static let vacant: Resource = {
+    guard let name = ResourceName("vacant"), let node = NodeID(1) else {
+      preconditionFailure("neither is outside the limits")
+    }
+    var resource = Resource(name: name, hash: 0, directory: node, master: nil)
+    resource.lockCount = -1
+    return resource
+  }()
+
+  var isVacant: Bool { lockCount < 0 }
+}
+
 /// The slot of a resource in the table. Never on the wire.
 struct ResourceID: Hashable, Sendable {
   let slot: Int
@@ -69,7 +84,8 @@ struct ResourceID: Hashable, Sendable {
 
 /// All resources of a lockspace, by name and by slot.
 struct ResourceTable: Sendable {
-  private var slots: [Resource?] = []
+  /// A vacant slot holds `Resource.vacant`.
+  private var slots: [Resource] = []
   private var freeSlots: [Int] = []
   private var byName = SlotIndex()
 
@@ -79,7 +95,7 @@ struct ResourceTable: Sendable {
 
   /// - Parameter hash: that of `name`.
   func find(_ name: ResourceName, hash: UInt32) -> ResourceID? {
-    byName.find(hash) { slots[$0]?.name == name }.map { ResourceID(slot: $0) }
+    byName.find(hash) { slots[$0].name == name && !slots[$0].isVacant }.map { ResourceID(slot: $0) }
   }
 
   /// There must be none of that name yet.
@@ -98,22 +114,24 @@ struct ResourceTable: Sendable {
 
   mutating func remove(_ id: ResourceID) {
     byName.remove(id.slot, hash: self[id].hash)
-    slots[id.slot] = nil
+    slots[id.slot] = .vacant
     freeSlots.append(id.slot)
   }
 
   /// `id` must be that of a live resource.
   subscript(id: ResourceID) -> Resource {
     _read {
-      yield slots[id.slot]!
+      precondition(!slots[id.slot].isVacant, "no resource in slot \(id.slot)")
+      yield slots[id.slot]
     }
     _modify {
-      yield &slots[id.slot]!
+      precondition(!slots[id.slot].isVacant, "no resource in slot \(id.slot)")
+      yield &slots[id.slot]
     }
   }
 
   /// Ids of all resources, in the order of their slots.
   var ids: [ResourceID] {
-    slots.indices.lazy.filter { slots[$0] != nil }.map { ResourceID(slot: $0) }
+    slots.indices.lazy.filter { !slots[$0].isVacant }.map { ResourceID(slot: $0) }
   }
 }

@@ -4,25 +4,25 @@ import LockProtocol
 extension LockspaceMachine {
   /// At the master, when `id` is about to be granted what it requested.
   mutating func transferValueBlockAtGrant(_ id: LockID) {
-    let lock = locks[id]
-    switch lock.granted.valueBlockTransfer(granting: lock.requested) {
+    let resource = locks[id].resource
+    switch locks[id].granted.valueBlockTransfer(granting: locks[id].requested) {
     case .read:
-      guard lock.flags.contains(.valueBlock), lock.valueBlock != nil,
-        let valueBlock = resources[lock.resource].valueBlock
+      guard locks[id].flags.contains(.valueBlock), locks[id].valueBlock != nil,
+        let valueBlock = resources[resource].valueBlock
       else { return }
       locks[id].valueBlock = valueBlock
-      locks[id].lvbSequence = resources[lock.resource].lvbSequence
+      locks[id].lvbSequence = resources[resource].lvbSequence
       locks[id].hasUnreadValueBlock = false
     case .write:
-      if lock.flags.contains(.invalidateValueBlock) {
-        resources[lock.resource].isValueNotValid = true
+      if locks[id].flags.contains(.invalidateValueBlock) {
+        resources[resource].isValueNotValid = true
         return
       }
       guard writeValueBlock(of: id) else { return }
-      locks[id].lvbSequence = resources[lock.resource].lvbSequence
+      locks[id].lvbSequence = resources[resource].lvbSequence
     case .nothing: break
     }
-    if resources[lock.resource].isValueNotValid { locks[id].statusFlags.insert(.valueNotValid) }
+    if resources[resource].isValueNotValid { locks[id].statusFlags.insert(.valueNotValid) }
   }
 
   /// At the master, when `id` is given up.
@@ -56,11 +56,10 @@ extension LockspaceMachine {
 
   /// At the owner, from an answer that grants: only where the table says that the owner reads.
   mutating func takeGrantedValueBlock(from message: LockMessage, into id: LockID) {
-    let lock = locks[id]
-    guard lock.flags.contains(.valueBlock), lock.valueBlock != nil,
-      lock.granted.valueBlockTransfer(granting: lock.requested) == .read
+    guard locks[id].flags.contains(.valueBlock), locks[id].valueBlock != nil,
+      locks[id].granted.valueBlockTransfer(granting: locks[id].requested) == .read
     else { return }
-    guard !lock.hasUnreadValueBlock || message.lockFlags.contains(.valueBlock) else {
+    guard !locks[id].hasUnreadValueBlock || message.lockFlags.contains(.valueBlock) else {
       // Rebuilt without its value block at a new master, which therefore returns none.
       locks[id].statusFlags.insert(.valueNotValid)
       return

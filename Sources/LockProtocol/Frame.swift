@@ -61,7 +61,7 @@ extension Frame {
     try self.init(decoding: bytes[...])
   }
 
-  private static func contentOfEnvelope(
+  static func contentOfEnvelope(
     sequence: UInt32, from reader: inout ByteReader
   ) throws(FrameDecodingError) -> Content {
     let innerCommand: UInt8
@@ -86,32 +86,33 @@ extension Frame {
 
   /// The message's bytes. A packet longer than its place allows is a programmer's error.
   public func encoded() -> [UInt8] {
-    var writer = ByteWriter(reservingCapacity: 256)
+    var writer = ByteWriter(reservingCapacity: 192)
     switch content {
     case .bare(let packet):
       packet.encode(into: &writer, version: version)
     case .acknowledgement(let next):
-      writer.writeFrame(.acknowledgement, number: next, sender: sender, version: version) { _ in }
+      writer.endFrame(
+        writer.beginFrame(.acknowledgement, number: next, sender: sender, version: version))
     case .sequenced(let sequence, let packet):
-      writeEnvelope(into: &writer, sequence: sequence, inner: packet.command) {
-        packet.encode(into: &$0, version: version)
-      }
+      return Self.encoded(packet, sequence: sequence, sender: sender, version: version)
     case .finish(let sequence):
-      writeEnvelope(into: &writer, sequence: sequence, inner: .finish) {
-        $0.writeFrame(.finish, number: 0, sender: sender, version: version) { _ in }
-      }
+      let envelope = writer.beginEnvelope(
+        sequence: sequence, inner: .finish, sender: sender, version: version)
+      writer.endFrame(writer.beginFrame(.finish, number: 0, sender: sender, version: version))
+      writer.endFrame(envelope)
     }
     return writer.bytes
   }
 
-  private func writeEnvelope(
-    into writer: inout ByteWriter, sequence: UInt32, inner: Command,
-    _ writeInner: (inout ByteWriter) -> Void
-  ) {
-    writer.writeFrame(.envelope, number: sequence, sender: sender, version: version) { writer in
-      writer.write(inner.rawValue)
-      writer.writeZeros(7)
-      writeInner(&writer)
-    }
+  /// The bytes of a packet with its place in the sequence.
+  static func encoded(
+    _ packet: Packet, sequence: UInt32, sender: NodeID, version: ProtocolVersion
+  ) -> [UInt8] {
+    var writer = ByteWriter(reservingCapacity: 192)
+    let envelope = writer.beginEnvelope(
+      sequence: sequence, inner: packet.command, sender: sender, version: version)
+    packet.encode(into: &writer, version: version)
+    writer.endFrame(envelope)
+    return writer.bytes
   }
 }

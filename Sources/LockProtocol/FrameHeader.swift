@@ -23,11 +23,9 @@ struct FrameHeader {
     let available = reader.remaining
     let fields: (version: UInt32, number: UInt32, sender: Int32, length: UInt16, command: UInt8)
     do throws(ByteDecodingError) {
-      fields = (
-        try reader.read(), try reader.read(), try reader.read(), try reader.read(),
-        try reader.read()
-      )
-      try reader.skip(1)
+      fields = try reader.readFields(Frame.headerLength) {
+        ($0.read(), $0.read(), $0.read(), $0.read(), $0.read())
+      }
     } catch {
       throw FrameDecodingError(error, in: "header")
     }
@@ -45,22 +43,36 @@ struct FrameHeader {
 }
 
 extension ByteWriter {
-  /// A header and what `body` writes behind it, with the length of both filled in.
-  mutating func writeFrame(
-    _ command: Command, number: UInt32, sender: NodeID, version: ProtocolVersion,
-    _ body: (inout ByteWriter) -> Void
-  ) {
+  /// Begins a message; what is written until `endFrame` is its contents.
+  ///
+  /// - Returns: where it begins.
+  mutating func beginFrame(
+    _ command: Command, number: UInt32, sender: NodeID, version: ProtocolVersion
+  ) -> Int {
     let start = count
-    write(version.rawValue)
-    write(number)
-    write(sender.rawValue)
-    let lengthOffset = count
-    write(UInt16(0))
-    write(command.rawValue)
-    write(UInt8(0))
-    body(&self)
+    writeFields(Frame.headerLength) {
+      $0.write(version.rawValue)
+      $0.write(number)
+      $0.write(sender.rawValue)
+      $0.write(UInt16(0))
+      $0.write(command.rawValue)
+    }
+    return start
+  }
+
+  /// Fills in the length of the message that begins at `start`.
+  mutating func endFrame(_ start: Int) {
     let length = count - start
     precondition(Frame.lengthRange.contains(length), "a message of \(length) bytes")
-    overwrite(UInt16(length), at: lengthOffset)
+    overwrite(UInt16(length), at: start + 12)
+  }
+
+  /// Begins an envelope around a message that is to be written next; ends with `endFrame`.
+  mutating func beginEnvelope(
+    sequence: UInt32, inner: Command, sender: NodeID, version: ProtocolVersion
+  ) -> Int {
+    let start = beginFrame(.envelope, number: sequence, sender: sender, version: version)
+    writeFields(8) { $0.write(inner.rawValue) }
+    return start
   }
 }

@@ -2,54 +2,72 @@ import ByteCoding
 import ClusterTypes
 
 extension LockMessage {
+  /// Bytes between the header and `extra`.
+  private static let fieldsLength = 72
+
   /// Reads what follows the header (dlm-wire 7.1).
   init(
     lockspaceID: LockspaceID, sender: NodeID, from reader: inout ByteReader
   ) throws(ByteDecodingError) {
-    let typeNumber = try reader.read(UInt32.self)
-    guard let type = LockMessageType(rawValue: typeNumber) else {
-      throw .invalid("type \(typeNumber)")
+    self = try reader.readFields(Self.fieldsLength) { fields throws(ByteDecodingError) in
+      let typeNumber = fields.read(UInt32.self)
+      guard let type = LockMessageType(rawValue: typeNumber) else {
+        throw .invalid("type \(typeNumber)")
+      }
+      return LockMessage(
+        type, lockspaceID: lockspaceID, sender: sender, nodeID: fields.read(),
+        processID: fields.read(), lockID: LockID(fields.read()), remoteID: LockID(fields.read()),
+        parentLockID: LockID(fields.read()), parentRemoteID: LockID(fields.read()),
+        lockFlags: LockFlags(rawValue: fields.read()),
+        statusFlags: LockStatusFlags(rawValue: fields.read()),
+        messageFlags: LockMessageFlags(rawValue: fields.read()), lvbSequence: fields.read(),
+        hash: fields.read(), status: try fields.readQueueStatus(),
+        grantedMode: try fields.readMode(), requestedMode: try fields.readMode(),
+        blockingMode: try fields.readMode(), callbacks: LockCallbacks(rawValue: fields.read()),
+        result: LockResult(rawValue: fields.read()))
     }
-    self.init(type, lockspaceID: lockspaceID, sender: sender)
-    nodeID = try reader.read()
-    processID = try reader.read()
-    lockID = try reader.readLockID()
-    remoteID = try reader.readLockID()
-    parentLockID = try reader.readLockID()
-    parentRemoteID = try reader.readLockID()
-    lockFlags = LockFlags(rawValue: try reader.read())
-    statusFlags = LockStatusFlags(rawValue: try reader.read())
-    messageFlags = LockMessageFlags(rawValue: try reader.read())
-    lvbSequence = try reader.read()
-    hash = try reader.read()
-    status = try reader.readQueueStatus(as: Int32.self)
-    grantedMode = try reader.readMode(as: Int32.self)
-    requestedMode = try reader.readMode(as: Int32.self)
-    blockingMode = try reader.readMode(as: Int32.self)
-    callbacks = LockCallbacks(rawValue: try reader.read())
-    result = LockResult(rawValue: try reader.read())
     extra = Array(reader.readRemaining())
   }
 
   func encodeBody(into writer: inout ByteWriter) {
-    writer.write(type.rawValue)
-    writer.write(nodeID)
-    writer.write(processID)
-    writer.write(lockID.rawValue)
-    writer.write(remoteID.rawValue)
-    writer.write(parentLockID.rawValue)
-    writer.write(parentRemoteID.rawValue)
-    writer.write(lockFlags.rawValue)
-    writer.write(statusFlags.rawValue)
-    writer.write(messageFlags.rawValue)
-    writer.write(lvbSequence)
-    writer.write(hash)
-    writer.write(Int32(status.rawValue))
-    writer.write(Int32(grantedMode.rawValue))
-    writer.write(Int32(requestedMode.rawValue))
-    writer.write(Int32(blockingMode.rawValue))
-    writer.write(callbacks.rawValue)
-    writer.write(result.rawValue)
+    writer.writeFields(Self.fieldsLength) { fields in
+      fields.write(type.rawValue)
+      fields.write(nodeID)
+      fields.write(processID)
+      fields.write(lockID.rawValue)
+      fields.write(remoteID.rawValue)
+      fields.write(parentLockID.rawValue)
+      fields.write(parentRemoteID.rawValue)
+      fields.write(lockFlags.rawValue)
+      fields.write(statusFlags.rawValue)
+      fields.write(messageFlags.rawValue)
+      fields.write(lvbSequence)
+      fields.write(hash)
+      fields.write(Int32(status.rawValue))
+      fields.write(Int32(grantedMode.rawValue))
+      fields.write(Int32(requestedMode.rawValue))
+      fields.write(Int32(blockingMode.rawValue))
+      fields.write(callbacks.rawValue)
+      fields.write(result.rawValue)
+    }
     writer.write(extra)
+  }
+}
+
+extension FieldReader {
+  fileprivate mutating func readMode() throws(ByteDecodingError) -> LockMode {
+    let number = read(Int32.self)
+    guard let mode = Int8(exactly: number).flatMap(LockMode.init) else {
+      throw .invalid("lock mode \(number)")
+    }
+    return mode
+  }
+
+  fileprivate mutating func readQueueStatus() throws(ByteDecodingError) -> QueueStatus {
+    let number = read(Int32.self)
+    guard let status = Int8(exactly: number).flatMap(QueueStatus.init) else {
+      throw .invalid("queue \(number)")
+    }
+    return status
   }
 }

@@ -29,12 +29,13 @@ extension Packet {
   }
 
   func encode(into writer: inout ByteWriter, version: ProtocolVersion) {
-    writer.writeFrame(command, number: lockspaceID.rawValue, sender: sender, version: version) {
-      switch self {
-      case .lock(let message): message.encodeBody(into: &$0)
-      case .recovery(let message): message.encodeBody(into: &$0)
-      }
+    let start = writer.beginFrame(
+      command, number: lockspaceID.rawValue, sender: sender, version: version)
+    switch self {
+    case .lock(let message): message.encodeBody(into: &writer)
+    case .recovery(let message): message.encodeBody(into: &writer)
     }
+    writer.endFrame(start)
   }
 }
 

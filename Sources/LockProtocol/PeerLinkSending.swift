@@ -54,7 +54,10 @@ extension PeerLink {
       waitingForVersion.append(packet)
       if waitingForVersion.count > limits.unacknowledgedCount { overflow(into: &effects) }
     case true:
-      transmitSequenced(into: &effects) { .sequenced($0, packet) }
+      transmitSequenced(
+        Frame.encoded(
+          packet, sequence: queue.nextSequence, sender: local, version: localVersion),
+        into: &effects)
     case false:
       transmitBare(Frame(.bare(packet), sender: local, version: localVersion), into: &effects)
     }
@@ -62,15 +65,15 @@ extension PeerLink {
 
   mutating func transmitFinish(into effects: inout [Effect]) {
     finishSequence = queue.nextSequence
-    transmitSequenced(into: &effects) { .finish($0) }
+    transmitSequenced(
+      Frame(.finish(queue.nextSequence), sender: local, version: localVersion).encoded(),
+      into: &effects)
   }
 
   private mutating func transmitSequenced(
-    into effects: inout [Effect], _ content: (UInt32) -> Frame.Content
+    _ bytes: [UInt8], into effects: inout [Effect]
   ) {
-    let bytes = queue.append {
-      Frame(content($0), sender: local, version: localVersion).encoded()
-    }
+    queue.append(bytes)
     if queue.count > limits.unacknowledgedCount || queue.byteCount > limits.unacknowledgedBytes {
       overflow(into: &effects)
     } else {

@@ -12,13 +12,11 @@ struct SendQueue: Sendable {
   /// Oldest first.
   var unacknowledged: [[UInt8]] { frames }
 
-  /// Numbers a message and keeps it; `encode` makes its bytes.
-  mutating func append(_ encode: (_ sequence: UInt32) -> [UInt8]) -> [UInt8] {
-    let bytes = encode(nextSequence)
+  /// Keeps a message that has been given `nextSequence`.
+  mutating func append(_ bytes: [UInt8]) {
     nextSequence &+= 1
     frames.append(bytes)
     byteCount += bytes.count
-    return bytes
   }
 
   /// Forgets everything before `next`.

@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterDaemon
 import ClusterTypes
+import DistributedLockManager
 import LockProtocol
 import Testing
 

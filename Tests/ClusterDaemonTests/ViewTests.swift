@@ -1,4 +1,5 @@
 import ClusterDaemon
+import DistributedLockManager
 import LockProtocol
 import Testing
 

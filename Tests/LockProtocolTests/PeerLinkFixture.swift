@@ -72,7 +72,7 @@ extension PeerLink {
 
   mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Timestamp) -> [Effect] {
     var effects: [Effect] = []
-    receive(bytes, at: now, effects: &effects)
+    if let packet = receive(bytes, at: now, effects: &effects) { effects.append(.deliver(packet)) }
     return effects
   }
 

@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import DistributedLockManager
 import LockspaceGroups
 import Logging
 import NIOCore

@@ -1,6 +1,7 @@
 import ClusterMembership
 import ClusterTransport
 import ClusterTypes
+import DistributedLockManager
 import LockProtocol
 import Logging
 import NIOCore
@@ -30,6 +31,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   var membershipInput: (MembershipInput) -> Void = { _ in }
   var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
+  /// All packets that were there have been handed over.
+  var endedLockPackets: () -> Void = {}
 
   init(
     configuration: DaemonConfiguration, local: ClusterMembership.Member, loop: any EventLoop,
@@ -179,6 +182,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     lockPacket(packet, node)
   }
 
+  func lockTransportReadComplete(_ transport: LockTransport) { endedLockPackets() }
+
   func lockTransport(_ transport: LockTransport, closed node: NodeID) {
     logger.debug("the lock managers of this node and node \(node) have parted")
   }
@@ -187,8 +192,4 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     logger.critical("node \(node) does not take the lock manager's messages: it is disconnected")
     channels.disconnect(node, reason: "it does not take the lock manager's messages")
   }
-}
-
-extension Duration {
-  var timeAmount: TimeAmount { .nanoseconds(Int64(clamping: wholeNanoseconds)) }
 }

@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import DistributedLockManager
 import LVMFrontends
 import LockManager
 import LockProtocol
@@ -145,12 +146,13 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let handle = locks.newHandle()
     clusterLocks[token] = HeldLock(
       lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
-    do {
+    do throws(ClusterLockError) {
       try locks.lock(
-        name, handle: handle, resource: resourceName, mode: mode.lockManagerMode,
-        flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
-        owner: "lvm (\(String(decoding: resource, as: UTF8.self)))",
-        isReclaim: isReclaim, events: events(of: token, reclaiming: isReclaim ? text : nil))
+        OwnedLockRequest(
+          lockspace: name, resource: resourceName, mode: mode.lockManagerMode,
+          flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
+          owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", isReclaim: isReclaim),
+        handle: handle, listener: events(of: token, reclaiming: isReclaim ? text : nil))
     } catch {
       clusterLocks[token] = nil
       self.handle(.lockRefused(token, .failed(error.description)))
@@ -180,8 +182,8 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
 
   private func events(
     of token: LockToken, reclaiming uuid: String?
-  ) -> InHouseLockspaces.LockEvents {
-    InHouseLockspaces.LockEvents(
+  ) -> LockEvents {
+    LockEvents(
       completed: { [self] outcome in
         completed(token, outcome)
         if let uuid, outcome.result == .granted { endReclaim(uuid) }

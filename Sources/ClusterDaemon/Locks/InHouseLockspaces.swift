@@ -1,4 +1,5 @@
 import ClusterTypes
+import DistributedLockManager
 import LockManager
 import LockProtocol
 import LockspaceGroups
@@ -9,19 +10,7 @@ import NIOCore
 ///
 /// Confined to the cluster's event loop: a packet is decoded, decided on and answered without
 /// leaving it.
-final class InHouseLockspaces: LockspaceDriver {
-  /// What a user of a lock hears.
-  struct LockEvents {
-    /// A request or conversion ended.
-    var completed: (LockOutcome) -> Void
-    /// The lock is gone.
-    var released: () -> Void = {}
-    /// Another wants `mode`, which this lock excludes.
-    var blocking: (LockMode) -> Void = { _ in }
-    /// The call had no effect.
-    var refused: (CallRefusal) -> Void
-  }
-
+final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelegate {
   private struct Space {
     enum Phase {
       case joining
@@ -30,7 +19,7 @@ final class InHouseLockspaces: LockspaceDriver {
       case leaving
     }
 
-    var machine: LockspaceMachine
+    let runner: LockspaceRunner.Space
     var phase = Phase.joining
     /// How many local users want the lockspace.
     var users = 1
@@ -48,7 +37,6 @@ final class InHouseLockspaces: LockspaceDriver {
     var owesRunning = false
     var joinWaiters: [(DaemonError?) -> Void] = []
     var leaveWaiters: [() -> Void] = []
-    var wake: Scheduled<Void>?
   }
 
   private struct HeldCall {
@@ -56,26 +44,12 @@ final class InHouseLockspaces: LockspaceDriver {
     let input: LockspaceMachine.Input
   }
 
-  private struct LockRecord {
-    let lockspace: LockspaceName
-    let owner: String
-    let events: LockEvents
-    /// Its request was granted once; before that, a refusal leaves no lock.
-    var isLock = false
-    /// As last told.
-    var mode = LockMode.nl
-  }
-
   private unowned let node: ClusterNode
   private let loop: any EventLoop
   private let logger: Logger
-  private let send: (Packet, NodeID) -> Void
+  private let runner: LockspaceRunner
+  private let sendPacket: (Packet, NodeID) -> Void
   private var spaces: [LockspaceName: Space] = [:]
-  private var names: [LockspaceID: LockspaceName] = [:]
-  private var records: [LockHandle: LockRecord] = [:]
-  private var lastHandle: UInt64 = 0
-  private var effects: [(LockspaceName, LockspaceMachine.Effect)] = []
-  private var isCarryingOut = false
 
   /// Called before a lockspace starts without a member that died, to finish what that one left
   /// undone under its locks; the start waits until the closure it is given is called.
@@ -83,10 +57,9 @@ final class InHouseLockspaces: LockspaceDriver {
   /// Whether this node takes locks of an earlier life up again in the lockspace. The others grant
   /// nothing new before it has said that it runs, and it says so after `reclaimed`.
   var isReclaiming: (LockspaceName) -> Bool = { _ in false }
-  /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
-  /// what the reliability layer goes by.
-  var memberAdded: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
-  var memberRemoved: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
+  /// See `LockspaceRunnerDelegate`.
+  var memberCame: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
+  var memberWent: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
 
   init(
     node: ClusterNode, loop: any EventLoop, logger: Logger, send: @escaping (Packet, NodeID) -> Void
@@ -94,7 +67,9 @@ final class InHouseLockspaces: LockspaceDriver {
     self.node = node
     self.loop = loop
     self.logger = logger
-    self.send = send
+    sendPacket = send
+    runner = LockspaceRunner(localNode: node.local.node, loop: loop)
+    runner.delegate = self
   }
 
   // MARK: - Joining and leaving
@@ -117,10 +92,9 @@ final class InHouseLockspaces: LockspaceDriver {
     }
     let configuration = LockspaceMachine.Configuration(
       name: name, localNode: node.local.node, seed: node.local.instance.incarnation.rawValue)
-    var space = Space(machine: LockspaceMachine(configuration))
+    var space = Space(runner: runner.open(configuration))
     space.joinWaiters = [completion]
     spaces[name] = space
-    names[configuration.lockspaceID] = name
     node.join(name, .inHouse)
   }
 
@@ -137,51 +111,43 @@ final class InHouseLockspaces: LockspaceDriver {
 
   /// Leaves whatever uses are left: the daemon stops.
   func abandon(_ name: LockspaceName, completion: @escaping () -> Void) {
-    guard spaces[name] != nil else { return completion() }
-    for (handle, record) in records where record.lockspace == name {
-      unlock(handle, flags: .forceUnlock)
-    }
+    guard let space = spaces[name] else { return completion() }
+    for handle in runner.handles(in: space.runner) { unlock(handle, flags: .forceUnlock) }
     spaces[name]?.users = 1
     leave(name, completion: completion)
   }
 
   // MARK: - Locks
 
-  /// A handle for a request to come: it may be granted before `lock` returns.
-  func newHandle() -> LockHandle {
-    lastHandle += 1
-    return LockHandle(lastHandle)
-  }
+  func newHandle() -> LockHandle { runner.newHandle() }
 
-  /// Whether the lockspace grants nothing until its members have recovered.
   func isStopped(_ name: LockspaceName) -> Bool { spaces[name]?.phase == .stopped }
 
-  /// Requests a lock. `owner` is told to whoever asks who holds it; `isReclaim`: the lock was held
-  /// in an earlier life and is taken up again.
+  func valueBlockLength(in name: LockspaceName) -> Int { Self.valueBlockLength }
+
+  /// That of all these lockspaces.
+  static let valueBlockLength = 32
+
   func lock(
-    _ name: LockspaceName, handle: LockHandle, resource: ResourceName, mode: LockMode,
-    flags: LockFlags, valueBlock: [UInt8]? = nil, processID: UInt32, owner: String,
-    isReclaim: Bool = false, events: LockEvents
-  ) throws(DaemonError) {
-    guard spaces[name] != nil else {
-      throw DaemonError("lockspace \(name) has not been joined on this node")
+    _ request: OwnedLockRequest, handle: LockHandle, listener: any LockListener
+  ) throws(ClusterLockError) {
+    guard let space = spaces[request.lockspace]?.runner else {
+      runner.withdraw(handle)
+      throw .notJoined(request.lockspace)
     }
-    records[handle] = LockRecord(lockspace: name, owner: owner, events: events)
-    let call = LockCall(
-      handle: handle, resource: resource, mode: mode, flags: flags, valueBlock: valueBlock,
-      processID: processID)
-    if isReclaim { step(name, .lock(call)) } else { request(name, handle, .lock(call)) }
+    runner.register(handle, in: space, owner: request.owner, listener: listener)
+    let call = LockspaceMachine.Input.lock(request.call(handle))
+    if request.isReclaim { runner.step(space, call) } else { self.request(space, handle, call) }
   }
 
   /// Hands a request to the machine when every member runs: one that is back may be claiming what
   /// an earlier life of it held.
   private func request(
-    _ name: LockspaceName, _ handle: LockHandle, _ input: LockspaceMachine.Input
+    _ space: LockspaceRunner.Space, _ handle: LockHandle, _ input: LockspaceMachine.Input
   ) {
-    guard let space = spaces[name], !space.isOpen || !space.held.isEmpty else {
-      return step(name, input)
-    }
-    spaces[name]?.held.append(HeldCall(handle: handle, input: input))
+    let mustWait = spaces[space.name].map { !$0.isOpen || !$0.held.isEmpty } ?? false
+    guard mustWait else { return runner.step(space, input) }
+    spaces[space.name]?.held.append(HeldCall(handle: handle, input: input))
   }
 
   private func runsEverywhere(_ name: LockspaceName) -> Bool {
@@ -199,7 +165,8 @@ final class InHouseLockspaces: LockspaceDriver {
       spaces[name]?.isOpen = isOpen
       guard isOpen, let held = spaces[name]?.held, !held.isEmpty else { continue }
       spaces[name]?.held = []
-      for call in held { step(name, call.input) }
+      guard let space = spaces[name]?.runner else { continue }
+      for call in held { runner.step(space, call.input) }
     }
   }
 
@@ -219,41 +186,37 @@ final class InHouseLockspaces: LockspaceDriver {
   }
 
   func convert(_ handle: LockHandle, to mode: LockMode, flags: LockFlags, valueBlock: [UInt8]?) {
-    guard let record = records[handle] else { return }
-    request(
-      record.lockspace, handle, .convert(handle, mode, flags: flags, valueBlock: valueBlock))
+    guard let space = runner.space(of: handle) else { return }
+    request(space, handle, .convert(handle, mode, flags: flags, valueBlock: valueBlock))
   }
 
   func unlock(_ handle: LockHandle, flags: LockFlags = [], valueBlock: [UInt8]? = nil) {
-    guard let record = records[handle] else { return }
-    let held = takeBack(handle, in: record.lockspace)
+    guard let space = runner.space(of: handle) else { return }
+    let held = takeBack(handle, in: space.name)
     if case .lock = held?.input {
-      records[handle] = nil
-      return record.events.released()
+      runner.withdraw(handle)?.lockReleased()
+    } else {
+      runner.step(space, .unlock(handle, flags: flags, valueBlock: valueBlock))
     }
-    step(record.lockspace, .unlock(handle, flags: flags, valueBlock: valueBlock))
   }
 
   func cancel(_ handle: LockHandle) {
-    guard let record = records[handle] else { return }
-    guard let held = takeBack(handle, in: record.lockspace) else {
-      return step(record.lockspace, .cancel(handle))
+    guard let space = runner.space(of: handle) else { return }
+    guard let held = takeBack(handle, in: space.name) else {
+      return runner.step(space, .cancel(handle))
     }
-    if case .lock = held.input { records[handle] = nil }
-    record.events.completed(
-      LockOutcome(result: .cancelled, mode: record.isLock ? record.mode : nil))
+    let listener = runner.listener(of: handle)
+    let mode = runner.mode(of: handle)
+    if case .lock = held.input { runner.withdraw(handle) }
+    listener?.lockCompleted(LockOutcome(result: .cancelled, mode: mode))
   }
 
   // MARK: - The network
 
-  func received(_ packet: Packet, from sender: NodeID) {
-    guard let name = names[packet.lockspaceID] else {
-      let reply = LockspaceMachine.unknownLockspaceReply(to: packet, from: node.local.node)
-      if let reply { send(reply, sender) }
-      return
-    }
-    step(name, .receive(packet, from: sender))
-  }
+  func received(_ packet: Packet, from sender: NodeID) { runner.received(packet, from: sender) }
+
+  /// All packets that were there have been received.
+  func endedBatch() { runner.endedBatch() }
 
   // MARK: - The cluster's orders
 
@@ -263,7 +226,7 @@ final class InHouseLockspaces: LockspaceDriver {
     spaces[name]?.owesRunning = false
     spaces[name]?.isOpen = false
     if space.phase == .running { spaces[name]?.phase = .stopped }
-    step(name, .stop)
+    runner.step(space.runner, .stop)
     node.stopped(name, generation: generation)
   }
 
@@ -289,89 +252,33 @@ final class InHouseLockspaces: LockspaceDriver {
     spaces[order.name]?.departed = []
     spaces[order.name]?.hasFailed = false
     let members = order.members.map { LockManager.Member($0.node) }
-    step(order.name, .start(members: members, departed: departed))
+    runner.step(space.runner, .start(members: members, departed: departed))
   }
 
   func left(_ name: LockspaceName) {
     guard let space = spaces.removeValue(forKey: name) else { return }
-    space.wake?.cancel()
-    names = names.filter { $0.value != name }
-    let lost = records.filter { $0.value.lockspace == name }.sorted { $0.key < $1.key }
-    for (handle, _) in lost { records[handle] = nil }
-    for member in space.machine.members where member != node.local.node {
-      memberRemoved(member, commonLockspaceCount(with: member))
-    }
-    for (_, record) in lost { record.events.released() }
+    runner.close(space.runner)
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name) was left")) }
     for waiter in space.leaveWaiters { waiter() }
   }
 
   func joinRefused(_ name: LockspaceName, reason: String) {
     guard let space = spaces.removeValue(forKey: name) else { return }
-    names = names.filter { $0.value != name }
+    runner.close(space.runner)
     let failure = DaemonError("lockspace \(name) cannot be joined: \(reason)")
     for waiter in space.joinWaiters { waiter(failure) }
     for waiter in space.leaveWaiters { waiter() }
   }
 
-  // MARK: - Stepping
+  // MARK: - What the lockspaces do
 
-  private func step(_ name: LockspaceName, _ input: LockspaceMachine.Input) {
-    var new: [LockspaceMachine.Effect] = []
-    spaces[name]?.machine.handle(input, at: .now, effects: &new)
-    effects += new.map { (name, $0) }
-    carryOut()
-  }
+  func send(_ packet: Packet, to node: NodeID) { sendPacket(packet, node) }
+  func memberAdded(_ node: NodeID, lockspaceCount: Int) { memberCame(node, lockspaceCount) }
+  func memberRemoved(_ node: NodeID, lockspaceCount: Int) { memberWent(node, lockspaceCount) }
 
-  /// Carries out effects in the order they came about, also when one of them leads to more: two
-  /// packets to one node must not overtake each other.
-  private func carryOut() {
-    guard !isCarryingOut else { return }
-    isCarryingOut = true
-    var next = 0
-    while next < effects.count {
-      let (name, effect) = effects[next]
-      next += 1
-      carryOut(effect, in: name)
-    }
-    effects.removeAll(keepingCapacity: true)
-    isCarryingOut = false
-  }
-
-  private func carryOut(_ effect: LockspaceMachine.Effect, in name: LockspaceName) {
-    switch effect {
-    case .send(let packet, let target): send(packet, target)
-    case .completed(let handle, let outcome):
-      let events = records[handle]?.events
-      if let mode = outcome.mode {
-        records[handle]?.isLock = true
-        records[handle]?.mode = mode
-      } else {
-        records[handle] = nil
-      }
-      events?.completed(outcome)
-    case .released(let handle): records.removeValue(forKey: handle)?.events.released()
-    case .blocking(let handle, let mode): records[handle]?.events.blocking(mode)
-    case .refused(let handle, let reason):
-      guard let record = records[handle] else { return }
-      if !record.isLock || reason == .unknownHandle { records[handle] = nil }
-      record.events.refused(reason)
-    case .memberAdded(let member): memberAdded(member, commonLockspaceCount(with: member))
-    case .memberRemoved(let member):
-      memberRemoved(member, commonLockspaceCount(with: member))
-    case .recovered(let generation, _): recovered(name, generation)
-    case .recoveryFailed(let failure): recoveryFailed(name, failure)
-    case .wake(let moment): schedule(name, moment)
-    }
-  }
-
-  private func commonLockspaceCount(with member: NodeID) -> Int {
-    spaces.values.count { $0.machine.members.contains(member) }
-  }
-
-  private func recovered(_ name: LockspaceName, _ recoveryGeneration: UInt32) {
+  func recovered(_ name: LockspaceName, generation: UInt32) {
     guard let space = spaces[name] else { return }
-    logger.info("lockspace \(name): running, recovery \(recoveryGeneration)")
+    logger.info("lockspace \(name): running, recovery \(generation)")
     if space.phase != .leaving { spaces[name]?.phase = .running }
     spaces[name]?.joinWaiters = []
     spaces[name]?.owesRunning = true
@@ -379,7 +286,7 @@ final class InHouseLockspaces: LockspaceDriver {
     for waiter in space.joinWaiters { waiter(nil) }
   }
 
-  private func recoveryFailed(_ name: LockspaceName, _ failure: RecoveryFailure) {
+  func recoveryFailed(_ name: LockspaceName, _ failure: RecoveryFailure) {
     logger.critical("lockspace \(name): recovery failed: \(failure)")
     guard let space = spaces[name], space.phase == .joining else { return }
     spaces[name]?.joinWaiters = []
@@ -388,22 +295,13 @@ final class InHouseLockspaces: LockspaceDriver {
     for waiter in space.joinWaiters { waiter(DaemonError("lockspace \(name): \(failure)")) }
   }
 
-  private func schedule(_ name: LockspaceName, _ moment: Timestamp) {
-    spaces[name]?.wake?.cancel()
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    spaces[name]?.wake = loop.scheduleTask(in: delay) {
-      [loopBound = NIOLoopBound(self, eventLoop: loop)] in
-      loopBound.value.step(name, .timer)
-    }
-  }
-
   // MARK: - Looking
 
   /// All locks that this node knows in its lockspaces, with the owner's name where it is local.
   func descriptions() -> [(lockspace: LockspaceName, lock: LockDescription, owner: String?)] {
     spaces.keys.sorted().flatMap { name in
-      (spaces[name]?.machine.lockDescriptions(at: .now) ?? []).map { lock in
-        (name, lock, lock.handle.flatMap { records[$0]?.owner })
+      (spaces[name]?.runner.machine.lockDescriptions(at: .now) ?? []).map { lock in
+        (name, lock, lock.handle.flatMap { runner.owner(of: $0) })
       }
     }
   }

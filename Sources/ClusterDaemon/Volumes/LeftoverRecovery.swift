@@ -1,4 +1,5 @@
 import ClusterTypes
+import DistributedLockManager
 import LockProtocol
 import Logging
 import NIOCore

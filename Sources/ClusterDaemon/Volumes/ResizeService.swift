@@ -1,5 +1,6 @@
 import AdminProtocol
 import ClusterTypes
+import DistributedLockManager
 import LVMFrontends
 import LockManager
 import LockProtocol
@@ -83,12 +84,13 @@ final class ResizeService {
   ) {
     let handle = locks.newHandle()
     running.handle = handle
-    do {
+    let lock = OwnedLockRequest(
+      lockspace: lockspace, resource: resource, mode: .ex, flags: .valueBlock,
+      processID: UInt32(bitPattern: processID), owner: "clvm \(running.request.command.rawValue)")
+    do throws(ClusterLockError) {
       try locks.lock(
-        lockspace, handle: handle, resource: resource, mode: .ex, flags: .valueBlock,
-        processID: UInt32(bitPattern: processID),
-        owner: "clvm \(running.request.command.rawValue)",
-        events: .init(
+        lock, handle: handle,
+        listener: LockEvents(
           completed: { [self] outcome in locked(running, outcome) },
           released: { running.leave() },
           refused: { running.end(.failure(AdminFailure(.failed, "\($0)"))) }))

@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import DistributedLockManager
 import Logging
 import NIOCore
 import NIOPosix

@@ -3,7 +3,7 @@ import Glibc
 
 extension Timestamp {
   /// The boot-time clock of this machine: it goes on while the machine sleeps, and nobody sets it.
-  static var now: Timestamp {
+  package static var now: Timestamp {
     var time = timespec()
     let result = clock_gettime(CLOCK_BOOTTIME, &time)
     precondition(result == 0, "the boot-time clock cannot be read, errno \(errno)")

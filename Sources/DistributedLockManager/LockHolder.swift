@@ -16,8 +16,8 @@ public enum LockWait: Hashable, Sendable {
 ///
 /// Every operation ends exactly once, also when the lockspace is left meanwhile. Confined to the
 /// cluster's event loop.
-final class LockHolder {
-  typealias Completion = (ClusterLockError?) -> Void
+package final class LockHolder: LockListener {
+  package typealias Completion = (ClusterLockError?) -> Void
 
   private enum State {
     case idle
@@ -28,9 +28,9 @@ final class LockHolder {
     case gone
   }
 
-  let lockspace: LockspaceName
-  let resource: ResourceName
-  private let locks: InHouseLockspaces
+  package let lockspace: LockspaceName
+  package let resource: ResourceName
+  private let locks: any LockCalls
   private let loop: any EventLoop
   private let owner: String
   private let processID: UInt32
@@ -39,17 +39,17 @@ final class LockHolder {
   private var timeout: Scheduled<Void>?
   private var hasTimedOut = false
 
-  private(set) var mode = LockMode.iv
+  package private(set) var mode = LockMode.iv
   /// What the lock manager last said; nil when it is not valid.
-  private(set) var valueBlock: [UInt8]?
+  package private(set) var valueBlock: [UInt8]?
   /// Another wants that mode, which this lock excludes.
-  var blocking: (LockMode) -> Void = { _ in }
+  package var blocking: (LockMode) -> Void = { _ in }
   /// The lock is gone for good, or was never granted.
-  var ended: () -> Void = {}
+  package var ended: () -> Void = {}
 
-  init(
-    _ resource: ResourceName, in lockspace: LockspaceName, locks: InHouseLockspaces,
-    loop: any EventLoop, owner: String, processID: UInt32 = UInt32(bitPattern: getpid())
+  package init(
+    _ resource: ResourceName, in lockspace: LockspaceName, locks: any LockCalls,
+    loop: any EventLoop, owner: String, processID: UInt32 = LockHolder.ownProcess
   ) {
     self.resource = resource
     self.lockspace = lockspace
@@ -59,7 +59,10 @@ final class LockHolder {
     self.processID = processID
   }
 
-  var isHeld: Bool {
+  /// A system call each time would cost more than the rest of a request.
+  package static let ownProcess = UInt32(bitPattern: getpid())
+
+  package var isHeld: Bool {
     switch state {
     case .held, .converting: true
     case .idle, .requesting, .releasing, .gone: false
@@ -69,7 +72,7 @@ final class LockHolder {
   // MARK: - Operations
 
   /// Once for a holder. A request that came after `cancel` or `release` ends as cancelled.
-  func request(_ mode: LockMode, wait: LockWait, completion: @escaping Completion) {
+  package func request(_ mode: LockMode, wait: LockWait, completion: @escaping Completion) {
     guard case .idle = state else { return completion(.cancelled) }
     if wait == .no, locks.isStopped(lockspace) {
       state = .gone
@@ -79,17 +82,18 @@ final class LockHolder {
     self.handle = handle
     state = .requesting(completion)
     limit(wait)
-    do {
+    do throws(ClusterLockError) {
       try locks.lock(
-        lockspace, handle: handle, resource: resource, mode: mode, flags: flags(wait),
-        processID: processID, owner: owner, events: events())
+        OwnedLockRequest(
+          lockspace: lockspace, resource: resource, mode: mode, flags: flags(wait),
+          processID: processID, owner: owner), handle: handle, listener: self)
     } catch {
-      end(.notJoined(lockspace))
+      end(error)
     }
   }
 
   /// - Parameter writing: the new value block; for a lock held in PW or EX only.
-  func convert(
+  package func convert(
     to mode: LockMode, wait: LockWait, writing: [UInt8]? = nil, completion: @escaping Completion
   ) {
     guard case .held = state, let handle else { return completion(.unusable(resource, lockspace)) }
@@ -102,12 +106,12 @@ final class LockHolder {
 
   /// Ends the wait of the operation under way. A request is given up; a conversion ends when its
   /// master has taken it back, or granted it after all.
-  func cancel() { interrupt(.cancelled) }
+  package func cancel() { interrupt(.cancelled) }
 
   /// Gives the lock up, whatever state it is in. `completion` comes when it is gone.
   ///
   /// - Parameter writing: the new value block; counts only for a lock held in PW or EX.
-  func release(writing: [UInt8]? = nil, completion: @escaping () -> Void = {}) {
+  package func release(writing: [UInt8]? = nil, completion: @escaping () -> Void = {}) {
     switch state {
     case .idle, .gone:
       end(nil)
@@ -124,17 +128,15 @@ final class LockHolder {
   }
 
   /// Why the value block cannot be written; nil when it can or nothing is to be written.
-  func refusal(writing: [UInt8]?) -> ClusterLockError? {
+  package func refusal(writing: [UInt8]?) -> ClusterLockError? {
     guard let writing else { return nil }
     guard mode >= .pw else { return .refused("a value block is written under PW or EX only") }
-    guard writing.count == LockHolder.valueBlockLength else {
-      return .refused("a value block has \(LockHolder.valueBlockLength) bytes")
+    let length = locks.valueBlockLength(in: lockspace)
+    guard writing.count == length else {
+      return .refused("a value block has \(length) bytes in this lockspace")
     }
     return nil
   }
-
-  /// That of the in-house lockspaces.
-  static let valueBlockLength = 32
 
   private func flags(_ wait: LockWait) -> LockFlags {
     wait == .no ? [.valueBlock, .noQueue] : .valueBlock
@@ -177,15 +179,10 @@ final class LockHolder {
 
   // MARK: - Events
 
-  private func events() -> InHouseLockspaces.LockEvents {
-    .init(
-      completed: { [self] in completed($0) },
-      released: { [self] in end(.notJoined(lockspace)) },
-      blocking: { [self] in blocking($0) },
-      refused: { [self] in refused($0) })
-  }
+  package func lockReleased() { end(.notJoined(lockspace)) }
+  package func lockBlocks(_ mode: LockMode) { blocking(mode) }
 
-  private func completed(_ outcome: LockOutcome) {
+  package func lockCompleted(_ outcome: LockOutcome) {
     if let mode = outcome.mode { self.mode = mode }
     switch state {
     case .requesting(let completion), .converting(let completion):
@@ -211,7 +208,7 @@ final class LockHolder {
     }
   }
 
-  private func refused(_ refusal: CallRefusal) {
+  package func lockRefused(_ refusal: CallRefusal) {
     switch state {
     case .converting(let completion):
       timeout?.cancel()
@@ -235,4 +232,9 @@ final class LockHolder {
     }
     ended()
   }
+}
+
+extension Duration {
+  /// At most what a `TimeAmount` can hold.
+  package var timeAmount: TimeAmount { .nanoseconds(Int64(clamping: wholeNanoseconds)) }
 }

@@ -1,0 +1,196 @@
+import ClusterTypes
+import LockManager
+import LockProtocol
+import NIOCore
+
+/// What the lockspaces of a node need from whoever runs them.
+package protocol LockspaceRunnerDelegate: AnyObject {
+  func send(_ packet: Packet, to node: NodeID)
+  /// Locking is enabled again in the lockspace.
+  func recovered(_ lockspace: LockspaceName, generation: UInt32)
+  func recoveryFailed(_ lockspace: LockspaceName, _ failure: RecoveryFailure)
+  /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
+  /// what the reliability layer goes by.
+  func memberAdded(_ node: NodeID, lockspaceCount: Int)
+  func memberRemoved(_ node: NodeID, lockspaceCount: Int)
+}
+
+/// The lockspaces of one node at work: steps their machines, carries out what these decide, and
+/// tells the users of locks.
+///
+/// Confined to one event loop: a packet is decoded, decided on and answered without leaving it.
+package final class LockspaceRunner {
+  /// One lockspace.
+  package final class Space {
+    package let name: LockspaceName
+    package fileprivate(set) var machine: LockspaceMachine
+    fileprivate var effects: [LockspaceMachine.Effect] = []
+    /// Those that are being carried out.
+    fileprivate var batch: [LockspaceMachine.Effect] = []
+    fileprivate var isCarryingOut = false
+    fileprivate var wake: Scheduled<Void>?
+    fileprivate var isClosed = false
+
+    fileprivate init(_ configuration: LockspaceMachine.Configuration) {
+      name = configuration.name
+      machine = LockspaceMachine(configuration)
+    }
+  }
+
+  private struct Record {
+    let space: Space
+    let owner: String
+    let listener: any LockListener
+    /// As last told; nil before the first grant, when a refusal leaves no lock.
+    var mode: LockMode?
+  }
+
+  /// Must live as long as the runner.
+  package unowned var delegate: (any LockspaceRunnerDelegate)?
+  private let localNode: NodeID
+  private let loop: any EventLoop
+  private var spaces: [LockspaceID: Space] = [:]
+  private var records = LockRecords<Record>()
+  /// The moment of the batch of packets that is being read.
+  private var batchTime: Timestamp?
+
+  package init(localNode: NodeID, loop: any EventLoop) {
+    self.localNode = localNode
+    self.loop = loop
+  }
+
+  // MARK: - Lockspaces
+
+  package func open(_ configuration: LockspaceMachine.Configuration) -> Space {
+    let space = Space(configuration)
+    spaces[configuration.lockspaceID] = space
+    return space
+  }
+
+  /// Forgets the lockspace; its locks are lost, and their users hear so.
+  package func close(_ space: Space) {
+    guard !space.isClosed else { return }
+    space.isClosed = true
+    space.wake?.cancel()
+    spaces = spaces.filter { $0.value !== space }
+    let lost = handles(in: space)
+    let listeners = lost.compactMap { records.remove($0)?.listener }
+    for member in space.machine.members where member != localNode {
+      delegate?.memberRemoved(member, lockspaceCount: commonLockspaceCount(with: member))
+    }
+    for listener in listeners { listener.lockReleased() }
+  }
+
+  private func commonLockspaceCount(with member: NodeID) -> Int {
+    spaces.values.count { $0.machine.members.contains(member) }
+  }
+
+  // MARK: - Locks
+
+  package func newHandle() -> LockHandle { records.reserve() }
+
+  /// Notes who uses the handle, before the request is made.
+  package func register(
+    _ handle: LockHandle, in space: Space, owner: String, listener: any LockListener
+  ) {
+    records[handle] = Record(space: space, owner: owner, listener: listener)
+  }
+
+  /// Forgets a handle whose request was not made.
+  @discardableResult
+  package func withdraw(_ handle: LockHandle) -> (any LockListener)? {
+    records.remove(handle)?.listener
+  }
+
+  package func space(of handle: LockHandle) -> Space? { records[handle]?.space }
+  package func owner(of handle: LockHandle) -> String? { records[handle]?.owner }
+  package func listener(of handle: LockHandle) -> (any LockListener)? { records[handle]?.listener }
+
+  /// The mode last told; nil before the first grant.
+  package func mode(of handle: LockHandle) -> LockMode? {
+    records[handle]?.mode
+  }
+
+  /// Of all locks of this node in the lockspace, granted or not.
+  package func handles(in space: Space) -> [LockHandle] {
+    records.handles.filter { records[$0]?.space === space }.sorted()
+  }
+
+  // MARK: - Stepping
+
+  /// A packet of another node. Of a lockspace that is not open here the answer is that.
+  package func received(_ packet: Packet, from sender: NodeID) {
+    if batchTime == nil { batchTime = .now }
+    guard let space = spaces[packet.lockspaceID] else {
+      let reply = LockspaceMachine.unknownLockspaceReply(to: packet, from: localNode)
+      if let reply { delegate?.send(reply, to: sender) }
+      return
+    }
+    space.machine.receive(
+      packet, from: sender, at: batchTime ?? .now, effects: &space.effects)
+    carryOut(space)
+  }
+
+  /// All packets that were there have been received: the clock goes on.
+  package func endedBatch() { batchTime = nil }
+
+  package func step(_ space: Space, _ input: LockspaceMachine.Input) {
+    guard !space.isClosed else { return }
+    space.machine.handle(input, at: batchTime ?? .now, effects: &space.effects)
+    carryOut(space)
+  }
+
+  /// Carries out effects in the order they came about, also when one of them leads to more: two
+  /// packets to one node must not overtake each other.
+  private func carryOut(_ space: Space) {
+    guard !space.isCarryingOut else { return }
+    space.isCarryingOut = true
+    while !space.effects.isEmpty {
+      swap(&space.effects, &space.batch)
+      for effect in space.batch { carryOut(effect, in: space) }
+      space.batch.removeAll(keepingCapacity: true)
+    }
+    space.isCarryingOut = false
+  }
+
+  private func carryOut(_ effect: LockspaceMachine.Effect, in space: Space) {
+    switch effect {
+    case .send(let packet, let target): delegate?.send(packet, to: target)
+    case .completed(let handle, let outcome): completed(handle, outcome)
+    case .released(let handle): records.remove(handle)?.listener.lockReleased()
+    case .blocking(let handle, let mode): records[handle]?.listener.lockBlocks(mode)
+    case .refused(let handle, let reason): refused(handle, reason)
+    case .memberAdded(let member):
+      delegate?.memberAdded(member, lockspaceCount: commonLockspaceCount(with: member))
+    case .memberRemoved(let member):
+      delegate?.memberRemoved(member, lockspaceCount: commonLockspaceCount(with: member))
+    case .recovered(let generation, _):
+      delegate?.recovered(space.name, generation: generation)
+    case .recoveryFailed(let failure): delegate?.recoveryFailed(space.name, failure)
+    case .wake(let moment): schedule(space, moment)
+    }
+  }
+
+  private func completed(_ handle: LockHandle, _ outcome: LockOutcome) {
+    guard let mode = outcome.mode, records[handle] != nil else {
+      records.remove(handle)?.listener.lockCompleted(outcome)
+      return
+    }
+    records[handle]?.mode = mode
+    records[handle]?.listener.lockCompleted(outcome)
+  }
+
+  private func refused(_ handle: LockHandle, _ reason: CallRefusal) {
+    guard let record = records[handle] else { return }
+    if record.mode == nil || reason == .unknownHandle { records.remove(handle) }
+    record.listener.lockRefused(reason)
+  }
+
+  private func schedule(_ space: Space, _ moment: Timestamp) {
+    space.wake?.cancel()
+    let delay = TimeAmount.nanoseconds(Int64(clamping: (moment - Timestamp.now).wholeNanoseconds))
+    space.wake = loop.assumeIsolated().scheduleTask(in: delay) { [self] in
+      step(space, .timer)
+    }
+  }
+}
