@@ -7,13 +7,15 @@ struct Clvm: ParsableCommand {
     commandName: "clvm",
     abstract: "Look at and change a cluster of volume groups.",
     discussion: """
-      pvs, vgs and lvs read the disks and need no daemon; all other commands speak to clvmd.
+      pvs, vgs, lvs, lvchange, vgchange and dm-tables use the disks and need no daemon; all other
+      commands speak to clvmd.
       """,
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
       LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
       LogicalVolumesCommand.self, ExtendCommand.self, ReduceCommand.self,
-      MappedDevicesCommand.self, DeviceTablesCommand.self,
+      MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
+      VolumeGroupChangeCommand.self,
     ])
 
   static func main() {

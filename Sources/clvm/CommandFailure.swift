@@ -29,6 +29,11 @@ struct CommandFailure: Error {
     self.status = status
   }
 
+  init(_ messages: [String], status: ExitStatus = .failed) {
+    self.messages = messages
+    self.status = status
+  }
+
   init(_ failure: AdminFailure) {
     switch failure.reason {
     case .invalidRequest: status = .invalidCommandLine
