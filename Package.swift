@@ -27,6 +27,7 @@ let package = Package(
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
+    .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
   ],
@@ -53,6 +54,11 @@ let package = Package(
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
     module("Fuzzing", ["ClusterSimulation"]),
+    module(
+      "MembershipSimulation", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
+    .executableTarget(
+      name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
+      swiftSettings: strict),
     module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],

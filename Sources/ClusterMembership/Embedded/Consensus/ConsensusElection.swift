@@ -132,8 +132,12 @@ extension Consensus {
     _ candidacy: MembershipMessage.Candidacy, by slot: NodeSlot, hearsLeader: Bool,
     _ effects: inout [ConsensusEffect]
   ) {
-    let isFree = candidacy.term > term || (candidacy.term == term && state.votedFor == slot)
-    let isWelcome = !hearsLeader || candidacy.isTransfer || candidacy.term == term
+    let isFree =
+      candidacy.term > term
+      || (candidacy.term == term && (state.votedFor == nil || state.votedFor == slot))
+    let isWelcome =
+      !hearsLeader || candidacy.isTransfer
+      || (candidacy.term == term && state.votedFor == slot)
     // A node without memory votes only for one without memory: at the first formation.
     let isMatched = !isBlank || candidacy.isBlank
     guard isFree, isWelcome, isMatched,

@@ -62,6 +62,11 @@ public enum EmbeddedEffect: Hashable, Sendable {
 public struct NodeInstanceSlot: Hashable, Sendable {
   public var slot: NodeSlot
   public var incarnation: Incarnation
+
+  public init(slot: NodeSlot, incarnation: Incarnation) {
+    self.slot = slot
+    self.incarnation = incarnation
+  }
 }
 
 /// A lockspace that the keeper found running in the kernel for an earlier life of the daemon.

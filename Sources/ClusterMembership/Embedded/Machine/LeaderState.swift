@@ -60,9 +60,7 @@ extension EmbeddedMembership {
 
   mutating func leaderHeartbeat(_ effects: inout [EmbeddedEffect]) {
     for slot in consensus.accepted.record.configured
-    where slot != me && heard.contains(slot)
-      && peers[slot.number].acceptedIndex != consensus.accepted.index
-    {
+    where slot != me && heard.contains(slot) {
       consensus.repeatAccept(to: slot, &consensusEffects)
     }
     for removed in applied.removed {
