@@ -10,15 +10,15 @@ package final class MembershipWorld {
     case refused(NodeSlot, to: NodeSlot, daemon: Int)
     case tick(NodeSlot, daemon: Int)
     case persisted(NodeSlot, daemon: Int, token: UInt64, store: Int, fails: Bool)
-    case diskWritten(NodeSlot, DiskSlot)
+    indirect case diskWritten(NodeSlot, DiskSlot)
     case diskRead(NodeSlot, daemon: Int, round: UInt64)
     case diskFailed(NodeSlot, daemon: Int, round: UInt64)
-    case kernelStopped(NodeSlot, boot: Int, LockspaceName, generation: UInt64)
-    case kernelStarts(
+    indirect case kernelStopped(NodeSlot, boot: Int, LockspaceName, generation: UInt64)
+    indirect case kernelStarts(
       NodeSlot, boot: Int, LockspaceName, generation: UInt64, members: [NodeInstanceSlot],
       ticket: Int, kind: UInt8)
-    case recovered(NodeSlot, boot: Int, daemon: Int, LockspaceName, generation: UInt64)
-    case fenceActs(FenceAttempt)
+    indirect case recovered(NodeSlot, boot: Int, daemon: Int, LockspaceName, generation: UInt64)
+    indirect case fenceActs(FenceAttempt)
     case fenceEnds(NodeSlot, daemon: Int, attempt: UInt64, exit: Int32?)
     case leaseCheck(NodeSlot, boot: Int)
     case watchdog(NodeSlot, boot: Int)
@@ -34,7 +34,7 @@ package final class MembershipWorld {
   package let plan: SimulationPlan
   var chance: SeededGenerator
   var agenda = Agenda<Event>()
-  var machines: [SimulatedMachine]
+  let machines: [SimulatedMachine]
   let configuration: ClusterConfiguration
   let genesis: Record
   var messages: [MembershipMessage?] = []
@@ -71,6 +71,7 @@ package final class MembershipWorld {
   /// Incarnations that held lockspaces, and when the last of their I/O lands; max while they live.
   var writers: [NodeInstanceSlot: UInt64] = [:]
   var leaderLeaseEnds: [UInt64: UInt64] = [:]
+  var messagesSeen: Set<[UInt8]> = []
   var deliveredBatches: [UInt64: [ControlMessage]] = [:]
   package internal(set) var views = 0
   package internal(set) var starts = 0
@@ -141,7 +142,7 @@ package final class MembershipWorld {
   }
 
   package var lastLines: [String] { Array(transcript.suffix(160)) }
-  package var allLines: [String] { transcript }
+  package var wholeHistory: [String] { transcript }
 
   func violate(_ text: String) {
     violations.append("at \(now / 1_000_000) ms: \(text)")

@@ -11,7 +11,7 @@ struct KernelSpace {
 }
 
 /// One machine: power, clock, disk, watchdog, kernel and, at times, a daemon.
-struct SimulatedMachine {
+final class SimulatedMachine {
   let slot: NodeSlot
   var isOn = false
   var boot = 0

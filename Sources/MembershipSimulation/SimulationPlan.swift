@@ -31,6 +31,23 @@ package struct SimulationPlan: Sendable {
   package var usersToggle = true
   /// A deliberate defect of the world: a restart forgets the vote.
   package var losesVotes = false
+  /// Nobody may be removed once the cluster has formed: the faults are such that nobody need be.
+  package var expectsNoRemoval = false
+
+  /// A calm cluster, for measuring.
+  package init(calm seed: UInt64, nodes: Int, timers: MembershipTimers) {
+    self.init(seed: seed)
+    nodeCount = nodes
+    hasDisk = false
+    hasWitness = false
+    self.timers = timers
+    faults = []
+    baseLoss = 0
+    trustsWatchdog = true
+    usersToggle = false
+    calmFrom = Timestamp(milliseconds: .max / 1_000_000 / 4)
+    end = calmFrom
+  }
 
   package init(seed: UInt64) {
     var chance = SeededGenerator(seed: seed &* 0x2545_F491_4F6C_DD1D &+ 1)

@@ -60,6 +60,12 @@ extension MembershipWorld {
       + "\(record.spaces.map { "\($0.name):\($0.generation)\($0.phase == .started ? "r" : "s")\($0.members.map { $0.index })" })"
       + " attempts \(record.attempts.map { "\($0.executor.index)>\($0.victim.index)" })")
     for message in decision.batch { noteMessage(message) }
+    for space in record.spaces
+    where space.phase == .started && startViews[space.generation] == nil {
+      startViews[space.generation] = record.members.map {
+        NodeInstanceSlot(slot: $0.slot, incarnation: $0.incarnation)
+      }
+    }
     guard let old = previous?.record else {
       for member in record.members { noteAdmission(member, decision.index) }
       return
@@ -90,6 +96,9 @@ extension MembershipWorld {
   }
 
   private func noteMessage(_ message: ControlMessage) {
+    if case .message(let bytes) = message.payload, !messagesSeen.insert(bytes).inserted {
+      violate("S9: a message is decided twice")
+    }
     guard case .proven(_, _, let evidence, _) = message.payload else { return }
     switch evidence {
     case .clean: situations.insert(.provenNeverStarted)
@@ -119,6 +128,9 @@ extension MembershipWorld {
     }) {
       everRemoved.insert(NodeInstanceSlot(slot: member.slot, incarnation: member.incarnation))
       if old.awaitsEvidence { situations.insert(.secondFailure) }
+      if plan.expectsNoRemoval, now > 20_000_000_000 {
+        violate("L: n\(member.slot.index) was removed though its daemon came back in time")
+      }
       let machine = machines[member.slot.index.asInt]
       if machine.isUp, machine.stopsAreSlowUntil > now, machine.frozenUntil < now,
         machine.daemon?.incarnation == member.incarnation
@@ -132,11 +144,6 @@ extension MembershipWorld {
   /// S5: nothing starts while a removed incarnation may write, by the record itself.
   private func noteStarts(_ record: Record, _ old: Record) {
     for space in record.spaces {
-      if space.phase == .started, startViews[space.generation] == nil {
-        startViews[space.generation] = record.members.map {
-          NodeInstanceSlot(slot: $0.slot, incarnation: $0.incarnation)
-        }
-      }
       guard let before = old.spaces.first(where: { $0.name == space.name }) else {
         if old.awaitsEvidence { situations.insert(.emptySpaceGated) }
         continue
@@ -199,7 +206,8 @@ extension MembershipWorld {
     guard let daemon = machine.daemon, daemon.isMember, !daemon.isElected,
       let leader = leaderLeaseEnds[daemon.promisedTerm]
     else { return }
-    let slack = UInt64(plan.timers.lease) * 2 * UInt64(plan.timers.clockError) * 1200
+    let longest = UInt64(max(plan.timers.lease, 8000))
+    let slack = longest * 2 * UInt64(plan.timers.clockError) * 1200
     if machine.trueTime(until.nanoseconds) > leader + slack {
       violate("S7: the lease of n\(slot.index) outlives its leader's")
     }

@@ -58,6 +58,7 @@ extension MembershipWorld {
             isRunning: $0.value.isRunning)
         }, seed: random(1...UInt64.max)))
     daemon.introduce(plan.defects)
+    machine.readoptedView = machine.kernel.isEmpty ? 0 : machine.lastViewID
     machines[index].daemon = daemon
     machines[index].daemonNumber += 1
     machines[index].wakeAt = .max
@@ -65,7 +66,6 @@ extension MembershipWorld {
     machines[index].lastViewID = 0
     machines[index].lastDelivered = 0
     note("n\(slot.index) starts boot \(boot) incarnation \(daemon.incarnation)")
-    machines[index].readoptedView = machine.kernel.isEmpty ? 0 : machine.lastViewID
     if machine.kernel.contains(where: { !$0.value.isRunning }) {
       situations.insert(.readoptedStopped)
     }
@@ -110,7 +110,8 @@ extension MembershipWorld {
     machines[index].frozenUntil = 0
     machines[index].wakeAt = .max
     for name in Self.names { machines[index].tickets[name, default: 0] += 1 }
-    let pause = chance.chance(70) ? random(200...4000) : random(4000...20_000)
+    let isShort = plan.expectsNoRemoval || chance.chance(70)
+    let pause = isShort ? random(200...4000) : random(4000...20_000)
     schedule(
       .startDaemon(slot, boot: machines[index].boot), inMilliseconds: pause)
   }

@@ -89,7 +89,7 @@ extension EmbeddedMembership {
     nextHeartbeat = now + timers.heartbeat.milliseconds
     let limit = timers.silence.milliseconds
     var heardNow: NodeSet = []
-    let configured = consensus.accepted.record.configured
+    let configured = consensus.configured
     for slot in configured where slot != me {
       let at = peers[slot.number].heardAt
       if at > 0, now < at + limit { heardNow.insert(slot) }
@@ -120,7 +120,7 @@ extension EmbeddedMembership {
   mutating func received(_ message: MembershipMessage, _ effects: inout [EmbeddedEffect]) {
     let slot = message.sender
     guard slot != me, message.clusterID == applied.clusterID,
-      consensus.accepted.record.configured.contains(slot)
+      consensus.configured.contains(slot)
     else { return }
     guard noteSender(message) else {
       // A node whose counter was lost, or a late message of an earlier incarnation.

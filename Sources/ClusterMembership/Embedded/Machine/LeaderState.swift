@@ -59,7 +59,7 @@ extension EmbeddedMembership {
   }
 
   mutating func leaderHeartbeat(_ effects: inout [EmbeddedEffect]) {
-    for slot in consensus.accepted.record.configured
+    for slot in consensus.configured
     where slot != me && heard.contains(slot) {
       consensus.repeatAccept(to: slot, &consensusEffects)
     }
@@ -81,8 +81,8 @@ extension EmbeddedMembership {
 
   /// Proposes the next decision, if one is due.
   mutating func leaderStep(_ effects: inout [EmbeddedEffect]) {
-    guard let state = leader, consensus.canPropose, !consensus.stable.hasFailed,
-      state.isDue || state.dueAt.map({ now >= $0 }) == true
+    guard consensus.canPropose, !consensus.stable.hasFailed,
+      leader?.isDue == true || leader?.dueAt.map({ now >= $0 }) == true
     else { return }
     guard consensus.committed.record.configuration.voters.contains(me)
       || consensus.committed.record.newestConfiguration.voters.contains(me)
