@@ -196,8 +196,9 @@ package final class MembershipWorld {
     let index = slot.index.asInt
     guard machines[index].isUp, machines[index].daemonNumber == daemon else { return }
     if machines[index].frozenUntil > now {
-      return defer_(input, slot, daemon)
+      return putOff(input, slot, daemon)
     }
+    noteGapEnd(index)
     var effects: [EmbeddedEffect] = []
     let local = machines[index].local(now)
     machines[index].daemon?.handle(
@@ -206,8 +207,15 @@ package final class MembershipWorld {
     carryOut(effects, slot, daemon)
   }
 
+  private func noteGapEnd(_ index: Int) {
+    let machine = machines[index]
+    guard machine.isGap, machine.frozenUntil > 0 else { return }
+    machine.isGap = false
+    machine.gapEnd = machine.local(now)
+  }
+
   /// What reaches a frozen daemon waits in its queues, in order.
-  private func defer_(_ input: EmbeddedInput, _ slot: NodeSlot, _ daemon: Int) {
+  private func putOff(_ input: EmbeddedInput, _ slot: NodeSlot, _ daemon: Int) {
     let at = Timestamp(nanoseconds: machines[slot.index.asInt].frozenUntil)
     switch input {
     case .received(let message): agenda.schedule(.message(store(message), to: slot), at: at)
@@ -252,6 +260,9 @@ package final class MembershipWorld {
     messages[index] = nil
     freeMessages.append(index)
     let machine = machines[slot.index.asInt]
+    if case .pong(let pong) = message.body, machine.frozenUntil <= now {
+      machine.lastPong = max(machine.lastPong, pong.sentAt)
+    }
     if machine.isUp {
       feed(.received(message), slot, machine.daemonNumber)
     } else if machine.isOn, case .ping = message.body, reaches(slot, message.sender) {

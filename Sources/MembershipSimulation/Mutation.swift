@@ -52,18 +52,27 @@ package struct Mutation: Sendable {
     Mutation("START without evidence", .startWithoutEvidence),
     Mutation("a stop of another generation counts", .acknowledgeAnyGeneration),
     Mutation("a stop is acknowledged before it has returned", .acknowledgeBeforeStop),
-    Mutation("a restarted daemon starts what the record says", .adoptFromMemory),
+    Mutation("a restarted daemon takes its lockspaces for stopped", .adoptFromMemory) {
+      $0.faults = [.daemonCrash, .crashAtStep, .slowStop, .restartAll]
+      $0.faultInterval = 4000
+    },
     Mutation("a lease counts from the pong's receipt", .leaseFromReceipt, prepare: onlyWatchdog),
     Mutation("presumed dead without the lease", .presumeWithoutLease, prepare: onlyWatchdog),
     Mutation(
       "presumed dead from the last pong only", .presumeFromPongOnly, prepare: onlyWatchdog),
-    Mutation("any other boot id is evidence", .anyBootIsEvidence) { $0.faults = [.powerCut, .cascade, .crashAtStep] },
+    Mutation("any other boot id is evidence", .anyBootIsEvidence) {
+      $0.faults = [.powerCut, .cascade, .crashAtStep]
+    },
     Mutation("no drain after a return", .noDrainAfterReturn) { $0.faults = [.powerCut, .cascade] },
     Mutation("no drain after a fence", .noDrainAfterFence, prepare: fencing),
     Mutation("any exit of an agent is success", .anyExitIsSuccess, prepare: fencing),
     Mutation("admission while an attempt is open", .admitDuringAttempt, prepare: fencing),
     Mutation("a lost report closes the attempt", .lostReportClosesAttempt, prepare: fencing),
-    Mutation("a success counts for the node, not the incarnation", .successByNode, prepare: fencing),
+    Mutation("a success counts for the node, not the incarnation", .successByNode) {
+      fencing(&$0)
+      $0.defects.insert(.admitDuringAttempt)
+      $0.checksFenceTargets = false
+    },
     Mutation("requests without numbers", .noRequestNumbers) {
       $0.faults = [.delay, .loss, .powerCut, .freeze]
       $0.baseLoss = 3
@@ -82,7 +91,9 @@ package struct Mutation: Sendable {
     },
     Mutation("a restart forgets the vote", []) {
       $0.losesVotes = true
-      $0.faults = [.daemonCrash, .crashAtStep, .partition, .muting, .restartAll]
+      $0.faults = [.daemonCrash, .restartAll, .crashAtStep, .partition, .muting, .oneWayCut]
+      $0.nodeCount = 3
+      $0.hasDisk = false
       $0.faultInterval = 5000
     },
     Mutation("an answer leaves before the sync", .replyBeforeSync) {
@@ -102,6 +113,9 @@ package struct Mutation: Sendable {
       $0.faults = [.daemonCrash]
       $0.baseLoss = 0
     },
-    Mutation("a frozen node goes on as before", .ignoreGap, prepare: onlyWatchdog),
+    Mutation("a frozen node goes on as before", .ignoreGap) {
+      $0.faults = [.freeze]
+      $0.faultInterval = 20_000
+    },
   ]
 }

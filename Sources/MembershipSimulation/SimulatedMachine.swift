@@ -47,6 +47,12 @@ final class SimulatedMachine {
   var lastViewID: UInt64 = 0
   var lastDelivered: UInt64 = 0
   var lastAcknowledged: (term: UInt64, index: UInt64) = (0, 0)
+  var lastVote: UInt64 = 0
+  /// The present freeze, or the last, is one that the daemon must notice.
+  var isGap = false
+  /// Local time at which it ended, zero for none, and what the newest pong since answered.
+  var gapEnd: UInt64 = 0
+  var lastPong: UInt64 = 0
   var ranAttempts: Set<UInt64> = []
 
   init(slot: NodeSlot) { self.slot = slot }

@@ -33,6 +33,7 @@ package struct SimulationPlan: Sendable {
   package var losesVotes = false
   /// Nobody may be removed once the cluster has formed: the faults are such that nobody need be.
   package var expectsNoRemoval = false
+  package var checksFenceTargets = true
 
   /// A calm cluster, for measuring.
   package init(calm seed: UInt64, nodes: Int, timers: MembershipTimers) {

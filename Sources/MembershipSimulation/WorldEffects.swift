@@ -75,6 +75,11 @@ extension MembershipWorld {
     if text.hasPrefix("the quorum does not answer") { situations.insert(.leaderCutOff) }
     if text.hasSuffix("hands over to it") { situations.insert(.handedOver) }
     if text.hasPrefix("the quorum disk refuses") { situations.insert(.diskRefused) }
+    if text.hasPrefix("this node leads, term"),
+      machines[slot.index.asInt].daemon?.acceptedDecision.record.configurations.count == 2
+    {
+      situations.insert(.jointWithLeaderChange)
+    }
     if text.hasPrefix("this node leads, term"), plan.hasDisk,
       !machines.contains(where: { $0.slot != slot && $0.isUp && reaches($0.slot, slot) })
     {
@@ -97,6 +102,10 @@ extension MembershipWorld {
       if (term, index) > machines[machine].lastAcknowledged {
         machines[machine].lastAcknowledged = (term, index)
       }
+    }
+    if case .voteReply(let term, let isGranted, _) = message.body, isGranted {
+      let machine = machines[from.index.asInt]
+      machine.lastVote = max(machine.lastVote, term)
     }
     if case .pong(let pong) = message.body, pong.lease > 0 { noteLeaderLease(from) }
     guard reaches(from, to), to.index.asInt < machines.count else { return }
@@ -236,7 +245,7 @@ extension MembershipWorld {
     if let incarnation = victim.daemon?.incarnation, incarnation > attempt.incarnation {
       situations.insert(.fencedAfterReturn)
       let key = NodeInstanceSlot(slot: attempt.victim, incarnation: incarnation)
-      if let admitted = admittedIn[key], admitted > attemptsDecided[attempt.id] ?? 0 {
+      if plan.checksFenceTargets, let admitted = admittedIn[key], admitted > attemptsDecided[attempt.id] ?? 0 {
         violate(
           "S12: attempt \(attempt.id) hits n\(attempt.victim.index), admitted after it was decided")
       }

@@ -50,8 +50,10 @@ extension MembershipWorld {
       healLater { _ in }
     case .freeze:
       if machines[index].daemon?.isElected == true { situations.insert(.leaderFrozen) }
-      machines[index].frozenUntil =
-        now + (chance.chance(50) ? random(1000...8000) : random(8000...120_000)) * 1_000_000
+      let duration = chance.chance(50) ? random(1000...8000) : random(8000...120_000)
+      machines[index].frozenUntil = now + duration * 1_000_000
+      // Beyond what the slowest clock may take for four heartbeats and the way to the next tick.
+      machines[index].isGap = duration > 6 * UInt64(plan.timers.heartbeat)
     case .powerCut: powerOff(slot, "power cut")
     case .daemonCrash: crashDaemon(slot, "crash")
     case .diskStall: machines[index].storageStalledUntil = now + random(500...10_000) * 1_000_000
@@ -165,6 +167,9 @@ extension MembershipWorld {
       nodes: nodes, hasDisk: plan.hasDisk && total % 2 == 0, trustsWatchdog: old.trustsWatchdog,
       timers: timers)
     request(.changeConfiguration(new), slot)
+    if chance.chance(50), let leader = machines.first(where: { $0.daemon?.isLeader == true }) {
+      crashCountdown = (leader.slot, Int(random(0...40)))
+    }
   }
 
   /// One node's disk is lost with its machine, when all others have their memory.
@@ -177,6 +182,7 @@ extension MembershipWorld {
     powerOff(slot, "disk lost")
     machines[slot.index.asInt].durable = nil
     machines[slot.index.asInt].lastAcknowledged = (0, 0)
+    machines[slot.index.asInt].lastVote = 0
   }
 
   /// A vote that is needed for every quorum cannot be taken back by the others.

@@ -45,6 +45,9 @@ extension MembershipWorld {
     {
       violate("S2: n\(slot.index) lost the acknowledged decision \(machine.lastAcknowledged)")
     }
+    if state.promisedTerm < machine.lastVote, machine.durable != nil {
+      violate("S2: n\(slot.index) forgot its vote for term \(machine.lastVote)")
+    }
     var daemon = EmbeddedMembership(
       EmbeddedStart(
         state: state, bootID: machine.bootID,
@@ -65,6 +68,8 @@ extension MembershipWorld {
     machines[index].lastTerm = 0
     machines[index].lastViewID = 0
     machines[index].lastDelivered = 0
+    machines[index].gapEnd = 0
+    machines[index].isGap = false
     note("n\(slot.index) starts boot \(boot) incarnation \(daemon.incarnation)")
     if machine.kernel.contains(where: { !$0.value.isRunning }) {
       situations.insert(.readoptedStopped)
@@ -128,7 +133,6 @@ extension MembershipWorld {
     } else if record.spaces.contains(where: { $0.phase == .stopping }), !record.removed.isEmpty {
       situations.insert(.leaderDiedBetweenProofAndStart)
     }
-    if record.configurations.count == 2 { situations.insert(.jointWithLeaderChange) }
   }
 
   // MARK: - Watchdog
@@ -137,6 +141,11 @@ extension MembershipWorld {
   func setLease(_ slot: NodeSlot, _ until: Timestamp) {
     let index = slot.index.asInt
     checkLeaseNesting(slot, until)
+    if !plan.hasDisk, until.nanoseconds > machines[index].local(now),
+      machines[index].lastPong < machines[index].gapEnd
+    {
+      violate("S7: n\(slot.index) was frozen and takes a lease from before")
+    }
     let end = machines[index].trueTime(until.nanoseconds)
     if machines[index].lease > 0, machines[index].lease < now, end > now, machines[index].isDirty {
       situations.insert(.leaseRegained)

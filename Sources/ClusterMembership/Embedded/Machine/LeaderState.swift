@@ -108,6 +108,8 @@ extension EmbeddedMembership {
     let record = consensus.committed.record
     if let next = configurationStep(record) { return Change(record: next) }
     if let next = amnesiaStep(record) { return Change(record: next) }
+    // The first formation: nothing else before the voters have their votes.
+    if consensus.isBlank { return nil }
     if let next = viewStep(record, &effects) { return Change(record: next) }
     if let next = evidenceStep(record) { return next }
     if let next = requestStep(record) { return next }
