@@ -28,6 +28,7 @@ let package = Package(
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "dlm-peer", targets: ["dlm-peer"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
+    .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
     .library(name: "DistributedLockManager", targets: ["DistributedLockManager"]),
@@ -56,6 +57,11 @@ let package = Package(
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
     module("Fuzzing", ["ClusterSimulation"]),
+    module(
+      "MembershipSimulation", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
+    .executableTarget(
+      name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
+      swiftSettings: strict),
     module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],

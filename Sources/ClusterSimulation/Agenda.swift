@@ -3,28 +3,44 @@ import ClusterTypes
 /// What is going to happen, and when: the clock of a simulation. Events of the same moment come in
 /// the order in which they were scheduled.
 public struct Agenda<Event: Sendable>: Sendable {
-  private struct Entry: Sendable {
-    let time: Timestamp
-    let order: Int
-    let event: Event
+  @usableFromInline
+  struct Entry: Sendable {
+    @usableFromInline let time: Timestamp
+    @usableFromInline let order: Int
+    @usableFromInline let event: Event
 
+    @usableFromInline
+    init(time: Timestamp, order: Int, event: Event) {
+      self.time = time
+      self.order = order
+      self.event = event
+    }
+
+    @inlinable
     func isBefore(_ other: Entry) -> Bool { (time, order) < (other.time, other.order) }
   }
 
   /// A binary heap.
-  private var entries: [Entry] = []
-  private var scheduled = 0
-  public private(set) var now = Timestamp(nanoseconds: 0)
+  @usableFromInline var entries: [Entry] = []
+  @usableFromInline var scheduled = 0
+  @usableFromInline var clock = Timestamp(nanoseconds: 0)
 
+  @inlinable
   public init() {}
 
+  @inlinable
+  public var now: Timestamp { clock }
+
+  @inlinable
   public var isEmpty: Bool { entries.isEmpty }
 
+  @inlinable
   public mutating func schedule(_ event: Event, after delay: Duration) {
     schedule(event, at: now + delay)
   }
 
   /// A moment in the past counts as now.
+  @inlinable
   public mutating func schedule(_ event: Event, at time: Timestamp) {
     entries.append(Entry(time: max(time, now), order: scheduled, event: event))
     scheduled += 1
@@ -36,17 +52,19 @@ public struct Agenda<Event: Sendable>: Sendable {
   }
 
   /// Takes the next event and moves the clock to it.
+  @inlinable
   public mutating func next() -> Event? {
     guard let first = entries.first, let last = entries.popLast() else { return nil }
     if !entries.isEmpty {
       entries[0] = last
       sink()
     }
-    now = first.time
+    clock = first.time
     return first.event
   }
 
-  private mutating func sink() {
+  @inlinable
+  mutating func sink() {
     var parent = 0
     while true {
       var smallest = parent

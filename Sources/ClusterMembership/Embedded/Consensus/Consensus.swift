@@ -65,6 +65,8 @@ struct Consensus: Hashable, Sendable {
   /// Batches up to the accepted decision's, ascending without a gap. They belong to the accepted
   /// decision: another one replaces whatever is not committed.
   var history: [HistoryEntry]
+  /// All nodes that the accepted decision configures.
+  private(set) var configured: NodeSet
   /// How far the others have applied, as they say.
   var appliedIndexes: [NodeSlot: UInt64] = [:]
 
@@ -74,6 +76,7 @@ struct Consensus: Hashable, Sendable {
     // What was committed is learned anew: a node applies nothing from memory.
     committed = Decision(term: 0, index: 0, record: state.accepted.record, batch: [])
     history = [HistoryEntry(index: state.accepted.index, batch: state.accepted.batch)]
+    configured = state.accepted.record.configured
   }
 
   var state: PersistentState { stable.state }
@@ -100,6 +103,11 @@ struct Consensus: Hashable, Sendable {
     if record.isQuorum(set, disk: disk) { return true }
     let voters = record.configurations.reduce(NodeSet()) { $0.union($1.voters) }
     return !blank.isEmpty && voters.isSubset(of: blank)
+  }
+
+  mutating func setAccepted(_ decision: Decision) {
+    stable.change { $0.accepted = decision }
+    configured = decision.record.configured
   }
 
   // MARK: - Persistence

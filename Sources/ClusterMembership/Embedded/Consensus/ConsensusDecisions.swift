@@ -18,14 +18,14 @@ extension Consensus {
     guard case .leader(var leadership) = role else { return }
     let decision = Decision(
       term: term, index: accepted.index + 1, record: record, batch: batch)
-    stable.change { $0.accepted = decision }
+    setAccepted(decision)
     remember(decision)
     leadership.acknowledged = []
     leadership.blank = []
     leadership.disk = false
     leadership.isInFlight = true
     role = .leader(leadership)
-    for slot in record.configured where slot != me { sendAccept(to: slot, &effects) }
+    for slot in configured where slot != me { sendAccept(to: slot, &effects) }
     if record.usesDisk { effects.append(.writeDisk(decision)) }
     whenDurable(.ownAcceptance(term: decision.term, index: decision.index), &effects)
   }
@@ -52,14 +52,16 @@ extension Consensus {
         .accept(
           MembershipMessage.Acceptance(
             decision: accepted, history: isReset ? [] : missing,
-            committedIndex: committed.term == term ? committed.index : 0, isReset: isReset))))
+            committedIndex: committed.term == term ? committed.index : 0, isReset: isReset,
+            restoredAmnesia: committed.term == term
+              ? committed.record.node(slot)?.amnesia ?? 0 : 0))))
   }
 
   /// Sends what is in flight, or was decided last, to a node that has not acknowledged it.
   mutating func repeatAccept(to slot: NodeSlot, _ effects: inout [ConsensusEffect]) {
-    guard case .leader(let leadership) = role, !leadership.acknowledged.contains(slot) else {
-      return
-    }
+    guard case .leader(let leadership) = role,
+      !leadership.acknowledged.contains(slot) || leadership.blank.contains(slot)
+    else { return }
     sendAccept(to: slot, &effects)
   }
 
@@ -72,6 +74,10 @@ extension Consensus {
     follow(decision.term, leader: slot, &effects)
     if case .leader = role { return }
     role = .follower
+    if isBlank, message.restoredAmnesia != 0, message.restoredAmnesia == state.amnesia {
+      // It need not have seen that very decision.
+      stable.change { $0.isBlank = false }
+    }
     learn(committedIndex: message.committedIndex, term: decision.term, &effects)
     if !decision.isAtMost(accepted.term, accepted.index) {
       guard adopt(message, &effects) else { return }
@@ -101,7 +107,7 @@ extension Consensus {
       }
       guard next >= decision.index else { return false }
     }
-    stable.change { $0.accepted = decision }
+    setAccepted(decision)
     remember(decision)
     flush(&effects)
     return true

@@ -29,7 +29,7 @@ extension Consensus {
     let candidacy = MembershipMessage.Candidacy(
       term: campaign.term, lastTerm: accepted.term, lastIndex: accepted.index,
       isTransfer: campaign.isTransfer, isBlank: isBlank)
-    for slot in accepted.record.configured where slot != me {
+    for slot in configured where slot != me {
       effects.append(.send(slot, isPreVote ? .preVote(candidacy) : .vote(candidacy)))
     }
   }
@@ -89,7 +89,7 @@ extension Consensus {
     campaign.disk = true
     role = .candidate(campaign)
     if let newest, !newest.isAtMost(accepted.term, accepted.index) {
-      stable.change { $0.accepted = newest }
+      setAccepted(newest)
       history = [HistoryEntry(index: newest.index, batch: newest.batch)]
     }
     countVotes(&effects)
@@ -132,8 +132,12 @@ extension Consensus {
     _ candidacy: MembershipMessage.Candidacy, by slot: NodeSlot, hearsLeader: Bool,
     _ effects: inout [ConsensusEffect]
   ) {
-    let isFree = candidacy.term > term || (candidacy.term == term && state.votedFor == slot)
-    let isWelcome = !hearsLeader || candidacy.isTransfer || candidacy.term == term
+    let isFree =
+      candidacy.term > term
+      || (candidacy.term == term && (state.votedFor == nil || state.votedFor == slot))
+    let isWelcome =
+      !hearsLeader || candidacy.isTransfer
+      || (candidacy.term == term && state.votedFor == slot)
     // A node without memory votes only for one without memory: at the first formation.
     let isMatched = !isBlank || candidacy.isBlank
     guard isFree, isWelcome, isMatched,

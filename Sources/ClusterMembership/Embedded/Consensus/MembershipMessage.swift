@@ -83,6 +83,9 @@ public struct MembershipMessage: Hashable, Sendable {
     public var committedIndex: UInt64
     /// The sender cannot supply all batches: the receiver takes the record instead.
     public var isReset: Bool
+    /// The receiver's amnesia as a committed decision of this term names it, zero without one: the
+    /// cluster has taken that voter back.
+    public var restoredAmnesia: UInt64
   }
 
   public struct Join: Hashable, Sendable {

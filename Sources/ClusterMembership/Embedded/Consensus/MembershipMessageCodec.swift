@@ -47,6 +47,7 @@ extension MembershipMessage {
       writer.writeList(acceptance.history) { $0.write($1) }
       writer.write(acceptance.committedIndex)
       writer.write(flags: [acceptance.isReset])
+      writer.write(acceptance.restoredAmnesia)
     case .accepted(let term, let index, let isBlank):
       writer.write(Kind.accepted.rawValue)
       writer.write(term)
@@ -98,7 +99,8 @@ extension MembershipMessage {
           decision: try reader.readDecision(),
           history: try reader.readList(limit: Consensus.historyLimit) {
             r throws(ByteDecodingError) in try r.readHistoryEntry()
-          }, committedIndex: try reader.readNumber(), isReset: try reader.readFlags(1)[0]))
+          }, committedIndex: try reader.readNumber(), isReset: try reader.readFlags(1)[0],
+          restoredAmnesia: try reader.read()))
     case .accepted:
       body = .accepted(
         term: try reader.readNumber(), index: try reader.readNumber(),

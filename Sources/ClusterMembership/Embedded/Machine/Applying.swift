@@ -118,9 +118,11 @@ extension EmbeddedMembership {
 
   // MARK: - Joining
 
-  /// Asks the leader to be admitted; a witness never is.
+  /// Asks the leader to be admitted; a witness never is. A member goes on telling about its boot while
+  /// an earlier life of it awaits its proof: another leader may not have heard.
   mutating func askToJoin(_ effects: inout [EmbeddedEffect]) {
-    guard stage == .outside, let node = consensus.accepted.record.node(me), !node.isWitness else {
+    let isAwaited = applied.removed.contains { $0.member.slot == me && $0.member.isDirty }
+    guard stage == .outside || isAwaited, let node = consensus.accepted.record.node(me), !node.isWitness else {
       return
     }
     let join = ownJoin
@@ -148,7 +150,7 @@ extension EmbeddedMembership {
       lastWaitReason = reason
       effects.append(.report("node in slot \(slot) does not admit this node: \(reason)"))
     case .outdated(let other):
-      guard incarnation <= other, !state.wasDirty else { return }
+      guard incarnation < other, !state.wasDirty else { return }
       var chance = random
       consensus.stable.change { Self.renew(&$0, above: other, random: &chance) }
       random = chance

@@ -159,7 +159,7 @@ extension EmbeddedMembership {
       abandonStanding()
       return
     }
-    evaluate(running, others, newest: Self.newest(slots))
+    evaluate(running, others, newest: Self.newest(slots), &effects)
   }
 
   private mutating func abandonStanding() {
@@ -174,7 +174,8 @@ extension EmbeddedMembership {
   }
 
   private mutating func evaluate(
-    _ running: DiskVoter.Running, _ others: [DiskSlot], newest: Decision?
+    _ running: DiskVoter.Running, _ others: [DiskSlot], newest: Decision?,
+    _ effects: inout [EmbeddedEffect]
   ) {
     let highest = others.map(\.ballot).max() ?? 0
     switch running.purpose {
@@ -191,6 +192,7 @@ extension EmbeddedMembership {
       if !isLed { disk.mayStand = true }
     case .vote(let term):
       if highest > term, !defects.contains(.noDiskSecondRead) {
+        effects.append(.report("the quorum disk refuses its vote: another node stands for election"))
         consensus.diskRefused(highest, &consensusEffects)
       } else {
         consensus.diskVoted(for: term, newest: newest, &consensusEffects)

@@ -62,6 +62,11 @@ public enum EmbeddedEffect: Hashable, Sendable {
 public struct NodeInstanceSlot: Hashable, Sendable {
   public var slot: NodeSlot
   public var incarnation: Incarnation
+
+  public init(slot: NodeSlot, incarnation: Incarnation) {
+    self.slot = slot
+    self.incarnation = incarnation
+  }
 }
 
 /// A lockspace that the keeper found running in the kernel for an earlier life of the daemon.
@@ -128,13 +133,9 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let oneStepConfiguration = Self(rawValue: 1 << 15)
   package static let adoptFromMemory = Self(rawValue: 1 << 16)
   package static let blankVotes = Self(rawValue: 1 << 17)
-  package static let commitInheritedTerm = Self(rawValue: 1 << 18)
   package static let noDiskSecondRead = Self(rawValue: 1 << 19)
   package static let noRestartHold = Self(rawValue: 1 << 20)
   package static let successByNode = Self(rawValue: 1 << 21)
   package static let evictedMayReturn = Self(rawValue: 1 << 22)
-  package static let historyAfterAcknowledged = Self(rawValue: 1 << 23)
   package static let replyBeforeSync = Self(rawValue: 1 << 24)
-  package static let tornEvidenceCleared = Self(rawValue: 1 << 25)
-  package static let viewOnEveryChange = Self(rawValue: 1 << 26)
 }

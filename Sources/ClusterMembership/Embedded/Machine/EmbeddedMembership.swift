@@ -212,31 +212,34 @@ public struct EmbeddedMembership: Sendable {
   mutating func pump(_ effects: inout [EmbeddedEffect]) {
     while true {
       consensus.flush(&consensusEffects)
-      guard !consensusEffects.isEmpty, stage != .halted, stage != .left else { break }
+      if consensusEffects.isEmpty {
+        leaderStep(&effects)
+        consensus.flush(&consensusEffects)
+      }
+      guard !consensusEffects.isEmpty, stage != .halted, stage != .left else { return }
       let batch = consensusEffects
       consensusEffects.removeAll(keepingCapacity: true)
-      for effect in batch {
-        switch effect {
-        case .send(let slot, let body): send(body, to: slot, &effects)
-        case .persist(let token, let state):
-          effects.append(.persist(token: token, state))
-          if defects.contains(.replyBeforeSync) {
-            consensus.persisted(token, &consensusEffects)
-          }
-        case .askDisk(let term): disk.ask(term: term)
-        case .writeDisk(let decision): disk.write(decision)
-        case .elected(let term): elected(term, &effects)
-        case .deposed: deposed(&effects)
-        case .committed: apply(&effects)
-        case .identityDurable: identityIsDurable = true
-        case .dirtyMarkDurable: startSpaces(&effects)
-        }
-      }
+      for effect in batch { carryOut(effect, &effects) }
       runDisk(&effects)
     }
-    leaderStep(&effects)
-    consensus.flush(&consensusEffects)
-    if !consensusEffects.isEmpty { pump(&effects) }
+  }
+
+  private mutating func carryOut(
+    _ effect: ConsensusEffect, _ effects: inout [EmbeddedEffect]
+  ) {
+    switch effect {
+    case .send(let slot, let body): send(body, to: slot, &effects)
+    case .persist(let token, let state):
+      effects.append(.persist(token: token, state))
+      if defects.contains(.replyBeforeSync) { consensus.persisted(token, &consensusEffects) }
+    case .askDisk(let term): disk.ask(term: term)
+    case .writeDisk(let decision): disk.write(decision)
+    case .elected(let term): elected(term, &effects)
+    case .deposed: deposed(&effects)
+    case .committed: apply(&effects)
+    case .identityDurable: identityIsDurable = true
+    case .dirtyMarkDurable: startSpaces(&effects)
+    }
   }
 
   func send(

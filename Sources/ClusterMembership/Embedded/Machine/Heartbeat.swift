@@ -50,7 +50,7 @@ extension EmbeddedMembership {
     var moment = nextHeartbeat
     if !consensus.isLeader { moment = min(moment, max(electionDue, now + 1_000_000)) }
     if hadLease { moment = min(moment, max(lease, now + 1_000_000)) }
-    if let due = leader?.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
+    if consensus.canPropose, let due = leader?.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
     if let due = disk.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
     return moment
   }
@@ -89,7 +89,7 @@ extension EmbeddedMembership {
     nextHeartbeat = now + timers.heartbeat.milliseconds
     let limit = timers.silence.milliseconds
     var heardNow: NodeSet = []
-    let configured = consensus.accepted.record.configured
+    let configured = consensus.configured
     for slot in configured where slot != me {
       let at = peers[slot.number].heardAt
       if at > 0, now < at + limit { heardNow.insert(slot) }
@@ -111,16 +111,29 @@ extension EmbeddedMembership {
     resubmit(&effects)
     runAttempts(&effects)
     startSpaces(&effects)
-    if consensus.isLeader { leaderHeartbeat(&effects) }
+    if consensus.isLeader {
+      extendOwnLease(&effects)
+      leaderHeartbeat(&effects)
+    }
   }
 
   mutating func received(_ message: MembershipMessage, _ effects: inout [EmbeddedEffect]) {
     let slot = message.sender
     guard slot != me, message.clusterID == applied.clusterID,
-      consensus.accepted.record.configured.contains(slot)
+      consensus.configured.contains(slot)
     else { return }
-    guard noteSender(message) else { return }
-    consensus.follow(message.term, leader: nil, &consensusEffects)
+    guard noteSender(message) else {
+      // A node whose counter was lost, or a late message of an earlier incarnation.
+      if case .join = message.body {
+        send(.joinReply(.outdated(peers[slot.number].incarnation)), to: slot, &effects)
+      }
+      return
+    }
+    // Whoever stands for election while a leader is heard must not depose it by its term alone.
+    switch message.body {
+    case .vote, .preVote: break
+    default: consensus.follow(message.term, leader: nil, &consensusEffects)
+    }
     switch message.body {
     case .ping(let ping): pinged(ping, by: slot, message, &effects)
     case .pong(let pong): ponged(pong, by: slot, message, &effects)
@@ -261,6 +274,7 @@ extension EmbeddedMembership {
       if peers[index].answeredTerm != consensus.term { peers[index].answeredPing = 0 }
       peers[index].answeredTerm = consensus.term
       peers[index].answeredPing = max(peers[index].answeredPing, pong.sentAt)
+      extendOwnLease(&effects)
     }
     guard pong.leader == slot else { return }
     consensus.follow(message.term, leader: slot, &consensusEffects)
@@ -287,6 +301,14 @@ extension EmbeddedMembership {
   }
 
   // MARK: - The leader's lease
+
+  /// A leader that is a member lives by its own quorum lease.
+  mutating func extendOwnLease(_ effects: inout [EmbeddedEffect]) {
+    guard consensus.isEstablished, stage == .member,
+      lease < now + timers.lease.milliseconds - timers.heartbeat.milliseconds / 2
+    else { return }
+    extendLease(to: leaderLease, &effects)
+  }
 
   /// Until when a quorum has answered this leader: the latest moment such that voters who answered a
   /// ping sent since then decide, and the lease's length.

@@ -59,8 +59,9 @@ extension EmbeddedMembership {
   /// first formation, when nobody has one, all of them at once.
   func amnesiaStep(_ record: Record) -> Record? {
     var next = record
-    var known = heard
+    var known = NodeSet(heard.filter { peers[$0.number].uptime > 0 })  // it has pinged
     known.insert(me)
+    if consensus.isBlank, !record.configuration.voters.isSubset(of: known) { return nil }
     for slot in record.configured where known.contains(slot) {
       let amnesia = slot == me ? state.amnesia : peers[slot.number].amnesia
       for index in next.configurations.indices

@@ -59,10 +59,8 @@ extension EmbeddedMembership {
   }
 
   mutating func leaderHeartbeat(_ effects: inout [EmbeddedEffect]) {
-    for slot in consensus.accepted.record.configured
-    where slot != me && heard.contains(slot)
-      && peers[slot.number].acceptedIndex != consensus.accepted.index
-    {
+    for slot in consensus.configured
+    where slot != me && heard.contains(slot) {
       consensus.repeatAccept(to: slot, &consensusEffects)
     }
     for removed in applied.removed {
@@ -83,8 +81,8 @@ extension EmbeddedMembership {
 
   /// Proposes the next decision, if one is due.
   mutating func leaderStep(_ effects: inout [EmbeddedEffect]) {
-    guard let state = leader, consensus.canPropose, !consensus.stable.hasFailed,
-      state.isDue || state.dueAt.map({ now >= $0 }) == true
+    guard consensus.canPropose, !consensus.stable.hasFailed,
+      leader?.isDue == true || leader?.dueAt.map({ now >= $0 }) == true
     else { return }
     guard consensus.committed.record.configuration.voters.contains(me)
       || consensus.committed.record.newestConfiguration.voters.contains(me)
@@ -110,6 +108,8 @@ extension EmbeddedMembership {
     let record = consensus.committed.record
     if let next = configurationStep(record) { return Change(record: next) }
     if let next = amnesiaStep(record) { return Change(record: next) }
+    // The first formation: nothing else before the voters have their votes.
+    if consensus.isBlank { return nil }
     if let next = viewStep(record, &effects) { return Change(record: next) }
     if let next = evidenceStep(record) { return next }
     if let next = requestStep(record) { return next }

@@ -189,7 +189,7 @@ extension EmbeddedMembership {
         leader?.badSince[key] = nil
         continue
       }
-      if now >= since + grace || defects.contains(.viewOnEveryChange) {
+      if now >= since + grace {
         set.insert(one)
         set.insert(other)
       } else {

@@ -54,7 +54,8 @@ extension EmbeddedMembership {
       spaces[index].stopWanted < space.generation
     else { return }
     spaces[index].stopWanted = space.generation
-    if spaces[index].isRunning || spaces[index].isStarting {
+    let isForgotten = defects.contains(.adoptFromMemory) && spaces[index].stopped == 0
+    if (spaces[index].isRunning || spaces[index].isStarting) && !isForgotten {
       spaces[index].isStarting = false
       if !spaces[index].isStopping {
         spaces[index].isStopping = true
@@ -114,7 +115,7 @@ extension EmbeddedMembership {
       guard let index = spaces.firstIndex(where: { $0.name == space.name }),
         spaces[index].started < space.generation, !spaces[index].isStopping
       else { continue }
-      guard spaces[index].stopped == space.generation || defects.contains(.adoptFromMemory) else {
+      guard spaces[index].stopped == space.generation else {
         doubt(index, space)
         continue
       }

@@ -1,0 +1,121 @@
+import ClusterMembership
+
+/// A deliberate defect, and the trouble in which it should show.
+package struct Mutation: Sendable {
+  package var name: String
+  /// Seeds after which it counts as missed.
+  package var seeds: UInt64 = 200
+  var prepare: @Sendable (inout SimulationPlan) -> Void
+
+  /// The first seed that catches it, with what was seen; nil if none does.
+  package func firstCatch() -> (seed: UInt64, violation: String)? {
+    for seed in 1...seeds {
+      var plan = SimulationPlan(seed: seed)
+      prepare(&plan)
+      let world = MembershipWorld(plan)
+      world.run()
+      if let violation = world.violations.first { return (seed, violation) }
+    }
+    return nil
+  }
+
+  private init(
+    _ name: String, _ defects: MembershipDefects,
+    prepare: @escaping @Sendable (inout SimulationPlan) -> Void = { _ in }
+  ) {
+    self.name = name
+    self.prepare = { plan in
+      plan.defects = defects
+      prepare(&plan)
+    }
+  }
+
+  private static let onlyWatchdog: @Sendable (inout SimulationPlan) -> Void = { plan in
+    plan.fenceLevels = 0
+    plan.trustsWatchdog = true
+    plan.nodeCount = 3
+    plan.hasDisk = false
+    plan.hasWitness = false
+    plan.faults = [.isolation, .muting, .delay, .freeze, .partition, .keeperStall]
+    plan.faultInterval = 9000
+  }
+
+  private static let fencing: @Sendable (inout SimulationPlan) -> Void = { plan in
+    plan.fenceLevels = 2
+    plan.trustsWatchdog = false
+    plan.faults = [.isolation, .freeze, .fenceMood, .powerCut, .daemonCrash, .muting]
+    plan.faultInterval = 9000
+  }
+
+  package static let all: [Mutation] = [
+    Mutation("START on a majority of the stops", .startOnMajorityOfStops),
+    Mutation("START without evidence", .startWithoutEvidence),
+    Mutation("a stop of another generation counts", .acknowledgeAnyGeneration),
+    Mutation("a stop is acknowledged before it has returned", .acknowledgeBeforeStop),
+    Mutation("a restarted daemon takes its lockspaces for stopped", .adoptFromMemory) {
+      $0.faults = [.daemonCrash, .crashAtStep, .slowStop, .restartAll]
+      $0.faultInterval = 4000
+    },
+    Mutation("a lease counts from the pong's receipt", .leaseFromReceipt, prepare: onlyWatchdog),
+    Mutation("presumed dead without the lease", .presumeWithoutLease, prepare: onlyWatchdog),
+    Mutation(
+      "presumed dead from the last pong only", .presumeFromPongOnly, prepare: onlyWatchdog),
+    Mutation("any other boot id is evidence", .anyBootIsEvidence) {
+      $0.faults = [.powerCut, .cascade, .crashAtStep]
+    },
+    Mutation("no drain after a return", .noDrainAfterReturn) { $0.faults = [.powerCut, .cascade] },
+    Mutation("no drain after a fence", .noDrainAfterFence, prepare: fencing),
+    Mutation("any exit of an agent is success", .anyExitIsSuccess, prepare: fencing),
+    Mutation("admission while an attempt is open", .admitDuringAttempt, prepare: fencing),
+    Mutation("a lost report closes the attempt", .lostReportClosesAttempt, prepare: fencing),
+    Mutation("a success counts for the node, not the incarnation", .successByNode) {
+      fencing(&$0)
+      $0.defects.insert(.admitDuringAttempt)
+      $0.checksFenceTargets = false
+    },
+    Mutation("requests without numbers", .noRequestNumbers) {
+      $0.faults = [.delay, .loss, .powerCut, .freeze]
+      $0.baseLoss = 3
+    },
+    Mutation("a configuration change in one step", .oneStepConfiguration) {
+      $0.faults = [.configurationChange, .partition, .isolation, .powerCut]
+      $0.nodeCount = 4
+      $0.hasDisk = false
+      $0.faultInterval = 6000
+    },
+    Mutation("a voter without memory votes", .blankVotes) {
+      $0.faults = [.amnesia, .isolation, .crashAtStep, .partition]
+      $0.nodeCount = 3
+      $0.hasDisk = false
+      $0.faultInterval = 6000
+    },
+    Mutation("a restart forgets the vote", []) {
+      $0.losesVotes = true
+      $0.faults = [.daemonCrash, .restartAll, .crashAtStep, .partition, .muting, .oneWayCut]
+      $0.nodeCount = 3
+      $0.hasDisk = false
+      $0.faultInterval = 5000
+    },
+    Mutation("an answer leaves before the sync", .replyBeforeSync) {
+      $0.faults = [.daemonCrash, .crashAtStep, .powerCut, .diskStall]
+      $0.faultInterval = 5000
+    },
+    Mutation("the quorum disk is not read after the write", .noDiskSecondRead) {
+      $0.nodeCount = 2
+      $0.hasDisk = true
+      $0.hasWitness = false
+      $0.faults = [.partition, .isolation, .freeze, .powerCut]
+      $0.faultInterval = 6000
+    },
+    Mutation("an evicted incarnation may return", .evictedMayReturn),
+    Mutation("no patience with a restarting daemon", .noRestartHold) {
+      $0.expectsNoRemoval = true
+      $0.faults = [.daemonCrash]
+      $0.baseLoss = 0
+    },
+    Mutation("a frozen node goes on as before", .ignoreGap) {
+      $0.faults = [.freeze]
+      $0.faultInterval = 20_000
+    },
+  ]
+}
