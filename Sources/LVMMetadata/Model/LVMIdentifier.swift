@@ -29,11 +29,12 @@ public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
   /// A new one of letters and digits, as LVM makes them.
   public init(using generator: inout some RandomNumberGenerator) {
     let characters = Array("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
-    words = SIMD4<UInt64>()
+    var words = SIMD4<UInt64>()
     for place in 0..<Self.characterCount {
       let character = characters[Int.random(in: characters.indices, using: &generator)]
       words[place >> 3] = words[place >> 3] << 8 | UInt64(character)
     }
+    self.words = words
   }
 
   private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -169,6 +169,19 @@ extension CommandArguments {
     return sectors
   }
 
+  /// `-i` and `-I`, the latter in KiB if no unit is given.
+  func stripes(_ command: String) throws(CommandLineError) -> (count: Int?, sectors: UInt64?) {
+    let count = try number("stripes", in: 0...Int(Int32.max))
+    if let count, !(1...128).contains(count) {
+      throw .usage(command, "Number of stripes (\(count)) must be between 1 and 128.")
+    }
+    let sectors = try size("stripesize", unit: "k")
+    if let sectors, sectors < 8 || sectors.nonzeroBitCount != 1 {
+      throw .usage(command, "Invalid stripe size \(DisplayUnit.message(sectors: sectors)).")
+    }
+    return (count, sectors)
+  }
+
   public func allocationPolicy() throws(CommandLineError) -> AllocationChoice? {
     if let contiguous = try bool("contiguous") {
       return contiguous ? .policy(.contiguous) : .inherit
