@@ -77,6 +77,9 @@ let package = Package(
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module(
+      "OfflineCommands",
+      ["BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
@@ -93,7 +96,8 @@ let package = Package(
       name: "clvm",
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
-        "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
+        "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
+        "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "LockBenchmark",
@@ -109,6 +113,9 @@ let package = Package(
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices", "ClusterSimulation"]),
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
+    tests(
+      "OfflineCommands",
+      ["BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),

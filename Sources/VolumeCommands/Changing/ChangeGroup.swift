@@ -81,7 +81,7 @@ extension GroupEdit {
       guard limit == 0 || limit >= count else {
         throw VolumeGroupRefusal(
           "MaxLogicalVolume is less than the current number \(count) of LVs for "
-            + "\"\(group.name)\"")
+            + "\(group.name)")
       }
       group.logicalVolumeLimit = limit
     }
@@ -155,18 +155,10 @@ extension GroupEdit {
     }
     try ExtentSize.check(size)
     for index in group.physicalVolumes.indices {
-      let volume = group.physicalVolumes[index]
-      let sectors = UInt64(volume.extentCount) * old
-      let room = max(
-        sectors,
-        volume.deviceSizeSectors.map { room in
-          room > volume.extentStartSectors ? room - volume.extentStartSectors : 0
-        } ?? sectors)
-      // A metadata area at the end keeps its place: only what was extents before is certain.
-      let count = (volume.deviceSizeSectors == nil ? sectors : min(room, sectors + old - 1)) / size
-      guard count > 0, count <= UInt64(UInt32.max) else {
-        throw VolumeGroupRefusal(
-          "New extent size is too \(size > old ? "large" : "small") for \(volume.label).")
+      let sectors = UInt64(group.physicalVolumes[index].extentCount) * old
+      let count = sectors / size
+      guard sectors % size == 0, count > 0, count <= UInt64(UInt32.max) else {
+        throw VolumeGroupRefusal("New extent size is not a perfect fit")
       }
       group.physicalVolumes[index].extentCount = Int(count)
     }

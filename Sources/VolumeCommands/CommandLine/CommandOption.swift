@@ -9,6 +9,13 @@ public struct CommandOption: Sendable, Equatable {
   /// One line for the help.
   public var help: String
 
+  public init(name: String, letter: Character?, takesValue: Bool, help: String) {
+    self.name = name
+    self.letter = letter
+    self.takesValue = takesValue
+    self.help = help
+  }
+
   static func flag(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: false, help: help)
   }
@@ -18,7 +25,7 @@ public struct CommandOption: Sendable, Equatable {
   }
 
   /// What every command takes. Those that only steer how LVM itself works have no effect here.
-  static let common: [CommandOption] = [
+  public static let commonOptions: [CommandOption] = [
     .value("devices", nil, "Only use these devices, separated by commas; NAME=FILE."),
     .flag("yes", "y", "Do not ask."),
     .flag("test", "t", "Decide everything, change nothing."),

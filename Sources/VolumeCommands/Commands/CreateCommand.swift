@@ -123,7 +123,7 @@ public struct CreateCommand: GroupCommand {
     case "mirror": request.kind = .mirror(log: try mirrorLog(arguments))
     case let type? where RAIDType(type) != nil: request.kind = .raid(type)
     case nil:
-      let stripes = try arguments.number("stripes", in: 1...128) ?? 1
+      let stripes = try arguments.stripes(Self.name).count ?? 1
       if arguments.has("mirrorlog") {
         request.kind = .mirror(log: try mirrorLog(arguments))
       } else if let mirrors, mirrors > 0 {

@@ -19,7 +19,7 @@ public protocol GroupCommand: Sendable {
 }
 
 extension GroupCommand {
-  public static var options: [CommandOption] { CommandOption.common + ownOptions }
+  public static var options: [CommandOption] { CommandOption.commonOptions + ownOptions }
 
   /// Parses the words behind the command's name.
   public init(words: [String]) throws(CommandLineError) {
