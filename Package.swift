@@ -91,12 +91,15 @@ let package = Package(
         "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
         logging,
       ]),
+    module(
       "DistributedLockManager",
       [
         "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
         logging,
-      ]
-    ),
+      ]),
+    module(
+      "OfflineCommands",
+      ["BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
@@ -114,7 +117,8 @@ let package = Package(
       name: "clvm",
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
-        "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
+        "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
+        "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "dlm-peer",
@@ -134,6 +138,9 @@ let package = Package(
     tests("ConfigText"),
     tests("LVMMetadata", ["BlockDevices", "ClusterSimulation"]),
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
+    tests(
+      "OfflineCommands",
+      ["BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),

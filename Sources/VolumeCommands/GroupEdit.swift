@@ -65,6 +65,8 @@ public struct ExtentWipe: Sendable, Equatable {
 public struct GroupEdit {
   public var group: VolumeGroup
   public private(set) var messages: [CommandMessage] = []
+  /// Nothing is to be written.
+  public var isUnchanged = false
   /// To be done before the commit.
   public var wipes: [ExtentWipe] = []
   /// To be done before the commit, with the LVs inactive.

@@ -7,8 +7,10 @@ struct Clvm: ParsableCommand {
     commandName: "clvm",
     abstract: "Look at and change a cluster of volume groups.",
     discussion: """
-      pvs, vgs, lvs, lvchange, vgchange and dm-tables use the disks and need no daemon; all other
-      commands speak to clvmd.
+      pvs, vgs, lvs and dm-tables read the disks and need no daemon. lvcreate, lvextend, lvreduce, lvresize, \
+      lvrename, lvremove, lvchange, lvconvert, vgcreate, vgextend, vgreduce, vgremove, vgrename, \
+      vgchange, pvcreate, pvremove, pvresize, pvchange and pvmove take LVM's own command lines; \
+      those about volume groups that the cluster shares go to clvmd, as do all other commands.
       """,
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
@@ -19,6 +21,9 @@ struct Clvm: ParsableCommand {
     ])
 
   static func main() {
+    if let status = VolumeCommandLine.run(Array(CommandLine.arguments.dropFirst())) {
+      Output.exit(status)
+    }
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -39,14 +39,15 @@ public struct MetadataCommit {
   /// - Parameters:
   ///   - current: the group as read under the lock.
   ///   - text: its next version, with a seqno greater by one.
+  ///   - changesIdentifier: the group is meant to get another id.
   public init(
-    from current: ScannedVolumeGroup, to text: MetadataText
+    from current: ScannedVolumeGroup, to text: MetadataText, changesIdentifier: Bool = false
   ) throws(MetadataCommitError) {
     let group = text.volumeGroup
     let old = current.volumeGroup
     groupName = group.name
     if let obstacle = current.obstacles.first { throw .refused(group: old.name, "\(obstacle)") }
-    guard group.id == old.id else { throw .refused(group: old.name, "its id would change") }
+    guard group.id == old.id || changesIdentifier else { throw .refused(group: old.name, "its id would change") }
     guard group.seqno == old.seqno &+ 1 else {
       throw .refused(
         group: old.name, "seqno \(group.seqno) does not follow \(old.seqno)")

@@ -58,6 +58,11 @@ public struct ScannedVolumeGroup {
     public var id: LVMIdentifier
     public var state: State
 
+    public init(id: LVMIdentifier, state: State) {
+      self.id = id
+      self.state = state
+    }
+
     public enum State {
       case present(ScannedPhysicalVolume)
       /// The device is here, but was absent during a change: its extents may be stale.
@@ -84,6 +89,20 @@ public struct ScannedVolumeGroup {
   public var obstacles: [MetadataWarning] = []
 
   public var volumeGroup: VolumeGroup { text.volumeGroup }
+
+  /// A group that has not been written yet: its seqno is 0, and all members are still to come.
+  public init(unwritten group: VolumeGroup) {
+    text = MetadataText(
+      volumeGroup: group, provenance: MetadataProvenance(description: "", creationHost: "", creationTime: 0))
+    location = TextLocation(offset: 0, size: 0, checksum: 0)
+    members = []
+  }
+
+  init(text: MetadataText, location: TextLocation, members: [Member]) {
+    self.text = text
+    self.location = location
+    self.members = members
+  }
 
   /// PVs without a device that can be trusted.
   public var missingPhysicalVolumes: Set<LVMIdentifier> {

@@ -9,6 +9,13 @@ public struct CommandOption: Sendable, Equatable {
   /// One line for the help.
   public var help: String
 
+  public init(name: String, letter: Character?, takesValue: Bool, help: String) {
+    self.name = name
+    self.letter = letter
+    self.takesValue = takesValue
+    self.help = help
+  }
+
   static func flag(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: false, help: help)
   }
@@ -18,7 +25,7 @@ public struct CommandOption: Sendable, Equatable {
   }
 
   /// What every command takes. Those that only steer how LVM itself works have no effect here.
-  static let common: [CommandOption] = [
+  public static let commonOptions: [CommandOption] = [
     .value("devices", nil, "Only use these devices, separated by commas; NAME=FILE."),
     .flag("yes", "y", "Do not ask."),
     .flag("test", "t", "Decide everything, change nothing."),
@@ -167,6 +174,19 @@ extension CommandArguments {
       case .sectors(let sectors) = size.amount
     else { throw .invalidArgument(name, text) }
     return sectors
+  }
+
+  /// `-i` and `-I`, the latter in KiB if no unit is given.
+  func stripes(_ command: String) throws(CommandLineError) -> (count: Int?, sectors: UInt64?) {
+    let count = try number("stripes", in: 0...Int(Int32.max))
+    if let count, !(1...128).contains(count) {
+      throw .usage(command, "Number of stripes (\(count)) must be between 1 and 128.")
+    }
+    let sectors = try size("stripesize", unit: "k")
+    if let sectors, sectors < 8 || sectors.nonzeroBitCount != 1 {
+      throw .usage(command, "Invalid stripe size \(DisplayUnit.message(sectors: sectors)).")
+    }
+    return (count, sectors)
   }
 
   public func allocationPolicy() throws(CommandLineError) -> AllocationChoice? {

@@ -53,9 +53,10 @@ public struct CreateCommand: GroupCommand {
   private var ignoredMajor: String?
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    request.size = try arguments.sizeArgument()
-    if let size = request.size, size.sign != .absolute {
-      throw CommandLineError("Size may not be relative/negative number.")
+    request.size = try arguments.sizeArgument(Self.name)
+    if request.size?.sign == .decrease {
+      throw CommandLineError(
+        "Size may not be negative.", "Error during parsing of command line.")
     }
     request.virtualSectors = try arguments.size("virtualsize", unit: "m")
     var (group, target) = try Self.place(arguments)
@@ -70,13 +71,18 @@ public struct CreateCommand: GroupCommand {
         request.name = name
       }
     }
-    guard let group else {
-      throw CommandLineError("Please provide a volume group name.")
-    }
+    if let name = request.name { try CommandLineError.checkNewName(name, command: Self.name) }
+    guard let group else { throw .noSyntax(Self.name) }
     self.group = group
     try readKind(arguments, target: target)
     try readLayout(arguments)
     try readAttributes(arguments)
+    let needsSize =
+      switch request.kind {
+      case .thin, .thinSnapshot: false
+      default: snapshotOrigin == nil
+      }
+    guard request.size != nil || !needsSize else { throw .noSyntax(Self.name) }
     // A name given with -n stands in place of the group when the group came with it.
     let isGroupFirst = !arguments.positional.isEmpty
     request.physicalVolumes = try arguments.physicalVolumes(from: isGroupFirst ? 1 : 0)
@@ -117,7 +123,7 @@ public struct CreateCommand: GroupCommand {
     case "mirror": request.kind = .mirror(log: try mirrorLog(arguments))
     case let type? where RAIDType(type) != nil: request.kind = .raid(type)
     case nil:
-      let stripes = try arguments.number("stripes", in: 1...128) ?? 1
+      let stripes = try arguments.stripes(Self.name).count ?? 1
       if arguments.has("mirrorlog") {
         request.kind = .mirror(log: try mirrorLog(arguments))
       } else if let mirrors, mirrors > 0 {
@@ -169,8 +175,7 @@ public struct CreateCommand: GroupCommand {
   }
 
   private mutating func readLayout(_ arguments: CommandArguments) throws(CommandLineError) {
-    request.stripeCount = try arguments.number("stripes", in: 1...128)
-    request.stripeSectors = try arguments.size("stripesize", unit: "k")
+    (request.stripeCount, request.stripeSectors) = try arguments.stripes(Self.name)
     request.regionSectors = try arguments.size("regionsize", unit: "m")
     if let region = request.regionSectors, region < 8 || region.nonzeroBitCount != 1 {
       throw CommandLineError(

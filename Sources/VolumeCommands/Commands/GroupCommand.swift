@@ -19,7 +19,7 @@ public protocol GroupCommand: Sendable {
 }
 
 extension GroupCommand {
-  public static var options: [CommandOption] { CommandOption.common + ownOptions }
+  public static var options: [CommandOption] { CommandOption.commonOptions + ownOptions }
 
   /// Parses the words behind the command's name.
   public init(words: [String]) throws(CommandLineError) {
@@ -49,7 +49,8 @@ public struct GroupCommandFailure: Error, Sendable, Equatable {
 /// The commands that change volume groups and leave the set of their PVs alone.
 public let groupCommands: [any GroupCommand.Type] = [
   CreateCommand.self, ExtendCommand.self, ReduceCommand.self, ResizeCommand.self,
-  ConvertCommand.self, MoveCommand.self,
+  ConvertCommand.self, MoveCommand.self, RemoveCommand.self, RenameCommand.self,
+  ChangeCommand.self, ChangeGroupCommand.self, RenameGroupCommand.self,
 ]
 
 extension CommandArguments {
@@ -111,7 +112,16 @@ extension CommandArguments {
   }
 
   /// `-L` or `-l`, not both.
-  func sizeArgument() throws(CommandLineError) -> SizeArgument? {
+  func sizeArgument(_ command: String) throws(CommandLineError) -> SizeArgument? {
+    let argument = try parsedSize(command)
+    switch argument?.amount {
+    case .extents(0)?, .percentage(0, _)?: throw .usage(command, "--extents may not be zero.")
+    case .sectors(0)?: throw .usage(command, "--size may not be zero.")
+    case .extents?, .percentage?, .sectors?, nil: return argument
+    }
+  }
+
+  private func parsedSize(_ command: String) throws(CommandLineError) -> SizeArgument? {
     switch (value("size"), value("extents")) {
     case (nil, nil): return nil
     case (let size?, nil):
@@ -123,9 +133,7 @@ extension CommandArguments {
       }
       return argument
     case (_?, _?):
-      throw CommandLineError(
-        "Please specify either size or extents but not both.",
-        "Error during parsing of command line.")
+      throw .usage(command, "Please specify either size or extents (not both).")
     }
   }
 

@@ -12,20 +12,21 @@ extension SizingCommand {
   public var groupNames: [String]? { [group] }
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    guard let first = arguments.positional.first else {
-      throw CommandLineError("Please provide the logical volume name")
+    guard let first = arguments.positional.first else { throw .noSyntax(Self.name) }
+    guard CommandArguments.volumeGroup(first) == nil else {
+      throw .usage(Self.name, "Please specify a logical volume path.")
     }
     let (group, name) = try CommandArguments.logicalVolume(first)
     var request = ResizeRequest(
-      Self.direction, volume: name, size: try arguments.sizeArgument())
+      Self.direction, volume: name, size: try arguments.sizeArgument(Self.name))
+    try Self.checkSign(of: request.size, arguments)
     if let text = arguments.value("poolmetadatasize") {
       guard let size = SizeArgument(size: text) else {
         throw .invalidArgument("poolmetadatasize", text)
       }
       request.poolMetadataSize = size
     }
-    request.stripeCount = try arguments.number("stripes", in: 1...128)
-    request.stripeSectors = try arguments.size("stripesize", unit: "k")
+    (request.stripeCount, request.stripeSectors) = try arguments.stripes(Self.name)
     request.copyCount = try arguments.number("mirrors", in: 0...63).map { $0 + 1 }
     request.allocation = try arguments.allocationPolicy()
     request.physicalVolumes = try arguments.physicalVolumes(from: 1)
@@ -35,10 +36,27 @@ extension SizingCommand {
       request.size != nil || request.poolMetadataSize != nil
         || (request.physicalVolumes != nil && Self.direction != .reduce)
     else {
-      throw CommandLineError(
-        "Please specify either size or extents.", "Error during parsing of command line.")
+      throw .noSyntax(Self.name)
     }
     self.init(group: group, request: request)
+  }
+
+  private static func checkSign(
+    of size: SizeArgument?, _ arguments: CommandArguments
+  ) throws(CommandLineError) {
+    let forbidden: SizeArgument.Sign? =
+      switch direction {
+      case .extend: .decrease
+      case .reduce: .increase
+      case .either: nil
+      }
+    guard let size, size.sign == forbidden else { return }
+    let option = arguments.has("size") ? "size" : "extents"
+    let word = size.sign == .decrease ? "negative" : "positive"
+    throw CommandLineError(
+      "\(option == "size" ? "Size" : "Extents") may not be \(word).",
+      "Invalid argument for --\(option): \(arguments.value(option) ?? "")",
+      "Error during parsing of command line.")
   }
 
   public func apply(to edit: inout GroupEdit) throws(VolumeGroupRefusal) {

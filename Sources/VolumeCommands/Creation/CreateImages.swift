@@ -66,9 +66,7 @@ extension GroupEdit {
         "\(name)_rmeta_\(index)", found.metadata[index], extentCount: metadataCount,
         policy: volume.allocationPolicy)
     }
-    if request.zeroes, !request.activates {
-      warn("WARNING: Logical volume \(group.name)/\(name) not zeroed.")
-    }
+    noteZeroing(of: volume, request)
   }
 
   private mutating func addImage(
@@ -150,9 +148,7 @@ extension GroupEdit {
         to: name, region: region, extentCount: extentCount, request,
         avoiding: found.parts.flatMap(\.areas).compactMap(\.physicalVolume))
     }
-    if request.zeroes, !request.activates {
-      warn("WARNING: Logical volume \(group.name)/\(name) not zeroed.")
-    }
+    noteZeroing(of: volume, request)
   }
 
   private mutating func addMirrorLog(

@@ -61,13 +61,13 @@ extension GroupEdit {
     case .origin:
       guard case .snapshot(let name) = request.kind,
         let origin = group.logicalVolume(named: name)
-      else { throw VolumeGroupRefusal("Please express size as %VG, %PVS, or %FREE.") }
+      else { throw VolumeGroupRefusal("Please express size as %FREE, %PVS or %VG.") }
       let most = maximumCOWExtentCount(
         of: origin, chunkSectors: request.chunkSectors ?? Self.defaultCOWChunkSectors)
       return most - origin.extentCount
         + percentage(percent, of: origin.extentCount, roundingUp: true)
     case .logicalVolume:
-      throw VolumeGroupRefusal("Please express size as %VG, %PVS, or %FREE.")
+      throw VolumeGroupRefusal("Please express size as %FREE, %PVS or %VG.")
     }
     if case .thinPool = request.kind, base != .volumeGroup {
       // Metadata and spare.

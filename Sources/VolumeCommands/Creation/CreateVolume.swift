@@ -52,7 +52,7 @@ extension GroupEdit {
     switch request.kind {
     case .striped:
       let volume = try stripedVolume(request, name: name, parameters, size, extents)
-      if request.zeroes { noteZeroing(of: volume, request) }
+      noteZeroing(of: volume, request)
       add(volume)
     case .raid(let type):
       try createRAID(type, request, name: name, parameters, size, extents)
@@ -161,10 +161,12 @@ extension GroupEdit {
   /// What LVM writes for the major number, whatever was given: the device-mapper's.
   static let deviceMapperMajor: Int32 = 254
 
-  private mutating func noteZeroing(of volume: LogicalVolume, _ request: CreateRequest) {
-    guard request.activates else {
-      return warn("WARNING: Logical volume \(group.name)/\(volume.name) not zeroed.")
+  /// Zeroes the start of an LV that will be active and writable, or warns that it is not done.
+  mutating func noteZeroing(of volume: LogicalVolume, _ request: CreateRequest) {
+    if request.zeroes, request.activates, request.isWritable {
+      wipeStart(of: volume)
+    } else {
+      warn("WARNING: Logical volume \(group.name)/\(volume.name) not zeroed.")
     }
-    wipeStart(of: volume)
   }
 }

@@ -64,9 +64,19 @@ extension GroupEdit {
   /// What LVM zeroes at the start of a new LV.
   static let wipedByteCount = 4096
 
+  /// The start of an LV is, below stripes and images, the start of each first area.
   mutating func wipeStart(of volume: LogicalVolume) {
-    guard let area = volume.segments.first?.stripedLayout?.areas.first else { return }
-    wipe(area, byteCount: Self.wipedByteCount)
+    guard let segment = volume.segments.first else { return }
+    if let area = segment.stripedLayout?.areas.first {
+      wipe(area, byteCount: Self.wipedByteCount)
+    }
+    guard let layout = segment.imageLayout else { return }
+    // A mirror's legs are equal; of a striped array the first image holds the first stripe, and
+    // parity is made anew when the array is first synchronised.
+    let isMirrored = layout.raid.map { $0.isRAID1 || $0.isRAID10 } ?? true
+    for name in isMirrored ? layout.images[...] : layout.images.prefix(1) {
+      if let image = group.logicalVolume(named: name) { wipeStart(of: image) }
+    }
   }
 }
 

@@ -5,9 +5,6 @@ extension GroupEdit {
   /// Changes the LV's size, and says so.
   public mutating func resize(_ request: ResizeRequest) throws(VolumeGroupRefusal) {
     try group.checkChangeable()
-    guard group.status.contains(.resizeable) else {
-      throw VolumeGroupRefusal("Volume group \(group.name) is not resizeable")
-    }
     let volume = try resizableVolume(request.volume)
     var resized = request.volume
     if let size = request.poolMetadataSize {
@@ -38,7 +35,8 @@ extension GroupEdit {
 
   private func resizableVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
     guard let volume = group.logicalVolume(named: name) else {
-      throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
+      throw VolumeGroupRefusal(
+        "Logical volume \(name) not found in volume group \(group.name).")
     }
     let path = "\(group.name)/\(name)"
     let isStore = group.snapshotBinding(ofStore: name) != nil
@@ -118,6 +116,7 @@ extension GroupEdit {
     let reached = group.logicalVolume(named: name)?.extentCount ?? 0
     let path = "\(group.name)/\(name)"
     if reached == existing {
+      isUnchanged = true
       print(
         "Size of logical volume \(path) unchanged from \(self.size(extents: existing)) "
           + "(\(existing) extents).")

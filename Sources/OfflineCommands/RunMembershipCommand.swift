@@ -1,0 +1,230 @@
+import LVMMetadata
+import VolumeCommands
+
+/// vgcreate, vgextend, vgreduce and vgremove.
+extension OfflineSession {
+  func run(_ command: CreateGroupCommand) throws(CommandStop) {
+    guard scan.groups(named: command.group).isEmpty else {
+      throw CommandStop("A volume group called \(command.group) already exists.")
+    }
+    let group: VolumeGroup
+    do {
+      group = try command.newGroup(id: makeIdentifier(), hostSystemID: settings.systemID)
+    } catch {
+      throw CommandStop(error)
+    }
+    // Before its first version a group has no members: all come as new ones.
+    let current = ScannedVolumeGroup(unwritten: group)
+    try add(command.devices, command.options, to: current)
+    let owner = group.systemID.map { " with system ID \($0)" } ?? ""
+    output("Volume group \"\(command.group)\" successfully created\(owner)")
+  }
+
+  func run(_ command: ExtendGroupCommand) throws(CommandStop) {
+    let current = try group(named: command.group)
+    showWarnings(of: current)
+    guard current.volumeGroup.status.contains(.resizeable) else {
+      throw CommandStop("Volume group \(command.group) is not resizeable.")
+    }
+    try add(command.devices, command.options, to: current)
+    output("Volume group \"\(command.group)\" successfully extended")
+  }
+
+  /// Adds devices, which become PVs if they are none, and commits.
+  private func add(
+    _ devices: [String], _ options: PhysicalVolumeOptions, to current: ScannedVolumeGroup
+  ) throws(CommandStop) {
+    if current.volumeGroup.seqno > 0 {
+      do throws(VolumeGroupRefusal) {
+        try current.volumeGroup.checkChangeable()
+      } catch {
+        throw CommandStop(error)
+      }
+    }
+    var seen: Set<String> = []
+    for device in devices {
+      guard let disk = disk(device) else { throw CommandStop("No device found for \(device).") }
+      guard seen.insert(disk.device.name).inserted else {
+        throw CommandStop("Duplicate of device \(device) on the command line.")
+      }
+      guard let volume = physicalVolume(on: disk), let owner = group(of: volume.label.id) else {
+        continue
+      }
+      throw CommandStop(
+        "Physical volume '\(device)' is already in volume group '\(owner.volumeGroup.name)'",
+        "Unable to add physical volume '\(device)' to volume group '\(owner.volumeGroup.name)'",
+        "\(device): physical volume not initialized.")
+    }
+    var group = current.volumeGroup
+    var extended = current
+    var labels: [(Disk, PhysicalVolumeLabel)] = []
+    for device in devices {
+      guard let disk = disk(device) else { continue }
+      let volume = physicalVolume(on: disk)
+      if volume == nil || volume?.label.isUsed == true {
+        try createPhysicalVolume(device, options)
+      }
+      guard var label = physicalVolume(on: disk)?.label ?? testLabel(disk, options) else {
+        throw CommandStop("\(device): physical volume not initialized.")
+      }
+      label.isUsed = true
+      do {
+        try group.addPhysicalVolume(label, device: disk.device.name)
+      } catch {
+        throw CommandStop(error)
+      }
+      labels.append((disk, label))
+      let scanned = ScannedPhysicalVolume(new: label, on: disk.device)
+      extended.members.append(.init(id: label.id, state: .present(scanned)))
+    }
+    guard !isTest else { return }
+    try archive(current.volumeGroup)
+    for (disk, label) in labels {
+      do {
+        try PhysicalVolumeWriter.create(label, on: disk.device)
+      } catch {
+        throw CommandStop("\(error)")
+      }
+    }
+    do throws(CommandStop) {
+      try write(group, from: extended)
+    } catch {
+      // Nobody's PVs again.
+      for (disk, label) in labels {
+        var label = label
+        label.isUsed = false
+        try writeLabel(label, on: disk)
+      }
+      throw error
+    }
+    try backup(group, replacing: group)
+    rescan()
+  }
+
+  /// What a device's label would be, when nothing may be written.
+  private func testLabel(
+    _ disk: Disk, _ options: PhysicalVolumeOptions
+  ) -> PhysicalVolumeLabel? {
+    guard isTest else { return nil }
+    let layout = try? PhysicalVolumeLayout(
+      deviceSizeSectors: disk.device.sizeBytes / 512,
+      options.completed(by: settings.metadata).layout)
+    return layout?.label(id: makeIdentifier(), isUsed: false)
+  }
+
+  // MARK: - Leaving
+
+  func run(_ command: ReduceGroupCommand) throws(CommandStop) -> Int32 {
+    var status: Int32 = 0
+    let first = try group(named: command.group)
+    showWarnings(of: first)
+    let devices =
+      command.devices ?? first.members.map { deviceName(of: $0.id) }
+    for device in devices {
+      do throws(CommandStop) {
+        try reduce(command.group, device)
+      } catch {
+        for line in error.messages { self.error(line) }
+        status = error.status
+      }
+    }
+    return status
+  }
+
+  private func reduce(_ name: String, _ device: String) throws(CommandStop) {
+    let current = try group(named: name)
+    guard let disk = disk(device), let volume = physicalVolume(on: disk),
+      current.volumeGroup.physicalVolume(id: volume.label.id) != nil
+    else { throw CommandStop("Failed to find physical volume \"\(device)\".") }
+    var group = current.volumeGroup
+    do throws(VolumeGroupRefusal) {
+      try group.checkChangeable()
+      guard group.status.contains(.resizeable) else {
+        throw VolumeGroupRefusal("Volume group \(name) is not resizeable.")
+      }
+      try group.removePhysicalVolume(volume.label.id, device: device)
+    } catch {
+      throw CommandStop(error)
+    }
+    if !isTest {
+      try archive(current.volumeGroup)
+      try write(group, from: current)
+      try release(volume, disk)
+      try backup(group, replacing: current.volumeGroup)
+      rescan()
+    }
+    output("Removed \"\(device)\" from volume group \"\(name)\"")
+  }
+
+  /// After the commit that left a PV out: its areas point nowhere, and its label says so.
+  private func release(_ volume: ScannedPhysicalVolume, _ disk: Disk) throws(CommandStop) {
+    do {
+      try PhysicalVolumeWriter.clearAreas(of: volume)
+    } catch {
+      throw CommandStop("\(error)")
+    }
+    var label = volume.label
+    label.isUsed = false
+    try writeLabel(label, on: disk)
+  }
+
+  func run(_ command: RemoveGroupCommand) -> Int32 {
+    var status: Int32 = 0
+    for name in command.groups {
+      do throws(CommandStop) {
+        try remove(name, isForced: command.isForced)
+      } catch {
+        for line in error.messages { self.error(line) }
+        status = error.status
+      }
+    }
+    return status
+  }
+
+  private func remove(_ name: String, isForced: Bool) throws(CommandStop) {
+    let current = try group(named: name)
+    let group = current.volumeGroup
+    let count = group.logicalVolumes.filter(\.isVisible).count
+    guard current.missingPhysicalVolumes.isEmpty else {
+      throw CommandStop(
+        "Volume group \"\(name)\" has missing physical volumes: use LVM's vgreduce "
+          + "--removemissing first.")
+    }
+    if count > 0 {
+      let question =
+        "Do you really want to remove volume group \"\(name)\" containing \(count) logical "
+        + "volumes? [y/n]: "
+      guard isForced || confirm(question) else {
+        throw CommandStop("Volume group \"\(name)\" not removed")
+      }
+      var edit = GroupEdit(group, context: context)
+      do throws(VolumeGroupRefusal) {
+        try edit.remove(nil, isForced: true)
+      } catch {
+        throw CommandStop(error)
+      }
+      if !isTest { try commit(edit, from: current) }
+      show(edit.messages)
+      if isTest { return output("Volume group \"\(name)\" successfully removed") }
+      rescan()
+    }
+    let emptied = try self.group(named: name)
+    guard isTest || emptied.volumeGroup.logicalVolumes.isEmpty else {
+      throw CommandStop(
+        "Volume group \"\(name)\" still contains \(emptied.volumeGroup.logicalVolumes.count) "
+          + "logical volume(s)")
+    }
+    if !isTest {
+      if count == 0 { try archive(group) }
+      for member in emptied.members {
+        guard let volume = member.scanned,
+          let disk = disks.first(where: { $0.device === volume.device })
+        else { continue }
+        try release(volume, disk)
+      }
+      if writesBackups { backups.removeBackup(of: name) }
+      rescan()
+    }
+    output("Volume group \"\(name)\" successfully removed")
+  }
+}

@@ -1,0 +1,324 @@
+import BlockDevices
+import LVMMetadata
+import VolumeCommands
+
+/// pvcreate, pvremove, pvresize and pvchange.
+extension OfflineSession {
+  func run(_ command: CreatePhysicalVolumesCommand) throws(CommandStop) {
+    for name in command.devices { try createPhysicalVolume(name, command.options) }
+  }
+
+  /// Makes a device a PV of no group.
+  @discardableResult
+  func createPhysicalVolume(
+    _ name: String, _ options: PhysicalVolumeOptions
+  ) throws(CommandStop) -> PhysicalVolumeLabel? {
+    guard let disk = disk(name) else { throw CommandStop("No device found for \(name).") }
+    if let volume = physicalVolume(on: disk) {
+      if let group = group(of: volume.label.id) {
+        guard options.forceCount > 1 else {
+          throw CommandStop(
+            "Can't initialize physical volume \"\(name)\" of volume group "
+              + "\"\(group.volumeGroup.name)\" without -ff",
+            "\(name): physical volume not initialized.")
+        }
+        let question =
+          "Really INITIALIZE physical volume \"\(name)\" of volume group "
+          + "\"\(group.volumeGroup.name)\" [y/n]? "
+        guard options.answersYes || confirm(question) else {
+          throw CommandStop("\(name): physical volume not initialized.")
+        }
+      } else if volume.label.isUsed, options.forceCount < 2 {
+        throw CommandStop(
+          "PV \(name) is marked as belonging to a VG but its metadata is missing.",
+          "\(name): physical volume not initialized.")
+      }
+    }
+    let layout: PhysicalVolumeLayout
+    do throws(VolumeGroupRefusal) {
+      layout = try PhysicalVolumeLayout(
+        deviceSizeSectors: disk.device.sizeBytes / 512,
+        options.completed(by: settings.metadata).layout)
+    } catch {
+      throw CommandStop("\(name): \(error.message)", "\(name): physical volume not initialized.")
+    }
+    if let size = options.layout.deviceSize, size != disk.device.sizeBytes / 512 {
+      error(
+        "WARNING: \(name): Overriding real size \(disk.device.sizeBytes / 512) sectors with "
+          + "\(size).")
+    }
+    if physicalVolume(on: disk) == nil { try clearSignatures(disk, options) }
+    let id = options.identifier ?? makeIdentifier()
+    guard !scan.physicalVolumes.contains(where: { $0.label.id == id }) else {
+      throw CommandStop("uuid \(id.dashed) already in use.")
+    }
+    let label = layout.label(id: id, isUsed: false, sector: options.labelSector)
+    if !isTest {
+      do {
+        try PhysicalVolumeWriter.create(label, on: disk.device)
+      } catch {
+        throw CommandStop("\(error)", "\(name): physical volume not initialized.")
+      }
+      rescan()
+    }
+    output("Physical volume \"\(name)\" successfully created.")
+    return label
+  }
+
+  /// Whatever else is on the device goes only if the user says so.
+  private func clearSignatures(
+    _ disk: Disk, _ options: PhysicalVolumeOptions
+  ) throws(CommandStop) {
+    let name = disk.device.name
+    guard let found = try signature(on: disk) else { return }
+    let question = "WARNING: \(found) detected on \(name). Wipe it? [y/n]: "
+    guard options.isForced || confirm(question) else {
+      throw CommandStop(
+        "Aborted wiping of \(found).", "1 existing signature left on the device.",
+        "\(name): physical volume not initialized.")
+    }
+    guard !isTest else { return }
+    output("Wiping \(found) on \(name).")
+    do {
+      let size = Int(min(disk.device.sizeBytes, 1 << 20))
+      try disk.device.write([UInt8](repeating: 0, count: size), at: 0)
+      try disk.device.write(
+        [UInt8](repeating: 0, count: size), at: disk.device.sizeBytes - UInt64(size))
+      try disk.device.flush()
+    } catch {
+      throw CommandStop("\(error)", "\(name): physical volume not initialized.")
+    }
+    if let left = try signature(on: disk) {
+      throw CommandStop(
+        "\(name) still carries \(left): remove it with wipefs.",
+        "\(name): physical volume not initialized.")
+    }
+  }
+
+  private func signature(on disk: Disk) throws(CommandStop) -> ContentSignature? {
+    do {
+      let probe = try SignatureProbe(path: disk.path)
+      switch try probe.signature() {
+      case .none, .physicalVolume: return nil
+      case let other: return other
+      }
+    } catch {
+      throw CommandStop("\(error)", "\(disk.device.name): physical volume not initialized.")
+    }
+  }
+
+  func run(_ command: RemovePhysicalVolumesCommand) throws(CommandStop) {
+    for name in command.devices {
+      guard let disk = disk(name), let volume = physicalVolume(on: disk) else {
+        throw CommandStop("No PV found on device \(name).")
+      }
+      let group = group(of: volume.label.id)
+      guard (group == nil && !volume.label.isUsed) || command.forceCount > 1 else {
+        let use =
+          group.map { "PV \(name) is used by VG \($0.volumeGroup.name) so please use vgreduce first." }
+          ?? "PV \(name) is used by a VG but its metadata is missing."
+        throw CommandStop(
+          use, "(If you are certain you need pvremove, then confirm by using --force twice.)",
+          "\(name): physical volume label not removed.")
+      }
+      if !isTest {
+        do {
+          try PhysicalVolumeWriter.removeLabel(from: disk.device)
+        } catch {
+          throw CommandStop("\(error)", "\(name): physical volume label not removed.")
+        }
+        rescan()
+      }
+      output("Labels on physical volume \"\(name)\" successfully wiped.")
+    }
+  }
+
+  // MARK: - pvresize
+
+  func run(_ command: ResizePhysicalVolumesCommand) -> Int32 {
+    var done = 0
+    var failed = 0
+    for name in command.devices {
+      do throws(CommandStop) {
+        try resize(name, command)
+        done += 1
+      } catch {
+        for line in error.messages { self.error(line) }
+        failed += 1
+      }
+    }
+    output(
+      "\(done) physical volume(s) resized or updated / \(failed) physical volume(s) not resized")
+    return failed == 0 ? 0 : CommandStop.failed
+  }
+
+  private func resize(
+    _ name: String, _ command: ResizePhysicalVolumesCommand
+  ) throws(CommandStop) {
+    guard let disk = disk(name), let volume = physicalVolume(on: disk) else {
+      throw CommandStop("Failed to find physical volume \"\(name)\".")
+    }
+    let real = disk.device.sizeBytes / 512
+    let size = command.sizeSectors ?? real
+    if size != real {
+      let relation = size < real ? "is less than" : "exceeds"
+      let question =
+        "\(name): Requested size \(DisplayUnit.message(sectors: size)) \(relation) real size "
+        + "\(DisplayUnit.message(sectors: real)). Proceed?  [y/n]: "
+      guard command.answersYes || confirm(question) else {
+        throw CommandStop("Physical Volume \(name) not resized.")
+      }
+      error("WARNING: \(name): Pretending size is \(size) not \(real) sectors.")
+    }
+    var label = volume.label
+    guard label.metadataAreas.count < 2 else {
+      throw CommandStop(
+        "\(name) has a metadata area at its end, which clvm does not move: use LVM's pvresize.")
+    }
+    label.deviceSizeBytes = size * 512
+    guard let start = label.extentStartSectors, start < size else {
+      throw CommandStop("\(name): \(size) sectors leave no room for extents.")
+    }
+    if let scanned = group(of: label.id) {
+      let current = try group(named: scanned.volumeGroup.name)
+      var edit = GroupEdit(current.volumeGroup, context: context)
+      guard let index = edit.group.physicalVolumes.firstIndex(where: { $0.id == label.id }) else {
+        return
+      }
+      let count = label.extentCount(extentSizeSectors: edit.group.extentSizeSectors)
+      let used = edit.group.usedAreasByPhysicalVolume()[index].last?.extents.upperBound ?? 0
+      guard count >= used, count > 0 else {
+        throw CommandStop(
+          "\(name): cannot resize to \(count) extents as later ones are allocated.")
+      }
+      edit.group.physicalVolumes[index].extentCount = count
+      // What is before the first extent LVM does not count here.
+      edit.group.physicalVolumes[index].deviceSizeSectors = size - start
+      if !isTest {
+        try writeLabel(label, on: disk)
+        try commit(edit, from: current)
+      }
+    } else if !isTest {
+      try writeLabel(label, on: disk)
+    }
+    if !isTest { rescan() }
+    output("Physical volume \"\(name)\" changed")
+  }
+
+  func writeLabel(_ label: PhysicalVolumeLabel, on disk: Disk) throws(CommandStop) {
+    do {
+      try PhysicalVolumeWriter.write(label, on: disk.device)
+    } catch {
+      throw CommandStop("\(error)")
+    }
+  }
+
+  // MARK: - pvchange
+
+  func run(_ command: ChangePhysicalVolumesCommand) -> Int32 {
+    var changed = 0
+    var failed = 0
+    var status: Int32 = 0
+    for name in command.devices {
+      do throws(CommandStop) {
+        guard let disk = disk(name) else { throw CommandStop("Cannot use \(name): device not found") }
+        guard let volume = physicalVolume(on: disk) else {
+          throw CommandStop("Failed to find physical volume \"\(name)\".")
+        }
+        do throws(CommandStop) {
+          if try isUnchanged(volume, command, name) {
+            failed += 1
+            continue
+          }
+          try change(volume, on: disk, command)
+          changed += 1
+        } catch {
+          failed += 1
+          throw error
+        }
+      } catch {
+        for line in error.messages { self.error(line) }
+        status = error.status
+      }
+    }
+    output(
+      "\(changed) physical volume\(changed == 1 ? "" : "s") changed / \(failed) physical "
+        + "volume\(failed == 1 ? "" : "s") not changed")
+    return status
+  }
+
+  /// LVM takes `-x` with what is so already for no failure.
+  private func isUnchanged(
+    _ volume: ScannedPhysicalVolume, _ command: ChangePhysicalVolumesCommand, _ name: String
+  ) throws(CommandStop) -> Bool {
+    guard let isAllocatable = command.isAllocatable,
+      let known = group(of: volume.label.id)?.volumeGroup.physicalVolume(id: volume.label.id),
+      known.isAllocatable == isAllocatable
+    else { return false }
+    error(
+      "Physical volume \"\(name)\" is already \(isAllocatable ? "" : "un")allocatable.")
+    output("Physical volume \(name) not changed")
+    return true
+  }
+
+  private func change(
+    _ volume: ScannedPhysicalVolume, on disk: Disk, _ command: ChangePhysicalVolumesCommand
+  ) throws(CommandStop) {
+    let name = disk.device.name
+    var label = volume.label
+    if command.getsNewIdentifier { label.id = makeIdentifier() }
+    guard let scanned = group(of: volume.label.id) else {
+      guard command.getsNewIdentifier else {
+        let what = command.isAllocatable == nil ? "Tag" : "Allocatability"
+        throw CommandStop(
+          "\(what) not supported by orphan lvm2 format PV \(name)",
+          "Physical volume \(name) not changed")
+      }
+      if !isTest {
+        try writeLabel(label, on: disk)
+        rescan()
+      }
+      return output("Physical volume \"\(name)\" changed")
+    }
+    let current = try group(named: scanned.volumeGroup.name)
+    var edit = GroupEdit(current.volumeGroup, context: context)
+    do throws(VolumeGroupRefusal) {
+      try edit.changePhysicalVolume(volume.label.id, name: name, command, newID: label.id)
+    } catch {
+      throw CommandStop(error)
+    }
+    if !isTest, edit.group != current.volumeGroup {
+      try commitChange(edit, from: current, label, of: volume, on: disk)
+      rescan()
+    }
+    output("Physical volume \"\(name)\" changed")
+  }
+
+  /// A PV with a new id is renamed in its label and in the text; the label first, so that a crash
+  /// between the two leaves a PV that is missed, and whose id the backup tells.
+  private func commitChange(
+    _ edit: GroupEdit, from current: ScannedVolumeGroup, _ label: PhysicalVolumeLabel,
+    of volume: ScannedPhysicalVolume, on disk: Disk
+  ) throws(CommandStop) {
+    guard label.id != volume.label.id else { return try commit(edit, from: current) }
+    guard !current.volumeGroup.logicalVolumes.contains(where: { isActive($0.id) }) else {
+      throw CommandStop(
+        "Volume group \(current.volumeGroup.name) has active logical volumes")
+    }
+    try archive(current.volumeGroup)
+    try writeLabel(label, on: disk)
+    var renamed = current
+    for index in renamed.members.indices where renamed.members[index].id == volume.label.id {
+      var scanned = volume
+      scanned.label = label
+      renamed.members[index] = .init(id: label.id, state: .present(scanned))
+    }
+    do throws(CommandStop) {
+      try write(edit.group, from: renamed)
+    } catch {
+      try writeLabel(volume.label, on: disk)
+      throw error
+    }
+    try backup(edit.group, replacing: current.volumeGroup)
+  }
+}

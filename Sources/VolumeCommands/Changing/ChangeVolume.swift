@@ -1,0 +1,149 @@
+import LVMMetadata
+
+/// The attributes that lvchange may change; nil leaves one as it is.
+public struct VolumeAttributes: Sendable {
+  public var addedTags: [String] = []
+  public var removedTags: [String] = []
+  public var isWritable: Bool?
+  public var allocation: AllocationChoice?
+  var readAhead: ReadAhead?
+  public var skipsActivation: Bool?
+  public var autoactivates: Bool?
+  /// `-My --minor N`, or `-Mn` as nil inside.
+  var minor: Int32??
+  public var failsWhenFull: Bool?
+  /// `-Z` and `--discards` of a thin pool.
+  public var zeroesNewBlocks: Bool?
+  public var discards: String?
+
+  public init() {}
+
+  var isEmpty: Bool {
+    addedTags.isEmpty && removedTags.isEmpty && isWritable == nil && allocation == nil
+      && readAhead == nil && skipsActivation == nil && autoactivates == nil && minor == nil
+      && failsWhenFull == nil && zeroesNewBlocks == nil && discards == nil
+  }
+}
+
+/// lvchange, but for activation.
+extension GroupEdit {
+  /// Changes the LVs named, or all that users see.
+  public mutating func change(
+    _ names: [String]?, _ attributes: VolumeAttributes
+  ) throws(VolumeGroupRefusal) {
+    try group.checkChangeable()
+    let all = group.logicalVolumes.filter { volume in
+      volume.isVisible != (group.snapshotBinding(ofStore: volume.name) != nil)
+        && volume.segments.first?.baseType != "snapshot"
+    }.map(\.name)
+    for name in names ?? all {
+      guard let volume = group.logicalVolume(named: name) else {
+        throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
+      }
+      guard all.contains(name) else {
+        throw VolumeGroupRefusal(
+          "Operation not permitted on hidden LV \(group.name)/\(name).")
+      }
+      var changed = volume
+      try change(&changed, attributes)
+      let needsReload =
+        attributes.isWritable != nil || attributes.readAhead != nil || attributes.minor != nil
+        || attributes.zeroesNewBlocks != nil || attributes.failsWhenFull != nil
+      update(name) { $0 = changed }
+      if needsReload, context.isActive(volume.id), !reloads.contains(name) { reloads.append(name) }
+      print("Logical volume \(group.name)/\(name) changed.")
+    }
+  }
+
+  private func change(
+    _ volume: inout LogicalVolume, _ attributes: VolumeAttributes
+  ) throws(VolumeGroupRefusal) {
+    let path = "\(group.name)/\(volume.name)"
+    for tag in attributes.addedTags where !volume.tags.contains(tag) { volume.tags.append(tag) }
+    volume.tags.removeAll { attributes.removedTags.contains($0) }
+    if let isWritable = attributes.isWritable { try setPermission(isWritable, of: &volume) }
+    if let allocation = attributes.allocation {
+      guard allocation.policy != volume.allocationPolicy else {
+        throw VolumeGroupRefusal(
+          "Allocation policy of logical volume \(path) is already "
+            + "\(allocation.policy?.rawValue ?? "inherit").")
+      }
+      volume.allocationPolicy = allocation.policy
+    }
+    if let readAhead = attributes.readAhead {
+      guard readAhead.sectors != volume.readAheadSectors else {
+        let shown = readAhead.sectors.map { $0 == -1 ? "none" : "\($0)" } ?? "auto"
+        throw VolumeGroupRefusal("Read ahead is already \(shown) for \(path).")
+      }
+      volume.readAheadSectors = readAhead.sectors
+    }
+    if let skips = attributes.skipsActivation { volume.flags.set(.activationSkip, skips) }
+    if let autoactivates = attributes.autoactivates {
+      volume.flags.set(.noAutoactivation, !autoactivates)
+    }
+    if let minor = attributes.minor {
+      volume.status.set(.fixedMinor, minor != nil)
+      volume.major = minor == nil ? nil : Self.deviceMapperMajor
+      volume.minor = minor
+    }
+    try changePool(&volume, attributes)
+  }
+
+  private func setPermission(
+    _ isWritable: Bool, of volume: inout LogicalVolume
+  ) throws(VolumeGroupRefusal) {
+    let path = "\(group.name)/\(volume.name)"
+    guard isWritable != volume.isWritable else {
+      throw VolumeGroupRefusal(
+        "Logical volume \"\(path)\" is already \(isWritable ? "writable" : "read only").")
+    }
+    let looksReadOnly = group.isShared || group.systemID != nil
+    volume.status.set(.write, isWritable && !looksReadOnly)
+    volume.flags.set(.writeLocked, isWritable && looksReadOnly)
+  }
+
+  private func changePool(
+    _ volume: inout LogicalVolume, _ attributes: VolumeAttributes
+  ) throws(VolumeGroupRefusal) {
+    guard
+      attributes.failsWhenFull != nil || attributes.zeroesNewBlocks != nil
+        || attributes.discards != nil
+    else { return }
+    let path = "\(group.name)/\(volume.name)"
+    guard volume.segments.first?.baseType == "thin-pool" else {
+      throw VolumeGroupRefusal(
+        "Command not permitted on LV \(path): it is no thin pool.")
+    }
+    if let fails = attributes.failsWhenFull {
+      guard volume.flags.contains(.errorWhenFull) != fails else {
+        throw VolumeGroupRefusal("Error when full is already \(fails ? "" : "un")set for \(path).")
+      }
+      volume.flags.set(.errorWhenFull, fails)
+    }
+    if let zeroes = attributes.zeroesNewBlocks {
+      volume.segments[0].edit { section in
+        section.remove("zero_new_blocks")
+        if zeroes { section.append("zero_new_blocks", number: 1) }
+      }
+    }
+    if let discards = attributes.discards {
+      guard !context.isActive(volume.id) else {
+        throw VolumeGroupRefusal(
+          "Cannot change support for discards while pool volume \(path) is active.")
+      }
+      volume.segments[0].edit { section in
+        let zeroes = section.integer("zero_new_blocks")
+        section.remove("discards")
+        section.remove("zero_new_blocks")
+        if discards != "ignore" { section.append("discards", text: discards) }
+        if let zeroes { section.append("zero_new_blocks", number: zeroes) }
+      }
+    }
+  }
+}
+
+extension StatusWords {
+  mutating func set(_ flag: Flag, _ isSet: Bool) {
+    if isSet { insert(flag) } else { remove(flag) }
+  }
+}

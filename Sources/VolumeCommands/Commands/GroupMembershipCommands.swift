@@ -1,0 +1,184 @@
+import LVMMetadata
+
+/// vgcreate.
+public struct CreateGroupCommand: Sendable {
+  public static let name = "vgcreate"
+  public static let summary = "Make a volume group."
+  public static let usage = "vgcreate [OPTIONS] VG DEVICE …"
+  public static let ownOptions =
+    PhysicalVolumeOptions.options + [
+      .value("physicalextentsize", "s", "Size of extents, MiB if no unit is given."),
+      .value("maxlogicalvolumes", "l", "The most logical volumes."),
+      .value("maxphysicalvolumes", "p", "The most physical volumes."),
+      .value("alloc", nil, "contiguous, cling, normal or anywhere."),
+      .value("addtag", nil, "Add a tag."), .value("systemid", nil, "The host that owns it."),
+      .value("setautoactivation", nil, "y or n."),
+    ]
+
+  public var group: String
+  public var devices: [String]
+  public var options: PhysicalVolumeOptions
+  public var extentSizeSectors: UInt64 = 8192
+  public var logicalVolumeLimit: UInt32
+  public var physicalVolumeLimit: UInt32
+  public var allocation: AllocationChoice?
+  public var tags: [String]
+  /// Nil takes this host's.
+  public var systemID: String?
+  public var autoactivates: Bool
+
+  public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    guard arguments.positional.count >= 2 else { throw .noSyntax(Self.name) }
+    group = try CommandArguments.newGroupName(arguments.positional[0], command: Self.name)
+    devices = Array(arguments.positional.dropFirst())
+    options = try PhysicalVolumeOptions(arguments, Self.name)
+    if let size = try arguments.size("physicalextentsize", unit: "m") { extentSizeSectors = size }
+    logicalVolumeLimit = UInt32(
+      try arguments.number("maxlogicalvolumes", in: 0...Int(UInt32.max)) ?? 0)
+    physicalVolumeLimit = UInt32(
+      try arguments.number("maxphysicalvolumes", in: 0...Int(UInt32.max)) ?? 0)
+    allocation = try arguments.allocationPolicy()
+    tags = try arguments.tags("addtag")
+    systemID = arguments.value("systemid")
+    autoactivates = try arguments.bool("setautoactivation") ?? true
+  }
+
+  /// The group without PVs, before its first version.
+  public func newGroup(
+    id: LVMIdentifier, hostSystemID: String?
+  ) throws(VolumeGroupRefusal) -> VolumeGroup {
+    try ExtentSize.check(extentSizeSectors)
+    var volumeGroup = VolumeGroup(
+      name: group, id: id, seqno: 0, extentSizeSectors: extentSizeSectors)
+    if let policy = allocation?.policy { volumeGroup.allocationPolicy = policy }
+    if allocation == .inherit {
+      throw VolumeGroupRefusal("Volume Group allocation policy cannot inherit from anything")
+    }
+    volumeGroup.logicalVolumeLimit = logicalVolumeLimit
+    volumeGroup.physicalVolumeLimit = physicalVolumeLimit
+    for tag in tags where !volumeGroup.tags.contains(tag) { volumeGroup.tags.append(tag) }
+    if !autoactivates { volumeGroup.flags.insert(.noAutoactivation) }
+    let owner = systemID ?? hostSystemID ?? ""
+    if !owner.isEmpty {
+      volumeGroup.systemID = owner
+      volumeGroup.status.remove(.write)
+      volumeGroup.flags.insert(.writeLocked)
+    }
+    return volumeGroup
+  }
+}
+
+/// vgextend.
+public struct ExtendGroupCommand: Sendable {
+  public static let name = "vgextend"
+  public static let summary = "Add physical volumes to a volume group."
+  public static let usage = "vgextend [OPTIONS] VG DEVICE …"
+  public static let ownOptions = PhysicalVolumeOptions.options
+
+  public var group: String
+  public var devices: [String]
+  public var options: PhysicalVolumeOptions
+
+  public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    guard arguments.positional.count >= 2,
+      let group = CommandArguments.volumeGroup(arguments.positional[0])
+    else { throw .noSyntax(Self.name) }
+    self.group = group
+    devices = Array(arguments.positional.dropFirst())
+    options = try PhysicalVolumeOptions(arguments, Self.name)
+  }
+}
+
+/// vgreduce.
+public struct ReduceGroupCommand: Sendable {
+  public static let name = "vgreduce"
+  public static let summary = "Remove unused physical volumes from a volume group."
+  public static let usage = "vgreduce [-a] VG [DEVICE …]"
+  public static let ownOptions: [CommandOption] = [
+    .flag("all", "a", "All that hold nothing."), .flag("force", "f", "No effect."),
+  ]
+
+  public var group: String
+  /// Nil stands for all that hold nothing.
+  public var devices: [String]?
+
+  public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    guard let first = arguments.positional.first,
+      let group = CommandArguments.volumeGroup(first),
+      arguments.has("all") != (arguments.positional.count > 1)
+    else { throw .noSyntax(Self.name) }
+    self.group = group
+    devices = arguments.has("all") ? nil : Array(arguments.positional.dropFirst())
+  }
+}
+
+/// vgremove.
+public struct RemoveGroupCommand: Sendable {
+  public static let name = "vgremove"
+  public static let summary = "Remove volume groups."
+  public static let usage = "vgremove [-f|-y] VG …"
+  public static let ownOptions: [CommandOption] = [
+    .flag("force", "f", "Do not ask."), .flag("nohistory", nil, "No effect."),
+  ]
+
+  public var groups: [String] = []
+  public var isForced: Bool
+
+  public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    for text in arguments.positional {
+      guard let name = CommandArguments.volumeGroup(text) else { throw .noSyntax(Self.name) }
+      groups.append(name)
+    }
+    guard !groups.isEmpty else { throw .noSyntax(Self.name) }
+    isForced = arguments.has("force") || arguments.has("yes")
+  }
+}
+
+extension VolumeGroup {
+  /// Adds a PV as the last one.
+  public mutating func addPhysicalVolume(
+    _ label: PhysicalVolumeLabel, device: String
+  ) throws(VolumeGroupRefusal) {
+    let count = label.extentCount(extentSizeSectors: extentSizeSectors)
+    guard let start = label.extentStartSectors, count > 0 else {
+      throw VolumeGroupRefusal(
+        "Physical volume \(device) has no room for an extent of "
+          + "\(DisplayUnit.message(sectors: extentSizeSectors)).")
+    }
+    guard physicalVolumeLimit == 0 || physicalVolumes.count < physicalVolumeLimit else {
+      throw VolumeGroupRefusal(
+        "No space for '\(device)' - volume group '\(name)' holds max \(physicalVolumeLimit) "
+          + "physical volume(s).")
+    }
+    var volume = PhysicalVolume(
+      label: "pv\(physicalVolumes.count)", id: label.id, device: device,
+      deviceSizeSectors: label.deviceSizeBytes / 512, extentStartSectors: start,
+      extentCount: count)
+    if let area = label.bootloaderAreas.first {
+      volume.bootloaderAreaStartSectors = area.offset / 512
+      volume.bootloaderAreaSizeSectors = area.size / 512
+    }
+    physicalVolumes.append(volume)
+  }
+
+  /// Removes a PV that holds nothing; the others are numbered anew, as LVM does.
+  public mutating func removePhysicalVolume(
+    _ id: LVMIdentifier, device: String
+  ) throws(VolumeGroupRefusal) {
+    guard let index = physicalVolumes.firstIndex(where: { $0.id == id }) else {
+      throw VolumeGroupRefusal("Failed to find physical volume \"\(device)\".")
+    }
+    guard usedAreasByPhysicalVolume()[index].isEmpty else {
+      throw VolumeGroupRefusal("Physical volume \"\(device)\" still in use")
+    }
+    guard physicalVolumes.count > 1 else {
+      throw VolumeGroupRefusal(
+        "Can't remove final physical volume \"\(device)\" from volume group \"\(name)\"")
+    }
+    guard !logicalVolumes.contains(where: { $0.status.contains(.pvmove) }) else {
+      throw VolumeGroupRefusal("A pvmove is under way in volume group \(name).")
+    }
+    physicalVolumes.remove(at: index)
+    for index in physicalVolumes.indices { physicalVolumes[index].label = "pv\(index)" }
+  }
+}

@@ -1,0 +1,183 @@
+import AdminProtocol
+import ArgumentParser
+import BlockDevices
+import DeviceMapper
+import Glibc
+import LVMMetadata
+import LVMSystemDirectory
+import OfflineCommands
+import VolumeActivation
+import VolumeCommands
+
+/// LVM's own command lines: `clvm lvcreate …`, `clvm vgextend …`.
+enum VolumeCommandLine {
+  /// Runs the command if it is one of LVM's that this process can carry out itself; nil when it is
+  /// another one, or the daemon's.
+  static func run(_ words: [String]) -> ExitStatus? {
+    guard let name = words.first, let command = OfflineCommand.named(name) else { return nil }
+    let rest = Array(words.dropFirst())
+    if isActivation(name, rest) { return nil }
+    return isForDaemon(command, rest) ? nil : run(command, rest)
+  }
+
+  /// Whether it is about devices and not about metadata; `ActivationCommands` has those.
+  private static func isActivation(_ name: String, _ words: [String]) -> Bool {
+    guard name == "lvchange" || name == "vgchange" else { return false }
+    return words.contains { word in
+      word == "--refresh" || word.hasPrefix("--activate")
+        || (word.hasPrefix("-a") && !word.hasPrefix("--"))
+    }
+  }
+
+  /// True when no devices are given and the daemon has started one of the groups.
+  private static func isForDaemon(_ command: OfflineCommand, _ words: [String]) -> Bool {
+    guard let type = command.groupCommand, DaemonResize.names.contains(command.name),
+      let arguments = try? CommandArguments(
+        words, options: command.options + DaemonResize.options, command: command.name),
+      !arguments.has("devices"), !arguments.has("help"),
+      let names = (try? type.init(arguments))?.groupNames
+    else { return false }
+    let path = arguments.value("socket") ?? AdminClient.defaultSocketPath
+    guard var client = try? AdminClient(socketPath: path),
+      case .status(let status)? = try? client.perform(.status, progress: { _ in })
+    else { return false }
+    return status.volumeGroups.contains { names.contains($0.name) }
+  }
+
+  /// Runs a command on devices that this process opens itself, and returns its exit status.
+  static func run(_ command: OfflineCommand, _ words: [String]) -> ExitStatus {
+    let arguments: CommandArguments
+    let work: (OfflineSession) -> Int32
+    do {
+      arguments = try CommandArguments(words, options: command.options, command: command.name)
+      if arguments.has("help") {
+        printHelp(command)
+        return .success
+      }
+      work = try command.prepare(arguments)
+    } catch let error as CommandLineError {
+      // getopt's own complaints stand at the margin.
+      for line in error.messages {
+        Output.error(line.hasPrefix("\(command.name): ") ? line : "  " + line)
+      }
+      return .invalidCommandLine
+    } catch {
+      Output.error("  \(error)")
+      return .invalidCommandLine
+    }
+    do {
+      let session = try session(command, words, arguments)
+      let status = work(session)
+      Output.flush()
+      return status == 0 ? .success : .other(status)
+    } catch let failure as CommandFailure {
+      for line in failure.messages { Output.error("  " + line) }
+      return failure.status
+    } catch {
+      Output.error("  \(error)")
+      return .failed
+    }
+  }
+
+  private static func session(
+    _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments
+  ) throws -> OfflineSession {
+    let configuration: LVMConfiguration
+    do {
+      configuration = try LVMConfiguration(override: arguments.value("config"))
+    } catch {
+      throw CommandFailure(error.description)
+    }
+    var options = DeviceOptions()
+    options.devices = arguments.allValues("devices")
+    var disks: [OfflineSession.Disk] = []
+    for candidate in try options.candidates() {
+      do {
+        disks.append(
+          OfflineSession.Disk(device: try candidate.open(.readWrite), path: candidate.path))
+      } catch {
+        if options.isGiven { throw CommandFailure("\(error)") }
+      }
+    }
+    let isTest = arguments.has("test")
+    if isTest {
+      Output.error(
+        "  TEST MODE: Metadata will NOT be updated and volumes will not be (de)activated.")
+    }
+    let answersYes = arguments.has("yes")
+    return OfflineSession(
+      disks: disks, configuration: configuration,
+      commandLine: (["clvm", command.name] + words).joined(separator: " "), isTest: isTest,
+      writesBackups: try writesBackups(arguments),
+      activeVolumes: try activeVolumes(disks), print: show
+    ) { question in answersYes || ask(question) }
+  }
+
+  private static func writesBackups(_ arguments: CommandArguments) throws -> Bool {
+    do {
+      return try arguments.bool("autobackup") ?? true
+    } catch {
+      throw CommandFailure(error.description, status: .invalidCommandLine)
+    }
+  }
+
+  /// LVs with a mapped device. Nothing can be active where all disks are image files, or where the
+  /// kernel has no device-mapper.
+  private static func activeVolumes(
+    _ disks: [OfflineSession.Disk]
+  ) throws -> Set<LVMIdentifier> {
+    guard disks.contains(where: { $0.device.number != nil }), DeviceMapperPresence.isPresent else {
+      return []
+    }
+    var mapper = LibraryDeviceMapper()
+    do {
+      return Set(try mapper.devices().map(\.uuid.logicalVolume))
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  private static func show(_ message: CommandMessage) {
+    switch message.stream {
+    case .output: Output.line("  " + message.text)
+    case .error: Output.error("  " + message.text)
+    }
+  }
+
+  /// As LVM asks: on standard error, and no without an answer.
+  private static func ask(_ question: String) -> Bool {
+    Output.flush()
+    write(STDERR_FILENO, question, question.utf8.count)
+    guard let answer = readLine() else {
+      Output.error("[n]")
+      return false
+    }
+    return ["y", "yes"].contains(answer.lowercased())
+  }
+
+  private static func printHelp(_ command: OfflineCommand) {
+    Output.lines(["clvm \(command.name): \(command.summary)", "", "  clvm \(command.usage)", ""])
+    for option in command.options {
+      let letter = option.letter.map { "-\($0), " } ?? "    "
+      let value = option.takesValue ? " VALUE" : ""
+      let left = "  \(letter)--\(option.name)\(value)"
+      let padding = String(repeating: " ", count: max(1, 34 - left.count))
+      Output.line(left + padding + option.help)
+    }
+    Output.flush()
+  }
+}
+
+/// What the daemon does for shared groups.
+private enum DaemonResize {
+  static let names: Set<String> = ["lvextend", "lvreduce"]
+  /// Only the daemon's answer has a form for programs.
+  static let options = [
+    CommandOption(name: "json", letter: nil, takesValue: false, help: "Print JSON.")
+  ]
+}
+
+/// Whether the kernel has a device-mapper to be asked.
+private enum DeviceMapperPresence {
+  static var isPresent: Bool { access("/sys/class/misc/device-mapper", F_OK) == 0 }
+}
