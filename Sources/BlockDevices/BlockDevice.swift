@@ -128,6 +128,8 @@ public final class BlockDevice: MetadataDevice, Sendable {
   public func read(at offset: UInt64, count: Int) throws(MetadataDeviceError) -> [UInt8] {
     let wanted = try range(offset, count, .read)
     guard !wanted.isEmpty else { return [] }
+    // The page cache wants no alignment.
+    if number == nil { return try readDirectly(at: offset, count: count) }
     let unit = UInt64(logicalSectorSize)
     let start = wanted.lowerBound / unit * unit
     // The size is a multiple of the unit, so rounding up stays on the device.
@@ -149,6 +151,24 @@ public final class BlockDevice: MetadataDevice, Sendable {
       bytes.append(contentsOf: piece[skipped..<kept])
       position += UInt64(piece.count)
     }
+    return bytes
+  }
+
+  private func readDirectly(
+    at offset: UInt64, count: Int
+  ) throws(MetadataDeviceError) -> [UInt8] {
+    var failure: MetadataDeviceError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      do throws(MetadataDeviceError) {
+        try fill(
+          UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count])),
+          at: offset)
+        filled = count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
     return bytes
   }
 

@@ -22,7 +22,7 @@ public struct ConfigDocument: Sendable {
   @usableFromInline
   struct Node: Sendable {
     /// An integer, or where the value's bytes begin and how many there are; of a list, all from
-    /// `[` to `]`.
+    /// `[` to `]`. Of a section, the bits of the names in it.
     @usableFromInline var payload: UInt64
     @usableFromInline var nameStart: UInt32
     @usableFromInline var nameCount: UInt32
@@ -135,6 +135,29 @@ extension ConfigDocument {
     return names.joined(separator: "/")
   }
 
+  /// False when no entry of the section can be called `name`: that is known without a search.
+  @inlinable
+  public func mayHave(_ name: StaticString, in section: Int) -> Bool {
+    let count = name.utf8CodeUnitCount
+    let bit = count == 0 ? ~0 : Self.nameBit(count: count, last: name.utf8Start[count - 1])
+    return nodes[section].payload & bit != 0
+  }
+
+  /// One of 64 bits, by what tells LVM's names apart best.
+  @inlinable
+  static func nameBit(count: Int, last: UInt8) -> UInt64 {
+    1 << UInt64((count &* 5 &+ Int(last)) & 63)
+  }
+
+  /// The bit of the name that is the current token. A name with escapes has all, since its length
+  /// is not known yet.
+  static func nameBit(_ tokens: ConfigTokenizer, _ text: Span<UInt8>) -> UInt64 {
+    guard tokens.kind == .bare || tokens.kind == .quoted, let last = tokens.content.last else {
+      return ~0
+    }
+    return nameBit(count: tokens.content.count, last: text[last])
+  }
+
   /// True when the entry's name is `name`.
   @inlinable
   public func isNamed(_ node: Int, _ name: StaticString) -> Bool {
@@ -155,9 +178,24 @@ extension ConfigDocument {
   @usableFromInline
   func equals(_ start: Int, _ text: StaticString) -> Bool {
     text.withUTF8Buffer { wanted in
-      let span = bytes.span
-      for index in 0..<wanted.count where span[start + index] != wanted[index] { return false }
-      return true
+      bytes.withUnsafeBytes { bytes in
+        let count = wanted.count
+        guard start >= 0, start <= bytes.count - count else { return false }
+        let wanted = UnsafeRawBufferPointer(wanted)
+        var index = 0
+        while index + 8 <= count {
+          guard
+            bytes.loadUnaligned(fromByteOffset: start + index, as: UInt64.self)
+              == wanted.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+          else { return false }
+          index += 8
+        }
+        while index < count {
+          guard bytes[start + index] == wanted[index] else { return false }
+          index += 1
+        }
+        return true
+      }
     }
   }
 

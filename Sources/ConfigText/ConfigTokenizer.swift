@@ -37,6 +37,8 @@ struct ConfigTokenizer {
   private(set) var start = 0
   /// The bytes of a word, number or string, without its quotes.
   private(set) var content = 0..<0
+  /// True when a bare word has neither `/` nor bytes beyond ASCII, so that it can stand as a name.
+  private(set) var isPlain = false
   /// The value of the current token if it is an integer.
   private(set) var integer: Int64 = 0
   /// Behind the current token.
@@ -108,12 +110,17 @@ struct ConfigTokenizer {
 
   private mutating func bareWord(_ text: Span<UInt8>) {
     var index = position
+    var isPlain = true
     while index < end {
       let byte = text[index]
       // Letters and underscores, which words mostly consist of, need one comparison.
-      if byte &- 0x3E >= 0x3D, Self.isSpace(byte) || Self.endsBareWord(byte) { break }
+      if byte &- 0x3E >= 0x3D {
+        if Self.isSpace(byte) || Self.endsBareWord(byte) { break }
+        if byte == UInt8(ascii: "/") || byte >= 0x80 { isPlain = false }
+      }
       index += 1
     }
+    self.isPlain = isPlain
     content = position..<index
     position = index
     kind = .bare
@@ -123,20 +130,44 @@ struct ConfigTokenizer {
   private mutating func quotedString(_ text: Span<UInt8>) throws(ConfigSyntaxError) {
     var index = position + 1
     kind = .quoted
-    while index < end {
-      let byte = text[index]
-      if byte == UInt8(ascii: "\"") {
+    while true {
+      index = Self.quoteOrBackslash(from: index, to: end, text)
+      guard index < end else { throw failure("a string has no closing quote", text) }
+      if text[index] == UInt8(ascii: "\"") {
         content = (position + 1)..<index
         position = index + 1
         return
       }
-      if byte == UInt8(ascii: "\\"), index + 1 < end {
+      if index + 1 < end {
         if Self.isEscapable(text[index + 1]) { kind = .escaped }
         index += 1
       }
       index += 1
     }
-    throw failure("a string has no closing quote", text)
+  }
+
+  /// The first `"` or `\`, or the end. Most of a text is in quotes: eight bytes are looked at at
+  /// once.
+  private static func quoteOrBackslash(from start: Int, to end: Int, _ text: Span<UInt8>) -> Int {
+    let bytes = text.bytes
+    var index = start
+    while index + 8 <= end {
+      let word = UInt64(
+        littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let found =
+        zeroBytes(in: word ^ 0x2222_2222_2222_2222) | zeroBytes(in: word ^ 0x5C5C_5C5C_5C5C_5C5C)
+      if found != 0 { return index + found.trailingZeroBitCount / 8 }
+      index += 8
+    }
+    while index < end, text[index] != UInt8(ascii: "\""), text[index] != UInt8(ascii: "\\") {
+      index += 1
+    }
+    return index
+  }
+
+  /// A word whose lowest set bit is in the first byte of `word` that is zero.
+  static func zeroBytes(in word: UInt64) -> UInt64 {
+    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
   }
 
   /// `'…'` without any escape.

@@ -38,6 +38,21 @@ import Testing
     #expect(CRC32.lvm(bytes) == expected)
   }
 
+  @Test func theChecksumOfManyBytesIsThatOfEachInTurn() {
+    var bytes: [UInt8] = []
+    var register: UInt32 = 0xF597_A6CF
+    for length in 0..<100 {
+      #expect(CRC32.lvm(bytes) == register, "\(length) bytes")
+      #expect(CRC32.lvm(bytes[...]) == CRC32.lvm(AnySequence(bytes)))
+      let byte = UInt8(truncatingIfNeeded: length * 167 + 13)
+      bytes.append(byte)
+      register ^= UInt32(byte)
+      for _ in 0..<8 {
+        register = register & 1 == 1 ? register >> 1 ^ 0xEDB8_8320 : register >> 1
+      }
+    }
+  }
+
   @Test func zlibChecksumOfALockspaceName() {
     #expect(CRC32.zlib(Array("dlm:ls:foo\0".utf8)) == 1_826_763_677)
   }

@@ -8,52 +8,55 @@ extension VolumeGroup {
   /// Throws when extents have gaps, overlap, or lie outside of their PV.
   func checkExtents() throws(MetadataTextError) {
     for volume in physicalVolumes {
-      let path = "\(name)/physical_volumes/\(volume.label)"
       guard volume.extentStartSectors <= Self.sizeSectorsMax,
         sectors(extents: volume.extentCount) <= Self.sizeSectorsMax,
         (volume.deviceSizeSectors ?? 0) <= Self.sizeSectorsMax
-      else { throw MetadataTextError(path: path, problem: "a size is beyond 4 EiB") }
+      else {
+        throw MetadataTextError(
+          path: "\(name)/physical_volumes/\(volume.label)", problem: "a size is beyond 4 EiB")
+      }
     }
-    for volume in logicalVolumes { try checkSegments(volume) }
-    for (volume, areas) in zip(physicalVolumes, usedAreasByPhysicalVolume()) {
-      try checkAreas(areas, on: volume)
+    for index in logicalVolumes.indices { try checkSegments(logicalVolumes[index]) }
+    for (volume, runs) in zip(physicalVolumes, usedRunsByPhysicalVolume()) {
+      try checkRuns(runs, on: volume)
     }
   }
 
   private func checkSegments(_ volume: LogicalVolume) throws(MetadataTextError) {
-    let path = "\(name)/logical_volumes/\(volume.name)"
     var end = 0
     for segment in volume.segments {
       guard segment.startExtent == end else {
-        throw MetadataTextError(
-          path: path,
-          problem: "extent \(segment.startExtent) begins a segment where \(end) is due")
+        throw failure(
+          of: volume.name, "extent \(segment.startExtent) begins a segment where \(end) is due")
       }
       end = segment.endExtent
     }
     guard end <= Int(UInt32.max), sectors(extents: end) <= Self.sizeSectorsMax else {
-      throw MetadataTextError(path: path, problem: "it has more extents than LVM can number")
+      throw failure(of: volume.name, "it has more extents than LVM can number")
     }
   }
 
-  private func checkAreas(
-    _ areas: [UsedArea], on volume: PhysicalVolume
+  private func failure(of volume: String, _ problem: String) -> MetadataTextError {
+    MetadataTextError(path: "\(name)/logical_volumes/\(volume)", problem: problem)
+  }
+
+  private func checkRuns(
+    _ runs: [UsedRun], on volume: PhysicalVolume
   ) throws(MetadataTextError) {
-    var previous: UsedArea?
-    for area in areas {
-      let path = "\(name)/logical_volumes/\(area.logicalVolume)"
-      guard area.extents.upperBound <= volume.extentCount else {
-        throw MetadataTextError(
-          path: path,
-          problem: "extent \(area.extents.upperBound - 1) of \(volume.label) does not exist")
+    var previous: UsedRun?
+    for run in runs {
+      guard run.end <= volume.extentCount else {
+        throw failure(
+          of: logicalVolumes[run.volume].name,
+          "extent \(run.end - 1) of \(volume.label) does not exist")
       }
-      if let previous, previous.extents.upperBound > area.extents.lowerBound {
-        throw MetadataTextError(
-          path: path,
-          problem: "extent \(area.extents.lowerBound) of \(volume.label) is used by "
-            + "'\(previous.logicalVolume)', too")
+      if let previous, previous.end > run.start {
+        throw failure(
+          of: logicalVolumes[run.volume].name,
+          "extent \(run.start) of \(volume.label) is used by "
+            + "'\(logicalVolumes[previous.volume].name)', too")
       }
-      previous = area
+      previous = run
     }
   }
 }
@@ -65,37 +68,53 @@ public struct UsedArea: Sendable, Equatable {
   public var logicalVolume: String
 }
 
+/// The same with the LV's place in the group: there are tens of thousands of them.
+private struct UsedRun {
+  var start: Int
+  var end: Int
+  /// Index into `logicalVolumes`.
+  var volume: Int
+}
+
 extension VolumeGroup {
   /// For each PV, in the order of `physicalVolumes`, the runs in use, sorted by extent.
   public func usedAreasByPhysicalVolume() -> [[UsedArea]] {
-    var areas: [[UsedArea]] = Array(repeating: [], count: physicalVolumes.count)
+    usedRunsByPhysicalVolume().map { runs in
+      runs.map {
+        UsedArea(extents: $0.start..<$0.end, logicalVolume: logicalVolumes[$0.volume].name)
+      }
+    }
+  }
+
+  private func usedRunsByPhysicalVolume() -> [[UsedRun]] {
+    var runs: [[UsedRun]] = Array(repeating: [], count: physicalVolumes.count)
     var indexByID: [LVMIdentifier: Int] = [:]
     var indexByLabel: [String: Int] = [:]
     for (index, volume) in physicalVolumes.enumerated() {
       indexByID[volume.id] = index
       indexByLabel[volume.label] = index
     }
-    for volume in logicalVolumes {
-      for segment in volume.segments {
+    for number in logicalVolumes.indices {
+      for segment in logicalVolumes[number].segments {
         switch segment.kind {
         case .striped(let layout):
+          let count = segment.extentCountPerArea
           for area in layout.areas {
             guard let id = area.physicalVolume, let index = indexByID[id] else { continue }
-            let end = area.firstExtent + segment.extentCountPerArea
-            areas[index].append(
-              UsedArea(extents: area.firstExtent..<end, logicalVolume: volume.name))
+            let first = area.firstExtent
+            runs[index].append(UsedRun(start: first, end: first + count, volume: number))
           }
         case .other(_, let section):
           for (label, first) in section.mirrorAreas {
             guard let index = indexByLabel[label] else { continue }
-            areas[index].append(
-              UsedArea(
-                extents: first..<(first + segment.extentCount), logicalVolume: volume.name))
+            let end = first + segment.extentCount
+            runs[index].append(UsedRun(start: first, end: end, volume: number))
           }
         }
       }
     }
-    return areas.map { $0.sorted { $0.extents.lowerBound < $1.extents.lowerBound } }
+    for index in runs.indices { runs[index].sort { $0.start < $1.start } }
+    return runs
   }
 }
 

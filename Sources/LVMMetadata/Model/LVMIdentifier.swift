@@ -4,7 +4,10 @@
 public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
   /// The characters, eight in each word from the highest byte to the lowest: tens of thousands of
   /// identifiers are kept, compared and hashed.
-  private let words: SIMD4<UInt64>
+  private let first: UInt64
+  private let second: UInt64
+  private let third: UInt64
+  private let fourth: UInt64
 
   /// Reads either form; hyphens are skipped wherever they stand. Nil for anything else.
   public init?(_ text: some StringProtocol) { self.init(characters: text.utf8) }
@@ -13,15 +16,25 @@ public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
   public init?(bytes: some Sequence<UInt8>) { self.init(characters: bytes) }
 
   private init?(characters: some Sequence<UInt8>) {
-    var words = SIMD4<UInt64>()
+    var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    var word: UInt64 = 0
     var count = 0
     for byte in characters where byte != UInt8(ascii: "-") {
       guard count < Self.characterCount, Self.isAllowed(byte) else { return nil }
-      words[count >> 3] = words[count >> 3] << 8 | UInt64(byte)
+      switch count {
+      case 8: words.0 = word
+      case 16: words.1 = word
+      case 24: words.2 = word
+      default: break
+      }
+      word = word << 8 | UInt64(byte)
       count += 1
     }
     guard count == Self.characterCount else { return nil }
-    self.words = words
+    first = words.0
+    second = words.1
+    third = words.2
+    fourth = word
   }
 
   private static let characterCount = 32
@@ -38,16 +51,20 @@ public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
   }
 
   private static func isAllowed(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "!"), UInt8(ascii: "#"):
-      true
-    default: false
-    }
+    // A bit for each of the digits, `!` and `#`, and for each of the letters.
+    let mask: UInt64 = byte < 64 ? 0x03FF_000A_0000_0000 : 0x07FF_FFFE_07FF_FFFE
+    return byte < 128 && mask >> UInt64(byte & 63) & 1 == 1
   }
 
   private func character(_ index: Int) -> UInt8 {
-    UInt8(truncatingIfNeeded: words[index >> 3] >> UInt64(56 - 8 * (index & 7)))
+    let word =
+      switch index >> 3 {
+      case 0: first
+      case 1: second
+      case 2: third
+      default: fourth
+      }
+    return UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * (index & 7)))
   }
 
   /// The 32 characters without hyphens.

@@ -9,6 +9,7 @@ struct LogicalVolumeParser {
   private var flags = Memo<StatusWords<LogicalVolumeFlag>>()
   private var hosts = Memo<String>()
   private var lockArguments = Memo<String>()
+  private var types = Memo<String>()
   private var areaSources = Memo<SegmentArea.Source>()
 
   init(
@@ -29,35 +30,32 @@ struct LogicalVolumeParser {
   mutating func parse(_ section: Int) throws(MetadataTextError) -> [LogicalVolume] {
     // Names first: segments may refer to volumes further down.
     let children = document.children(of: section)
-    var nodes: [Int] = []
+    var found: [(node: Int, name: String)] = []
     var node = children.lowerBound
     while node < children.upperBound {
       guard document.isSection(node) else {
         throw MetadataTextError(path: document.path(to: node), problem: "is not a section")
       }
-      nodes.append(node)
+      found.append((node, document.name(node)))
       node = document.next(node)
     }
-    names.reserveCapacity(nodes.count)
-    for node in nodes {
-      let name = document.name(node)
-      guard names.insert(name).inserted else {
-        throw MetadataTextError(
-          path: document.path(to: section), problem: "the LV '\(name)' is listed twice")
-      }
+    names.reserveCapacity(found.count)
+    for (_, name) in found where !names.insert(name).inserted {
+      throw MetadataTextError(
+        path: document.path(to: section), problem: "the LV '\(name)' is listed twice")
     }
     var volumes: [LogicalVolume] = []
-    volumes.reserveCapacity(nodes.count)
-    for node in nodes { volumes.append(try parseVolume(SectionReader(document, node))) }
+    volumes.reserveCapacity(found.count)
+    for (node, name) in found { volumes.append(try parseVolume(node, name)) }
     return volumes
   }
 
   private mutating func parseVolume(
-    _ reader: SectionReader
+    _ node: Int, _ name: String
   ) throws(MetadataTextError) -> LogicalVolume {
-    var reader = reader
+    var reader = SectionReader(document, node)
     var volume = LogicalVolume(
-      name: reader.name, id: try reader.identifier("id"), status: try reader.status(&status),
+      name: name, id: try reader.identifier("id"), status: try reader.status(&status),
       flags: reader.flags(&flags))
     volume.tags = reader.strings("tags") ?? []
     volume.creationTime = try reader.unsigned64("creation_time")
@@ -72,11 +70,15 @@ struct LogicalVolumeParser {
     volume.major = reader.signed32("major")
     volume.minor = reader.signed32("minor")
     let segmentCount = try reader.requiredUnsigned32("segment_count")
-    volume.unknownEntries = reader.untakenValues
-    let segments = reader.untakenSections
-    volume.segments.reserveCapacity(segments.count)
-    for segment in segments {
-      volume.segments.append(try parseSegment(SectionReader(document, segment)))
+    // What is left are the segments, whatever they are called, and keys that LVM does not know.
+    var untaken = reader.nextUntaken()
+    while let node = untaken {
+      if document.isSection(node) {
+        volume.segments.append(try parseSegment(node))
+      } else if !reader.isHidden(node) {
+        volume.unknownEntries.append(document.entry(node))
+      }
+      untaken = reader.nextUntaken(after: node)
     }
     guard volume.segments.count == Int(segmentCount) else {
       throw reader.failure(
@@ -86,15 +88,15 @@ struct LogicalVolumeParser {
     return volume
   }
 
-  private mutating func parseSegment(
-    _ reader: SectionReader
-  ) throws(MetadataTextError) -> Segment {
-    var reader = reader
+  private mutating func parseSegment(_ node: Int) throws(MetadataTextError) -> Segment {
+    var reader = SectionReader(document, node)
     let startExtent = Int(try reader.requiredUnsigned32("start_extent"))
     let extentCount = Int(try reader.requiredUnsigned32("extent_count"))
     guard extentCount > 0 else { throw reader.failure("extent_count is 0") }
     let reshapeCount = Int(reader.unsigned32("reshape_count") ?? 0)
-    let type = try reader.requiredString("type")
+    guard let type = reader.string("type", &types) else {
+      throw reader.failure("string 'type' is missing")
+    }
     let tags = reader.strings("tags") ?? []
     let kind: Segment.Kind
     var unknownEntries: [ConfigEntry] = []

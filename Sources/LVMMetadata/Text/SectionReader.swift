@@ -37,29 +37,29 @@ struct SectionReader {
     MetadataTextError(path: document.path(to: node), problem: problem)
   }
 
-  /// Sections that no method has taken.
-  var untakenSections: [Int] { untaken { document.isSection($0) } }
-
-  /// Values whose names no method has taken.
-  var untakenValues: [ConfigEntry] {
-    untaken { !document.isSection($0) && !isHidden($0) }.map { document.entry($0) }
+  /// The first node behind `node`, or of all, that no method has taken.
+  func nextUntaken(after node: Int? = nil) -> Int? {
+    var node = node.map { document.next($0) } ?? children.lowerBound
+    while node < children.upperBound {
+      if !taken.contains(node - children.lowerBound) { return node }
+      node = document.next(node)
+    }
+    return nil
   }
 
   /// Entries whose names no method has taken.
-  var untakenEntries: [ConfigEntry] { untaken { !isHidden($0) }.map { document.entry($0) } }
-
-  private func untaken(_ condition: (Int) -> Bool) -> [Int] {
-    var nodes: [Int] = []
-    var node = children.lowerBound
-    while node < children.upperBound {
-      if !taken.contains(node - children.lowerBound), condition(node) { nodes.append(node) }
-      node = document.next(node)
+  var untakenEntries: [ConfigEntry] {
+    var entries: [ConfigEntry] = []
+    var node = nextUntaken()
+    while let current = node {
+      if !isHidden(current) { entries.append(document.entry(current)) }
+      node = nextUntaken(after: current)
     }
-    return nodes
+    return entries
   }
 
   /// True when an entry of the same name was taken: that was the first of them.
-  private func isHidden(_ node: Int) -> Bool {
+  func isHidden(_ node: Int) -> Bool {
     var other = children.lowerBound
     while other < node {
       if taken.contains(other - children.lowerBound), document.haveSameName(other, node) {
@@ -70,34 +70,31 @@ struct SectionReader {
     return false
   }
 
-  private func find(_ name: StaticString) -> Int? {
+  private mutating func take<Value>(
+    _ name: StaticString, _ read: (ConfigDocument, Int) -> Value?
+  ) -> Value? {
+    guard document.mayHave(name, in: self.node) else { return nil }
     var node = children.lowerBound
     while node < children.upperBound {
-      if document.isNamed(node, name) { return node }
+      if document.isNamed(node, name) {
+        guard let result = read(document, node) else { return nil }
+        taken.insert(node - children.lowerBound)
+        return result
+      }
       node = document.next(node)
     }
     return nil
   }
 
-  private mutating func take<Value>(
-    _ name: StaticString, _ read: (ConfigDocument, Int) -> Value?
-  ) -> Value? {
-    guard let node = find(name), let result = read(document, node) else { return nil }
-    taken.insert(node - children.lowerBound)
-    return result
-  }
-
-  private func required<Value>(
-    _ value: Value?, _ name: StaticString, _ kind: String
-  ) throws(MetadataTextError) -> Value {
-    guard let value else { throw failure("\(kind) '\(name)' is missing") }
-    return value
+  private func missing(_ name: StaticString, _ kind: String) -> MetadataTextError {
+    failure("\(kind) '\(name)' is missing")
   }
 
   mutating func string(_ name: StaticString) -> String? { take(name) { $0.string($1) } }
 
   mutating func requiredString(_ name: StaticString) throws(MetadataTextError) -> String {
-    try required(string(name), name, "string")
+    guard let text = string(name) else { throw missing(name, "string") }
+    return text
   }
 
   /// A string that many sections have in common.
@@ -109,7 +106,7 @@ struct SectionReader {
   }
 
   mutating func identifier(_ name: StaticString) throws(MetadataTextError) -> LVMIdentifier {
-    let bytes = try required(take(name) { $0.stringBytes($1) }, name, "string")
+    guard let bytes = take(name, { $0.stringBytes($1) }) else { throw missing(name, "string") }
     guard let identifier = LVMIdentifier(bytes: bytes) else {
       throw failure("'\(String(decoding: bytes, as: UTF8.self))' is not a UUID")
     }
@@ -121,7 +118,8 @@ struct SectionReader {
   }
 
   mutating func requiredUnsigned32(_ name: StaticString) throws(MetadataTextError) -> UInt32 {
-    try required(unsigned32(name), name, "number")
+    guard let number = unsigned32(name) else { throw missing(name, "number") }
+    return number
   }
 
   mutating func signed32(_ name: StaticString) -> Int32? {
@@ -136,7 +134,8 @@ struct SectionReader {
   }
 
   mutating func requiredUnsigned64(_ name: StaticString) throws(MetadataTextError) -> UInt64 {
-    try required(try unsigned64(name), name, "number")
+    guard let number = try unsigned64(name) else { throw missing(name, "number") }
+    return number
   }
 
   mutating func strings(_ name: StaticString) -> [String]? {
@@ -165,7 +164,7 @@ struct SectionReader {
   mutating func status<Flag>(
     _ memo: inout Memo<StatusWords<Flag>>
   ) throws(MetadataTextError) -> StatusWords<Flag> {
-    let words = try required(words("status", &memo), "status", "list")
+    guard let words = words("status", &memo) else { throw missing("status", "list") }
     if let word = words.wordForbiddenInStatus {
       throw failure("status has the unknown word '\(word)'")
     }
@@ -211,7 +210,22 @@ struct Memo<Value> {
     return made
   }
 
-  subscript(_ bytes: ArraySlice<UInt8>) -> Value? { self.bytes == bytes ? value : nil }
+  subscript(_ bytes: ArraySlice<UInt8>) -> Value? {
+    guard let value, self.bytes.count == bytes.count else { return nil }
+    return self.bytes.withUnsafeBytes { known in
+      bytes.withUnsafeBytes { new in
+        var index = 0
+        while index + 8 <= known.count {
+          guard
+            known.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+              == new.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+          else { return nil }
+          index += 8
+        }
+        return known[index...].elementsEqual(new[index...]) ? value : nil
+      }
+    }
+  }
 
   mutating func remember(_ value: Value, for bytes: ArraySlice<UInt8>) {
     self.bytes = bytes

@@ -61,16 +61,16 @@ struct VolumeGroupParser {
       guard document.isSection(node) else {
         throw MetadataTextError(path: document.path(to: node), problem: "is not a section")
       }
-      volumes.append(try parsePhysicalVolume(SectionReader(document, node)))
+      volumes.append(try parsePhysicalVolume(node))
       node = document.next(node)
     }
     return volumes
   }
 
   private mutating func parsePhysicalVolume(
-    _ reader: SectionReader
+    _ node: Int
   ) throws(MetadataTextError) -> PhysicalVolume {
-    var reader = reader
+    var reader = SectionReader(document, node)
     var volume = PhysicalVolume(
       label: reader.name, id: try reader.identifier("id"), device: reader.string("device"),
       status: try reader.status(&physicalVolumeStatus),
