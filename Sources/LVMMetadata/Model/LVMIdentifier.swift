@@ -41,13 +41,19 @@ public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
 
   /// A new one of letters and digits, as LVM makes them.
   public init(using generator: inout some RandomNumberGenerator) {
-    let characters = Array("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
-    var words = SIMD4<UInt64>()
-    for place in 0..<Self.characterCount {
-      let character = characters[Int.random(in: characters.indices, using: &generator)]
-      words[place >> 3] = words[place >> 3] << 8 | UInt64(character)
+    first = Self.randomWord(using: &generator)
+    second = Self.randomWord(using: &generator)
+    third = Self.randomWord(using: &generator)
+    fourth = Self.randomWord(using: &generator)
+  }
+
+  private static let newCharacters = Array(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
+
+  private static func randomWord(using generator: inout some RandomNumberGenerator) -> UInt64 {
+    (0..<8).reduce(0) { word, _ in
+      word << 8 | UInt64(newCharacters[Int.random(in: newCharacters.indices, using: &generator)])
     }
-    self.words = words
   }
 
   private static func isAllowed(_ byte: UInt8) -> Bool {
