@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
+    .executable(name: "dlm-peer", targets: ["dlm-peer"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
@@ -77,6 +78,12 @@ let package = Package(
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+    module(
+      "LockspacePeer",
+      [
+        "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
+        logging,
+      ]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
@@ -95,6 +102,10 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
         "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
       ], swiftSettings: strict),
+    .executableTarget(
+      name: "dlm-peer",
+      dependencies: ["ClusterTypes", "LockProtocol", "LockspacePeer", nioCore, logging, arguments],
+      swiftSettings: strict),
     .executableTarget(
       name: "LockBenchmark",
       dependencies: [
@@ -123,6 +134,9 @@ let package = Package(
     tests(
       "ClusterTransport",
       ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
+    tests(
+      "LockspacePeer",
+      ["ClusterSimulation", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol"),
     tests("VolumeReports", ["LVMMetadata"]),

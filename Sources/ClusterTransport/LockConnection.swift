@@ -25,6 +25,8 @@ final class LockConnection: ChannelInboundHandler {
   let dialedPeer: LockPeer?
   /// The peer that it belongs to, once that is known.
   var peer: LockPeer?
+  /// The life of that peer to which it belongs.
+  var life = 0
 
   private let owner: any LockConnectionOwner
   private let outputLimit: Int

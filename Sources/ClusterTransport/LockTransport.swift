@@ -127,10 +127,18 @@ public final class LockTransport {
   }
 
   private func makePeer(_ node: NodeID, at address: SocketAddress) -> LockPeer {
-    let link = PeerLink(
+    LockPeer(node: node, address: address, link: makeLink(to: node))
+  }
+
+  private func makeLink(to node: NodeID) -> PeerLink {
+    PeerLink(
       local: configuration.node, peer: node, localVersion: configuration.version,
       limits: configuration.limits)
-    return LockPeer(node: node, address: address, link: link)
+  }
+
+  func beginNextLife(of peer: LockPeer) {
+    peer.beginNextLife(with: makeLink(to: peer.node))
+    if peer.primary != nil { run(peer.link.connected(), for: peer) }
   }
 
   /// Connections to and from the node are allowed from now on. To be called before the node can
@@ -159,6 +167,7 @@ public final class LockTransport {
   /// The node is a member of `userCount` lockspaces of which this node is one too.
   public func memberAdded(_ node: NodeID, userCount: Int) {
     guard let peer = peer(node) else { return }
+    if peer.isBetweenLives { beginNextLife(of: peer) }
     run(peer.link.memberAdded(userCount: userCount), for: peer)
   }
 
@@ -166,6 +175,14 @@ public final class LockTransport {
   public func memberRemoved(_ node: NodeID, userCount: Int) {
     guard let peer = peer(node) else { return }
     run(peer.link.memberRemoved(userCount: userCount), for: peer)
+  }
+
+  /// For a control plane that does not tell death from departure; to be called after
+  /// `memberRemoved`. What the node still sends, its farewell included, is taken as before. A status
+  /// message on a connection that is made from now on, or membership, begins a new life of the node,
+  /// and everything of the old one is forgotten.
+  public func expectNextLife(of node: NodeID) {
+    peer(node)?.expectNextLife()
   }
 
   /// This node has left its last lockspace: the close is agreed with every peer, and the delegate

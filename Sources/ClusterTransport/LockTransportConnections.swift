@@ -36,8 +36,23 @@ extension LockTransport: LockConnectionOwner {
   func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>) {
     guard let peer = connection.peer, !peer.isRemoved else { return }
     peer.backoff.reset()
+    if connection.life != peer.linkLife { settleLife(of: peer, by: frame, on: connection) }
     peer.link.receive(frame, at: now, effects: &peer.effects)
     performEffects(of: peer)
+  }
+
+  /// The first message on a connection that was made when the peer might have been dead. Only a node
+  /// that becomes a member asks for the status; all else goes on with the old life.
+  private func settleLife(
+    of peer: LockPeer, by frame: ArraySlice<UInt8>, on connection: LockConnection
+  ) {
+    if let message = try? Frame(decoding: frame), case .bare(let packet) = message.content,
+      packet.isBare
+    {
+      beginNextLife(of: peer)
+    } else if peer.keepsLife(connection) {
+      run(peer.link.connected(), for: peer)
+    }
   }
 
   func connectionReadComplete(_ connection: LockConnection) {
@@ -96,6 +111,7 @@ extension LockTransport: LockConnectionOwner {
       }
       if peer.connections.isEmpty { connect(peer) } else { peer.abortConnections() }
     case .closed:
+      if peer.endLife() { run(peer.link.connected(), for: peer) }
       if peer.closesWhenAgreed {
         peer.closesWhenAgreed = false
         for connection in peer.connections { connection.close() }
@@ -123,7 +139,9 @@ extension LockTransport: LockConnectionOwner {
 
   /// Connects unless there is a connection, or an attempt at one.
   func connect(_ peer: LockPeer) {
-    guard peer.isEnabled, !isStopped, peer.primary == nil, case .none = peer.attempt
+    // A node that has left does not listen any more, and one that is dead answers nobody.
+    guard peer.isEnabled, !isStopped, !peer.isBetweenLives, peer.primary == nil,
+      case .none = peer.attempt
     else { return }
     let task = eventLoop.assumeIsolated().scheduleTask(in: peer.backoff.next()) { [weak self] in
       guard let self, case .scheduled = peer.attempt else { return }

@@ -7,6 +7,10 @@ public struct LockDescription: Hashable, Sendable {
 
   public var resource: ResourceName
   public var master: NodeID?
+  /// The id on the wire, at this node.
+  public var lockID: LockID
+  /// The id at the other side, owner or master; none where there is no other, or it is unknown.
+  public var remoteLockID: LockID
   public var queue: Queue
   /// The node whose application owns the lock.
   public var node: NodeID
@@ -55,6 +59,11 @@ extension LockspaceMachine {
   public var members: [NodeID] { recovery.members.map(\.node) }
   public var lockCount: Int { locks.count }
   public var resourceCount: Int { resources.count }
+
+  /// The mode that a lock of this node is granted in, IV while it waits; nil for no lock.
+  public func grantedMode(of handle: LockHandle) -> LockMode? {
+    handles[handle].map { locks[$0].granted }
+  }
 
   /// All resources this node knows, by name.
   public func resourceDescriptions() -> [ResourceDescription] {
@@ -107,8 +116,9 @@ extension LockspaceMachine {
       case .node(let node): node
       }
     return LockDescription(
-      resource: resource.name, master: resource.master, queue: queue, node: node,
-      processID: lock.processID, granted: lock.granted,
+      resource: resource.name, master: resource.master, lockID: lock.id,
+      remoteLockID: lock.remoteID, queue: queue, node: node, processID: lock.processID,
+      granted: lock.granted,
       requested: queue == .granted ? nil : lock.requested, isOrphan: lock.isOrphan,
       handle: lock.handle, age: now - lock.since)
   }

@@ -1,0 +1,130 @@
+import ClusterTypes
+import FoundationEssentials
+import LockProtocol
+import Testing
+
+@testable import LockspacePeer
+
+/// Sessions on a table: packets are delivered at once and in order, output is kept as decoded JSON.
+struct PeerTable {
+  /// The keys of a line that tests look at.
+  struct Line: Decodable, Equatable {
+    var id: Int64?
+    var ok: Bool?
+    var event: String?
+    var lkid: UInt64?
+    var status: Int32?
+    var mode: String?
+    var lvb: String?
+    var flags: [String]?
+    var generation: UInt32?
+    var error: String?
+    var state: String?
+    var resources: [Resource]?
+  }
+
+  struct Resource: Decodable, Equatable {
+    var resource: String
+    var resource_hex: String
+    var master: Int32?
+    var directory: Int32
+    var lvb: String?
+    var granted: [Lock]
+    var converting: [Lock]
+    var waiting: [Lock]
+  }
+
+  struct Lock: Decodable, Equatable {
+    var lkid: UInt64
+    var node: Int32
+    var pid: UInt32
+    var mode: String
+    var requested: String?
+  }
+
+  var sessions: [NodeID: PeerSession] = [:]
+  var lines: [NodeID: [Line]] = [:]
+  var releases: [NodeID: [NodeID]] = [:]
+  private var packets: [(Packet, from: NodeID, to: NodeID)] = []
+  private var now = Timestamp(milliseconds: 1000)
+
+  init(_ count: Int32) throws {
+    for number in 1...count { try add(number, of: count) }
+  }
+
+  mutating func add(_ number: Int32, of count: Int32) throws {
+    let nodes = try (1...count).map { try #require(NodeID($0)) }
+    let node = try #require(NodeID(number))
+    let name = try #require(LockspaceName("table"))
+    sessions[node] = PeerSession(
+      PeerConfiguration(
+        node: node, peers: Set(nodes.filter { $0 != node }), lockspace: name, lvbLength: 8,
+        processID: 100 + UInt32(number), seed: UInt64(number)))
+  }
+
+  static func node(_ number: Int32) -> NodeID {
+    guard let node = NodeID(number) else { preconditionFailure("node \(number)") }
+    return node
+  }
+
+  mutating func say(_ line: String, to number: Int32) throws {
+    let node = Self.node(number)
+    let effects = sessions[node]?.take(line: Array(line.utf8), at: now) ?? []
+    try carryOut(effects, of: node)
+  }
+
+  mutating func carryOut(_ effects: [PeerSession.Effect], of node: NodeID) throws {
+    for effect in effects {
+      switch effect {
+      case .print(let bytes):
+        #expect(
+          bytes.last == UInt8(ascii: "\n") && !bytes.dropLast().contains(bytes[bytes.count - 1]))
+        lines[node, default: []].append(try JSONDecoder().decode(Line.self, from: Data(bytes)))
+      case .send(let packet, let target): packets.append((packet, node, target))
+      case .release(let members): releases[node] = members
+      case .memberAdded, .memberRemoved, .memberRenewed, .wake, .log: break
+      }
+    }
+  }
+
+  /// Delivers everything, with time passing, until nothing moves.
+  mutating func settle() throws {
+    for _ in 0..<100 {
+      while !packets.isEmpty {
+        let (packet, from, to) = packets.removeFirst()
+        try carryOut(sessions[to]?.receive(packet, from: from, at: now) ?? [], of: to)
+      }
+      now = now + .milliseconds(20)
+      for node in sessions.keys.sorted() {
+        try carryOut(sessions[node]?.timerFired(at: now) ?? [], of: node)
+      }
+    }
+  }
+
+  /// All sessions recover together; their output is thrown away.
+  mutating func start() throws {
+    let members = sessions.keys.sorted().map(\.description).joined(separator: ",")
+    for node in sessions.keys.sorted() {
+      try say(#"{"id":0,"op":"start","members":[\#(members)]}"#, to: node.rawValue)
+    }
+    try settle()
+    for node in sessions.keys { #expect(news(node.rawValue).last?.event == "started") }
+  }
+
+  /// What the node printed since the last question.
+  mutating func news(_ number: Int32) -> [Line] {
+    lines.removeValue(forKey: Self.node(number)) ?? []
+  }
+}
+
+extension PeerTable.Line {
+  static func ok(_ id: Int64, lkid: UInt64? = nil) -> Self { Self(id: id, ok: true, lkid: lkid) }
+
+  static func completion(
+    _ id: Int64, _ lkid: UInt64, _ status: Int32, _ mode: String, lvb: String? = nil,
+    flags: [String] = []
+  ) -> Self {
+    Self(
+      id: id, event: "completion", lkid: lkid, status: status, mode: mode, lvb: lvb, flags: flags)
+  }
+}
