@@ -63,11 +63,7 @@ extension LockspaceMachine {
     if flags.contains(.queueConversion), !granted.allowsQueueConversion(to: requested) {
       return .invalidArguments("QUECVT is not for a conversion from \(granted) to \(requested)")
     }
-    // A conversion between PR and CW that is under way when its master dies is lost by kernels
-    // (dlm-wire 15.11), and an owner does not learn the alternate mode of a conversion (8.3).
-    if granted.isMiddleConversion(to: requested) {
-      return .invalidArguments("no conversion between PR and CW: convert to NL first")
-    }
+    // An owner does not learn the alternate mode of a conversion (8.3).
     if flags.contains(.alternatePR) || flags.contains(.alternateCW) {
       return .invalidArguments("ALTPR and ALTCW are for new locks only")
     }

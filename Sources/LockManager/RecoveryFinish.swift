@@ -8,7 +8,9 @@ extension LockspaceMachine {
     for resource in recovery.snapshot {
       let marks = resources[resource].marks
       if isMaster(of: resource) {
-        if marks.contains(.middleConversion) { resolveMiddleConversions(on: resource) }
+        if !marks.isDisjoint(with: [.middleConversion, .newMaster]) {
+          resolveMiddleConversions(on: resource)
+        }
         if marks.contains(.newMaster) {
           recoverValueBlock(of: resource)
           if !resources[resource].converting.isEmpty || !resources[resource].waiting.isEmpty {
@@ -24,11 +26,17 @@ extension LockspaceMachine {
     }
   }
 
-  /// Somebody else's granted PR or CW tells which of the two the converting locks still hold.
+  /// Somebody else's granted PR or CW tells which of the two the converting locks still hold. Those
+  /// of other nodes were marked by taking their granted mode away; one of this node keeps it until
+  /// here, as the master may still change.
   private mutating func resolveMiddleConversions(on resource: ResourceID) {
     let granted = resources[resource].granted.lazy.map { [locks] in locks[$0].granted }
       .first { $0 == .pr || $0 == .cw }
-    for id in resources[resource].converting where locks[id].granted == .iv {
+    let isNewMaster = resources[resource].marks.contains(.newMaster)
+    for id in resources[resource].converting
+    where locks[id].granted == .iv
+      || (isNewMaster && locks[id].handle != nil && isMiddleConversion(id))
+    {
       locks[id].granted = granted ?? locks[id].requested
     }
   }

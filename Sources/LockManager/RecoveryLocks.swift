@@ -28,8 +28,14 @@ extension LockspaceMachine {
 
   private mutating func sendRecovered(_ id: LockID, to master: NodeID) {
     let lock = locks[id]
+    // A kernel goes by this where it must find out whether a conversion between PR and CW was
+    // granted (15.11).
     let isConversionInFlight: Bool =
-      if case .reply(.convert, _) = lock.outstanding { true } else { false }
+      if case .reply(.convert, _) = lock.outstanding {
+        true
+      } else {
+        lock.queue == .converting && isMiddleConversion(id)
+      }
     let recovered = RecoveredLock(
       resourceName: resources[lock.resource].name, lockID: id, status: lock.queue,
       grantedMode: lock.granted, requestedMode: lock.requested, lockFlags: lock.flags,

@@ -17,6 +17,12 @@ extension LockspaceMachine {
     }
     guard let node = locks[id].waitedFor, recovery.departed.contains(node) else { return }
     switch locks[id].outstanding {
+    case .reply(.convert, _) where isMiddleConversion(id) && !locks[id].overlap.contains(.unlock):
+      // Whether it was granted is found out by the new master, which goes on with it (15.6); a
+      // cancel would have to know.
+      locks[id].outstanding = .nothing
+      locks[id].overlap = []
+      move(id, to: .converting)
     case .reply(.request, _), .reply(.convert, _):
       locks[id].isResent = true
     case .reply(.unlock, _):
@@ -35,6 +41,10 @@ extension LockspaceMachine {
       }
     case .behindFirst, .pause: break
     }
+  }
+
+  func isMiddleConversion(_ id: LockID) -> Bool {
+    locks[id].granted.isMiddleConversion(to: locks[id].requested)
   }
 
   mutating func resendOperations() {

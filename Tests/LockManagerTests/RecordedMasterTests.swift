@@ -29,7 +29,6 @@ private struct ScenePlayer {
   /// The recorded kernel's ids, and the machine's.
   var ids: [LockID: LockID] = [:]
   var handles: [String: LockHandle] = [:]
-  var modes: [String: LockMode] = [:]
   /// Sent by the machine and not yet found in the recording.
   var unexpected: [LockMessage] = []
   var compared = 0
@@ -96,7 +95,6 @@ private struct ScenePlayer {
       guard let mode = mode(words[2]), let resource = ResourceName(words[4]) else { return }
       let handle = LockHandle(UInt64(handles.count + 1))
       handles[words[1]] = handle
-      modes[words[1]] = mode
       self.handle(
         .lock(
           LockCall(
@@ -105,11 +103,6 @@ private struct ScenePlayer {
     case "conv":
       guard let handle = handles[words[1]], let mode = mode(words[2]) else { return }
       let value = words.count > 4 ? valueBlock(words[4]) : nil
-      if modes[words[1]]?.isMiddleConversion(to: mode) == true {
-        // The machine does not convert between PR and CW; in these scenes NL in between is unseen.
-        self.handle(.convert(handle, .nl, flags: [], valueBlock: nil))
-      }
-      modes[words[1]] = mode
       self.handle(.convert(handle, mode, flags: flags(words[3]), valueBlock: value))
     case "unlock":
       guard let handle = handles[words[1]] else { return }
