@@ -20,6 +20,7 @@ lab_create() {
   mkdir -p "$lab_folder"/{bin,uml,ledgers,sizes}
   for node in "${lab_nodes[@]}"; do mkdir -p "$lab_folder/nodes/$node"; done
   cp -r "$lab_scripts/guest" "$lab_folder/"
+  cc -O1 -shared -fPIC "$lab_scripts/wide-registers.c" -o "$lab_folder/bin/wide-registers.so"
   truncate -s "$shared_disk_size" "$lab_folder/shared.img"
   cluster_config >"$lab_folder/clvmd.conf"
   printf 'lab_nodes=(%s) lab_namespace=%s\n' "${lab_nodes[*]}" "$lab_namespace" >"$lab_folder/lab.env"

@@ -10,7 +10,8 @@ node_power_on() {
   keep_traces_of_earlier_boot "$folder"
   mkdir -p "$folder/mailbox"
   TMPDIR=$(folder_for_guest_memory) setsid ip netns exec "$lab_namespace" \
-    linux.uml "mem=${node_memory_mib}M" root=/dev/root rootfstype=hostfs rootflags=/ ro \
+    env "LD_PRELOAD=$lab_folder/bin/wide-registers.so" linux.uml \
+    "mem=${node_memory_mib}M" root=/dev/root rootfstype=hostfs rootflags=/ ro \
     "init=$lab_folder/guest/init" "node=$node" "lab=$lab_folder" \
     "ubdbc=$lab_folder/shared.img" \
     "vec0:transport=tap,ifname=tap$node,mac=02:00:00:00:00:0$node,gro=1" \
