@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Two Linux kernels and a dlm-peer: the steps of Scripts/kernel-peers, which prepares the lab.
 
-  run.py LAB PEER-PROGRAM LAB-SCRIPT   in the lab's network namespace, which has the peer's addresses
+  run.py LAB PEER-PROGRAM LAB-SCRIPT [PART]   in the lab's network namespace, which has the peer's
+                                              addresses; PART is locks or files
 """
 import pathlib
 import re
@@ -177,11 +178,11 @@ class Run:
         return f"release took {seconds:.1f} s; joined again"
 
     def swift_joins_as_low_node(self):
+        for kernel in self.kernels.values():
+            self.spread.release(kernel)
         self.peer = self.make_peer(LOW)
         self.space.join_peer(self.peer)
-        self.spread.come_back(self.peer)
-        self.spread.expect_holders(self.peer)
-        return f"node {LOW} collects the barriers and gives slots"
+        return f"node {LOW} collects the barriers and gives slots; {self.spread_resources()}"
 
     def swift_speaks_old_protocol(self):
         self.swift_leaves()
@@ -249,7 +250,7 @@ class Run:
 
     def run_load(self):
         self.loads = {kernel: self.files.start_load(kernel) for kernel in self.kernels.values()}
-        self.let_load_run(100)
+        self.let_load_run(1000)
         return self.masters()
 
     def let_load_run(self, rounds):
@@ -266,19 +267,19 @@ class Run:
 
     def leave_under_load(self):
         seconds = self.space.leave_peer(self.peer)
-        self.let_load_run(30)
+        self.let_load_run(300)
         self.join_file_system()
         hold_what_the_directory_knows(self.peer)
-        self.let_load_run(30)
+        self.let_load_run(300)
         return f"left in {seconds:.1f} s, came back, the load went on"
 
     def die_under_load(self):
         self.peer.kill()
         self.space.remove_dead(self.peer)
-        self.let_load_run(30)
+        self.let_load_run(300)
         self.join_file_system()
         held = hold_what_the_directory_knows(self.peer)
-        self.let_load_run(30)
+        self.let_load_run(300)
         return f"killed, recovered, came back with {held} locks, the load went on"
 
     def verify_files(self):
@@ -304,10 +305,9 @@ class Run:
                     raise Failure(f"{console.parent.name}: {line}")
         return "no warning, no file system error"
 
-    def steps(self):
+    def lock_steps(self):
         self.round = ""
         return [
-            ("Boot two Linux kernels", self.boot_kernels),
             ("Kernels join a lockspace full of Swift locks", self.kernels_join_swift_locks),
             ("All pairs of modes, with each node as master", self.mode_pairs),
             ("All conversions", self.conversions),
@@ -327,12 +327,23 @@ class Run:
             ("It comes back", self.swift_returns),
             ("Protocol 3.1", self.swift_speaks_old_protocol),
             ("All leave", self.end_lockspace),
+        ]
+
+    def file_steps(self):
+        return [
             ("OCFS2 on two kernels, Swift as third member", self.mount),
             ("The Swift node becomes master of part of it", self.become_master),
             ("Create, rename, unlink on both", self.run_load),
             ("The Swift node leaves and comes back meanwhile", self.leave_under_load),
             ("The Swift node is killed and comes back meanwhile", self.die_under_load),
             ("Files and file system are sound", self.verify_files),
+        ]
+
+    def steps(self, part):
+        return [
+            ("Boot two Linux kernels", self.boot_kernels),
+            *(self.lock_steps() if part != "files" else []),
+            *(self.file_steps() if part != "locks" else []),
             ("The kernels have nothing to complain of", self.quiet_kernels),
         ]
 
@@ -343,8 +354,8 @@ class Run:
         with open(self.lab / "steps.tsv", "a", encoding="utf-8") as steps:
             steps.write(f"{result}\t{milliseconds}\t{title}\t{finding}\n")
 
-    def run(self):
-        for title, step in self.steps():
+    def run(self, part):
+        for title, step in self.steps(part):
             print(f"\n== {title}", flush=True)
             started = time.monotonic()
             try:
@@ -359,4 +370,4 @@ class Run:
 
 
 if __name__ == "__main__":
-    sys.exit(Run(*sys.argv[1:]).run())
+    sys.exit(Run(*sys.argv[1:4]).run(sys.argv[4] if len(sys.argv) > 4 else "all"))
