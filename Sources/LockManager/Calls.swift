@@ -67,13 +67,6 @@ extension LockspaceMachine {
     if flags.contains(.alternatePR) || flags.contains(.alternateCW) {
       return .invalidArguments("ALTPR and ALTCW are for new locks only")
     }
-    // If the master dies meanwhile, the new one would take the buffer of such a lock, which was
-    // never read, for the newest contents (15.6).
-    if flags.contains(.valueBlock), !lock.flags.contains(.valueBlock), granted > .cr,
-      granted.valueBlockTransfer(granting: requested) == .read
-    {
-      return .invalidArguments("\(granted) was taken without VALBLK: convert to NL first")
-    }
     return nil
   }
 

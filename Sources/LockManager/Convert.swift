@@ -20,8 +20,13 @@ extension LockspaceMachine {
       ?? conversionRefusal(of: locks[id], to: mode, flags: flags)
     if let refusal { return refuse(handle, refusal) }
     statistics.conversions += 1
+    // What the caller hands in with a conversion that reads must not be taken for what was read.
+    let isRead = locks[id].granted.valueBlockTransfer(granting: mode) == .read
+    locks[id].hasUnreadValueBlock =
+      isRead && flags.contains(.valueBlock)
+      && (!locks[id].flags.contains(.valueBlock) || locks[id].hasUnreadValueBlock)
     setArguments(
-      of: id, flags: flags.union(.convert), requested: mode, valueBlock: valueBlock)
+      of: id, flags: flags.union(.convert), requested: mode, valueBlock: isRead ? nil : valueBlock)
     convert(id)
   }
 

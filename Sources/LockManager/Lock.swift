@@ -63,6 +63,9 @@ struct Lock: Sendable {
   private var heldCallBox: HeldCall?
   /// The operation is done anew after the recovery (dlm-wire 15.4).
   var isResent = false
+  /// `.valueBlock` came with a conversion of a lock that had been granted without, and the buffer has
+  /// not been read since: it must not be taken for what the resource holds.
+  var hasUnreadValueBlock = false
   /// The mode held at the last completion: tells stale blocking callbacks.
   var completedMode: LockMode = .iv
 

@@ -62,7 +62,7 @@ extension LockspaceMachine {
 
   /// The mode that a lock of this node is granted in, IV while it waits; nil for no lock.
   public func grantedMode(of handle: LockHandle) -> LockMode? {
-    handles[handle].map { locks[$0].granted }
+    locks.find(handle).map { locks[$0].granted }
   }
 
   /// All resources this node knows, by name.

@@ -44,10 +44,11 @@ extension LockspaceMachine {
   /// A holder of more than CR has the newest contents. Where only NL and CR are left nobody knows
   /// whether there were newer ones.
   private mutating func recoverValueBlock(of resource: ResourceID) {
-    let candidates = (resources[resource].granted + resources[resource].converting).filter {
+    let users = (resources[resource].granted + resources[resource].converting).filter {
       locks[$0].flags.contains(.valueBlock)
     }
-    guard !candidates.isEmpty else { return }
+    guard !users.isEmpty else { return }
+    let candidates = users.filter { !locks[$0].hasUnreadValueBlock }
     if let holder = candidates.first(where: { locks[$0].granted > .cr }) {
       resources[resource].valueBlock = locks[holder].valueBlock ?? emptyValueBlock
       resources[resource].lvbSequence = locks[holder].lvbSequence

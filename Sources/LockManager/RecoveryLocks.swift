@@ -36,13 +36,16 @@ extension LockspaceMachine {
       } else {
         lock.queue == .converting && isMiddleConversion(id)
       }
+    // The new master would take an unread buffer for the newest contents (15.6).
+    let unused: LockFlags = lock.hasUnreadValueBlock ? .valueBlock : []
     let recovered = RecoveredLock(
       resourceName: resources[lock.resource].name, lockID: id, status: lock.queue,
-      grantedMode: lock.granted, requestedMode: lock.requested, lockFlags: lock.flags,
+      grantedMode: lock.granted, requestedMode: lock.requested,
+      lockFlags: lock.flags.subtracting(unused),
       messageFlags: lock.messageFlags, callbacks: lock.callbacks,
       ownerProcessID: lock.processID, lvbSequence: lock.lvbSequence,
       waitType: isConversionInFlight ? UInt16(LockMessageType.convert.rawValue) : 0,
-      valueBlock: lock.valueBlock ?? [])
+      valueBlock: unused.isEmpty ? lock.valueBlock ?? [] : [])
     send(.lock(recovered), id: UInt64(id.rawValue), to: master)
   }
 

@@ -23,6 +23,9 @@ extension LockspaceMachine {
     } else if locks[id].isBusy {
       return refuse(handle, .busy)
     }
+    if locks[id].hasUnreadValueBlock, !flags.contains(.valueBlock) {
+      locks[id].flags.remove(.valueBlock)
+    }
     locks[id].flags.formUnion(flags)
     locks[id].statusFlags = []
     setValueBlock(of: id, valueBlock)

@@ -12,6 +12,7 @@ extension LockspaceMachine {
       else { return }
       locks[id].valueBlock = valueBlock
       locks[id].lvbSequence = resources[lock.resource].lvbSequence
+      locks[id].hasUnreadValueBlock = false
     case .write:
       if lock.flags.contains(.invalidateValueBlock) {
         resources[lock.resource].isValueNotValid = true
@@ -59,8 +60,14 @@ extension LockspaceMachine {
     guard lock.flags.contains(.valueBlock), lock.valueBlock != nil,
       lock.granted.valueBlockTransfer(granting: lock.requested) == .read
     else { return }
+    guard !lock.hasUnreadValueBlock || message.lockFlags.contains(.valueBlock) else {
+      // Rebuilt without its value block at a new master, which therefore returns none.
+      locks[id].statusFlags.insert(.valueNotValid)
+      return
+    }
     copyValueBlock(message.extra, into: id)
     locks[id].lvbSequence = message.lvbSequence
+    locks[id].hasUnreadValueBlock = false
   }
 
   private mutating func copyValueBlock(_ bytes: [UInt8], into id: LockID) {
