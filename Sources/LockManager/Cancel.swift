@@ -63,9 +63,14 @@ extension LockspaceMachine {
 
   mutating func receiveCancelReply(_ message: LockMessage, for id: LockID) {
     guard endOutstanding(id, with: .cancelReply) else { return drop() }
-    if message.result == .cancelled {
+    switch message.result {
+    case .cancelled:
       takeReplyFlags(from: message, into: id)
       revertOwn(id)
+    case .granted: break
+    default:
+      // The master does not know the lock: nothing else would ever end what waits (7.6).
+      revertOwn(id, .failed(message.result))
     }
     takeHeldCall(of: id)
   }
@@ -88,14 +93,14 @@ extension LockspaceMachine {
   /// A lock of this node: a conversion goes back to its granted mode, a request is gone. False if
   /// there was nothing to take back.
   @discardableResult
-  mutating func revertOwn(_ id: LockID) -> Bool {
+  mutating func revertOwn(_ id: LockID, _ result: LockOutcome.Result = .cancelled) -> Bool {
     switch locks[id].queue {
     case .converting:
       locks[id].requested = .iv
       move(id, to: .granted)
-      complete(id, .cancelled)
+      complete(id, result)
     case .waiting:
-      completeAndForget(id, .cancelled)
+      completeAndForget(id, result)
     case .granted, .unqueued: return false
     }
     return true

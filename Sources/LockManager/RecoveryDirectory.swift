@@ -27,7 +27,8 @@ extension LockspaceMachine {
     if block.isLast {
       recovery.pollCount = 0
       readNames(next: next + 1, after: nil)
-    } else if let last = block.names.last {
+    } else if let last = block.names.last(where: { $0.bytes.count > 1 }) {
+      // After a name of one byte a kernel would begin again (14.4).
       readNames(next: next, after: last)
     } else {
       recovery.phase = .readingNames(next: next, after: after)

@@ -70,6 +70,7 @@ extension LockspaceMachine {
       }
     } else {
       resources[id].master = message.sender
+      if resources[id].isInRecovery { resources[id].marks.insert(.sendLocks) }
     }
     reply(
       to: message, .lookupReply, result: (resources[id].master ?? message.sender).rawValue)

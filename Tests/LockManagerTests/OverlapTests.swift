@@ -28,6 +28,23 @@ struct OverlapTests {
     #expect(news == [.ended(2, .cancelled, nil)])
   }
 
+  @Test("A request that the master has forgotten ends with the answer to its cancel")
+  func cancelOfForgottenRequest() throws {
+    var (bench, name) = try bench(held: .ex)
+    try bench.lock(2, name, .ex, on: 2)
+    bench.settle()
+    bench.input(.cancel(LockHandle(2)), 2)
+    bench.letters.removeAll()
+    let machine = try #require(bench.machines[Bench.node(2)])
+    let lock = try #require(machine.lockDescriptions(at: bench.now).first)
+    let reply = LockMessage(
+      .cancelReply, lockspaceID: machine.configuration.lockspaceID, sender: Bench.node(1),
+      remoteID: lock.lockID, result: .unknownLock)
+    bench.input(.receive(.lock(reply), from: Bench.node(1)), 2)
+    let news = bench.news(2)
+    #expect(news == [.ended(2, .failed(.unknownLock), nil)])
+  }
+
   @Test("A cancel that comes too late for a request leaves it granted")
   func cancelOverGrantedRequest() throws {
     var (bench, name) = try bench(held: .nl)

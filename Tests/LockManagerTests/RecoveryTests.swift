@@ -71,6 +71,33 @@ struct RecoveryTests {
     #expect(records.allSatisfy { $0.master == Bench.node(1) && $0.directory == Bench.node(2) })
   }
 
+  @Test(
+    "A block of names that ends with one of a single byte is followed by one after the name before")
+  func singleByteName() throws {
+    var bench = try Bench(stopped: 1)
+    let (one, two) = (Bench.node(1), Bench.node(2))
+    bench.input(.start(members: [Member(one), Member(two)], departed: []), 1)
+    let machine = try #require(bench.machines[one])
+    let short = try #require(
+      (UInt8.min...UInt8.max).lazy.compactMap { ResourceName([$0]) }.first {
+        machine.directory.node(for: $0) == one
+      })
+    let long = try #require(ResourceName(try bench.name(withDirectory: 1)))
+    bench.machines[one]?.recovery.status = [.nodes]
+    bench.machines[one]?.readNames(next: 0, after: nil)
+    bench.letters.removeAll()
+    let question = try #require(bench.machines[one]?.recovery.question)
+    let sequence = try #require(bench.machines[one]?.recovery.sequence)
+    bench.input(
+      .receive(
+        .recovery(
+          RecoveryMessage(
+            .namesReply(NamesBlock(names: [long, short], isLast: false)),
+            lockspaceID: machine.configuration.lockspaceID, sender: two, id: question.id,
+            sequence: 1, sequenceReply: sequence)), from: two), 1)
+    #expect(bench.machines[one]?.recovery.question?.body == .names(after: long))
+  }
+
   @Test("Locks of a dead master are rebuilt at a new one, with the value block of a reader")
   func newMaster() throws {
     var bench = try Bench(running: 3)
