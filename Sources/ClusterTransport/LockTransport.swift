@@ -105,7 +105,10 @@ public final class LockTransport {
     let listener: (any Channel)? = if case .listening(let channel) = state { channel } else { nil }
     state = .stopped
     for peer in peers.values {
-      if peer.link.state == .closed { for connection in peer.connections { connection.close() } }
+      // In finWait2 the peer has everything, and owes its own farewell only.
+      if peer.link.state == .closed || peer.link.state == .finWait2 {
+        for connection in peer.connections { connection.close() }
+      }
       peer.forget()
     }
     peers = [:]

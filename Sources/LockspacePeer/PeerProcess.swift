@@ -83,7 +83,12 @@ public final class PeerProcess: LockTransportDelegate {
             eventLoop: loop, logger: logger), eventLoop: loop)
       }
     }.wait()
-    try loop.flatSubmit { process.value.transport.start() }.wait()
+    do {
+      try loop.flatSubmit { process.value.transport.start() }.wait()
+    } catch {
+      try loop.submit { process.value.finish(1) }.wait()
+      throw error
+    }
     try loop.submit { process.value.listening(to: options.peers.keys.sorted()) }.wait()
     pool.submit { _ in Self.read(input, for: process, on: loop) }
     // Threads that wait for input or for a reader end with the process.

@@ -82,8 +82,9 @@ struct PeerProcessTests {
   private static func freePort() throws -> Int {
     let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .bind(host: "127.0.0.1", port: 0).wait()
-    defer { channel.close(promise: nil) }
-    return try #require(channel.localAddress?.port)
+    let port = try #require(channel.localAddress?.port)
+    try channel.close().wait()
+    return port
   }
 }
 
