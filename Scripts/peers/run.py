@@ -15,7 +15,7 @@ import locks
 from filesystem import SharedFileSystem, hold_what_the_directory_knows, mastered
 from lockspace import Lockspace
 from nodes import WOULD_BLOCK, Failure, KernelNode, SwiftNode
-from recovery import Spread, Witnesses
+from recovery import InFlight, Spread, Witnesses
 
 CLUSTER = "peers"
 LOW, HIGH = 1, 4
@@ -49,6 +49,10 @@ class Run:
     def cut_power(self, kernel):
         self.in_lab(f"node_kill {kernel.number}")
         del self.kernels[kernel.number]
+
+    @staticmethod
+    def set_link(kernel, state):
+        subprocess.run(["ip", "link", "set", f"tap{kernel.number}", state], check=True)
 
     def peer_log(self, number):
         return self.lab / f"peer-{number}.log"
@@ -127,9 +131,15 @@ class Run:
 
     def kernel_dies(self):
         victim, survivor = self.kernels[3], self.kernels[2]
-        witnesses = Witnesses(f"{self.peer.number}-k3", victim, [self.peer, survivor])
+        label = f"{self.peer.number}-k3"
+        witnesses = Witnesses(label, victim, [self.peer, survivor])
+        calls = InFlight(label, victim, self.peer, survivor)
+        self.set_link(victim, "down")
+        calls.send()
         self.cut_power(victim)
-        return self.recover_from(victim, witnesses)
+        self.set_link(victim, "up")
+        finding = self.recover_from(victim, witnesses)
+        return f"{finding}, {calls.arrive()} calls in flight done"
 
     def recover_from(self, victim, witnesses):
         started = time.monotonic()
