@@ -219,6 +219,29 @@ class Run:
                 kernel.add_address(number, ADDRESSES[number])
         return "all have left"
 
+    def without_directory(self):
+        """Another lockspace, in which the directory node is always the master."""
+        self.space = Lockspace("nodir", ADDRESSES, uses_directory=False)
+        self.peer = self.make_peer(HIGH, "--nodir")
+        self.round = "nodir"
+        for kernel in self.kernels.values():
+            self.space.join_kernel(kernel)
+        self.space.join_peer(self.peer)
+        self.between_all(locks.mode_pairs)
+        self.between_all(locks.value_blocks)
+        self.spread = Spread(self.space, 600)
+        self.spread.fill()
+        before = self.spread.by_master(self.peer)
+        self.swift_leaves()
+        self.peer = self.make_peer(HIGH, "--nodir")
+        self.space.join_peer(self.peer)
+        self.spread.come_back(self.peer)
+        self.spread.expect_holders(self.peer)
+        if self.spread.by_master(self.peer) != before:
+            raise Failure(f"masters {self.spread.by_master(self.peer)}, before {before}")
+        self.end_lockspace()
+        return f"mode pairs, value blocks, leave and return; masters {before}"
+
     # OCFS2.
 
     def mount(self):
@@ -337,6 +360,7 @@ class Run:
             ("It comes back", self.swift_returns),
             ("Protocol 3.1", self.swift_speaks_old_protocol),
             ("All leave", self.end_lockspace),
+            ("A lockspace without directory", self.without_directory),
         ]
 
     def file_steps(self):
