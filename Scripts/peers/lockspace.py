@@ -6,8 +6,9 @@ from nodes import PATIENCE_SECONDS, Failure, KernelNode
 
 
 class Lockspace:
-    def __init__(self, name, addresses):
+    def __init__(self, name, addresses, uses_directory=True):
         self.name = name
+        self.uses_directory = uses_directory
         self.addresses = addresses
         # By node number.
         self.members = {}
@@ -76,6 +77,8 @@ class Lockspace:
             self.tell_member(other, kernel.number)
         self.members[kernel.number] = kernel
         kernel.write(self.control("id"), self.identity)
+        if not self.uses_directory:
+            kernel.write(self.control("nodir"), 1)
         kernel.request("mkdir", self.space())
         for number in self.members:
             self.tell_member(kernel, number)

@@ -1,5 +1,5 @@
 """Nodes that come, go, and die, with thousands of resources spread over all of them."""
-from nodes import GRANTED, Failure
+from nodes import CANCELLED, GRANTED, UNLOCKED, Failure
 
 
 class Spread:
@@ -136,3 +136,68 @@ class Witnesses:
             result = reader.granted()
             if result.lvb[:64] != "5a" * 32 or result.flags:
                 raise Failure(f"{reader}: {result}: the value that was written is lost")
+
+
+class InFlight:
+    """Calls whose messages to their master never arrive, because it is cut off and then dies."""
+
+    COUNT = 10
+
+    def __init__(self, label, victim, peer, kernel):
+        """While the victim can be reached. The kernel has a lock on every resource, so that it may
+        become the master as well as the peer."""
+        self.expected = []
+        self.sends = []
+        for number in range(self.COUNT):
+            for owner, other in ((peer, kernel), (kernel, peer)):
+                name = f"{label}-in-flight-{owner.number}-{number}"
+                for call in (self.request, self.convert, self.unlock, self.cancel):
+                    call(f"{name}-{call.__name__}", victim, owner, other)
+            # A kernel as owner may lose this one.
+            self.convert_sideways(f"{label}-in-flight-{number}-sideways", victim, peer, kernel)
+
+    @staticmethod
+    def prepare(name, mode, master, owner, other):
+        master.lock(name, "NL").granted()
+        other.lock(name, "NL").granted()
+        lock = owner.lock(name, mode)
+        lock.granted()
+        return lock
+
+    def request(self, name, master, owner, other):
+        self.prepare(name, "NL", master, owner, other)
+        self.sends.append(lambda: self.expect(owner.lock(name, "PR"), GRANTED))
+
+    def convert(self, name, master, owner, other):
+        lock = self.prepare(name, "PR", master, owner, other)
+        self.sends.append(lambda: self.expect(lock.convert("EX"), GRANTED))
+
+    def convert_sideways(self, name, master, owner, other):
+        lock = self.prepare(name, "PR", master, owner, other)
+        self.sends.append(lambda: self.expect(lock.convert("CW"), GRANTED))
+
+    def unlock(self, name, master, owner, other):
+        lock = self.prepare(name, "PR", master, owner, other)
+        self.sends.append(lambda: self.expect(lock.unlock(), UNLOCKED))
+
+    def cancel(self, name, master, owner, other):
+        self.prepare(name, "NL", master, owner, other)
+        other.lock(name, "EX").granted()
+        lock = owner.lock(name, "PR")
+        self.sends.append(lambda: self.expect(lock.cancel(), CANCELLED))
+
+    def expect(self, lock, status):
+        self.expected.append((lock, status))
+
+    def send(self):
+        """When the victim is cut off."""
+        for send in self.sends:
+            send()
+        for lock, _ in self.expected:
+            lock.must_wait()
+
+    def arrive(self):
+        """When the survivors have recovered."""
+        for lock, status in self.expected:
+            lock.expect(status)
+        return len(self.expected)

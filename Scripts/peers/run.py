@@ -15,7 +15,7 @@ import locks
 from filesystem import SharedFileSystem, hold_what_the_directory_knows, mastered
 from lockspace import Lockspace
 from nodes import WOULD_BLOCK, Failure, KernelNode, SwiftNode
-from recovery import Spread, Witnesses
+from recovery import InFlight, Spread, Witnesses
 
 CLUSTER = "peers"
 LOW, HIGH = 1, 4
@@ -49,6 +49,10 @@ class Run:
     def cut_power(self, kernel):
         self.in_lab(f"node_kill {kernel.number}")
         del self.kernels[kernel.number]
+
+    @staticmethod
+    def set_link(kernel, state):
+        subprocess.run(["ip", "link", "set", f"tap{kernel.number}", state], check=True)
 
     def peer_log(self, number):
         return self.lab / f"peer-{number}.log"
@@ -127,9 +131,15 @@ class Run:
 
     def kernel_dies(self):
         victim, survivor = self.kernels[3], self.kernels[2]
-        witnesses = Witnesses(f"{self.peer.number}-k3", victim, [self.peer, survivor])
+        label = f"{self.peer.number}-k3"
+        witnesses = Witnesses(label, victim, [self.peer, survivor])
+        calls = InFlight(label, victim, self.peer, survivor)
+        self.set_link(victim, "down")
+        calls.send()
         self.cut_power(victim)
-        return self.recover_from(victim, witnesses)
+        self.set_link(victim, "up")
+        finding = self.recover_from(victim, witnesses)
+        return f"{finding}, {calls.arrive()} calls in flight done"
 
     def recover_from(self, victim, witnesses):
         started = time.monotonic()
@@ -208,6 +218,29 @@ class Run:
                 kernel.remove_address(number)
                 kernel.add_address(number, ADDRESSES[number])
         return "all have left"
+
+    def without_directory(self):
+        """Another lockspace, in which the directory node is always the master."""
+        self.space = Lockspace("nodir", ADDRESSES, uses_directory=False)
+        self.peer = self.make_peer(HIGH, "--nodir")
+        self.round = "nodir"
+        for kernel in self.kernels.values():
+            self.space.join_kernel(kernel)
+        self.space.join_peer(self.peer)
+        self.between_all(locks.mode_pairs)
+        self.between_all(locks.value_blocks)
+        self.spread = Spread(self.space, 600)
+        self.spread.fill()
+        before = self.spread.by_master(self.peer)
+        self.swift_leaves()
+        self.peer = self.make_peer(HIGH, "--nodir")
+        self.space.join_peer(self.peer)
+        self.spread.come_back(self.peer)
+        self.spread.expect_holders(self.peer)
+        if self.spread.by_master(self.peer) != before:
+            raise Failure(f"masters {self.spread.by_master(self.peer)}, before {before}")
+        self.end_lockspace()
+        return f"mode pairs, value blocks, leave and return; masters {before}"
 
     # OCFS2.
 
@@ -327,6 +360,7 @@ class Run:
             ("It comes back", self.swift_returns),
             ("Protocol 3.1", self.swift_speaks_old_protocol),
             ("All leave", self.end_lockspace),
+            ("A lockspace without directory", self.without_directory),
         ]
 
     def file_steps(self):

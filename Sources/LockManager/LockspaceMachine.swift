@@ -92,6 +92,10 @@ extension LockspaceMachine {
     /// Sent with every lock: `.user` in a lockspace shared with libdlm, nothing in one that kernel
     /// file systems use (dlm-wire 7.1).
     public var messageFlags: LockMessageFlags
+    /// False in a lockspace "without directory": the directory node of a name is always its master,
+    /// and every recovery rebuilds everything. Equal on all members, which cannot check it
+    /// (dlm-wire 11.2; the kernel's `nodir`).
+    public var usesDirectory: Bool
     /// How long an idle resource is remembered.
     public var tossDelay: Duration
     /// How often idle resources are examined.
@@ -106,7 +110,8 @@ extension LockspaceMachine {
     public init(
       name: LockspaceName, lockspaceID: LockspaceID? = nil, localNode: NodeID,
       shared: LockspaceConfiguration = LockspaceConfiguration(lvbLength: 32),
-      messageFlags: LockMessageFlags = [], tossDelay: Duration = .seconds(10),
+      messageFlags: LockMessageFlags = [], usesDirectory: Bool = true,
+      tossDelay: Duration = .seconds(10),
       scanInterval: Duration = .seconds(5), statusRetry: Duration = .seconds(5),
       masterSearchPause: Duration = .milliseconds(10), seed: UInt64
     ) {
@@ -115,6 +120,7 @@ extension LockspaceMachine {
       self.localNode = localNode
       self.shared = shared
       self.messageFlags = messageFlags
+      self.usesDirectory = usesDirectory
       self.tossDelay = tossDelay
       self.scanInterval = scanInterval
       self.statusRetry = statusRetry

@@ -25,7 +25,8 @@ extension LockspaceMachine {
       if resources[id].idleSince != nil {
         // Nobody told this node if the master changed meanwhile.
         let master = resources[id].master
-        resources[id].isMasterUncertain = master != nil && master != localNode
+        resources[id].isMasterUncertain =
+          configuration.usesDirectory && master != nil && master != localNode
         resources[id].idleSince = nil
       }
       return id
@@ -38,8 +39,11 @@ extension LockspaceMachine {
   /// - Parameter hash: that of `name`.
   mutating func makeResource(named name: ResourceName, hash: UInt32, master: NodeID?) -> ResourceID
   {
-    resources.insert(
-      Resource(name: name, hash: hash, directory: directoryNode(forHash: hash), master: master))
+    let directory = directoryNode(forHash: hash)
+    return resources.insert(
+      Resource(
+        name: name, hash: hash, directory: directory,
+        master: configuration.usesDirectory ? master : directory))
   }
 
   /// Without members there are no calls and no messages to ask for.
@@ -137,6 +141,7 @@ extension LockspaceMachine {
   ) -> Result<ResourceID, MasterRefusal> {
     let hash = name.hash
     let directory = directoryNode(forHash: hash)
+    guard configuration.usesDirectory || directory == localNode else { return .failure(.notMaster) }
     let isFromDirectory = directory == node
     guard let id = resources.find(name, hash: hash) else {
       guard isFromDirectory || directory == localNode else {

@@ -214,15 +214,18 @@ extension LockspaceMachine {
     }
   }
 
+  /// Whether this recovery looks for new masters, and sends them locks.
+  private var isRemastering: Bool { !recovery.departed.isEmpty || !configuration.usesDirectory }
+
   private mutating func pass(_ barrier: Recovery.Barrier) {
     switch barrier {
     case .directory:
       recoverOperations()
-      guard !recovery.departed.isEmpty else { return reach(.locks) }
+      guard isRemastering else { return reach(.locks) }
       purgeDeparted()
       findMasters()
     case .locks:
-      if !recovery.departed.isEmpty { finishResources() }
+      if isRemastering { finishResources() }
       dropStaleRequests()
       reach(.done)
     case .done: enableLocking()

@@ -6,6 +6,11 @@ import LockProtocol
 extension LockspaceMachine {
   mutating func beginDirectory() {
     recovery.pollCount = 0
+    guard configuration.usesDirectory else {
+      // Before anybody can send them anew.
+      forgetLocksOfOthers()
+      return reach(.directory)
+    }
     readNames(next: 0, after: nil)
   }
 

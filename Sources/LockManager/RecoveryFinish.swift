@@ -67,6 +67,10 @@ extension LockspaceMachine {
 
   /// What departed nodes asked, and directory traffic of the old members, means nothing any more.
   mutating func dropStaleRequests() {
+    guard configuration.usesDirectory else {
+      requestQueue = []
+      return
+    }
     let departed = recovery.departed
     requestQueue.removeAll { message in
       departed.contains(message.sender)

@@ -87,13 +87,27 @@ extension LockspaceMachine {
     var existing = LockID.none
   }
 
+  /// Without directory this node may become the master of names that it has never heard of.
+  private mutating func resourceToRebuild(_ name: ResourceName) -> ResourceID? {
+    if let known = resources.find(name) { return known }
+    let hash = name.hash
+    guard !configuration.usesDirectory, !isRunning, directoryNode(forHash: hash) == localNode else {
+      return nil
+    }
+    let resource = makeResource(named: name, hash: hash, master: localNode)
+    resources[resource].isInRecovery = true
+    resources[resource].marks.insert(.newMaster)
+    recovery.snapshot.append(resource)
+    return resource
+  }
+
   private mutating func rebuild(
     _ recovered: RecoveredLock, of node: NodeID
   ) -> Result<LockID, RebuildRefusal> {
     guard recovered.parentLockID == .none else {
       return .failure(RebuildRefusal(result: .notSupported))
     }
-    guard let resource = resources.find(recovered.resourceName) else {
+    guard let resource = resourceToRebuild(recovered.resourceName) else {
       return .failure(RebuildRefusal(result: .unknownResource))
     }
     if let existing = rebuiltLock(recovered.lockID, of: node, on: resource) {

@@ -22,8 +22,23 @@ extension LockspaceMachine {
     }
   }
 
+  /// Without directory all owners send all their locks again.
+  mutating func forgetLocksOfOthers() {
+    for resource in recovery.snapshot {
+      let queues =
+        resources[resource].granted + resources[resource].converting + resources[resource].waiting
+      for id in queues where locks[id].handle == nil { forget(id) }
+    }
+  }
+
   mutating func findMasters() {
     recovery.phase = .findingMasters
+    guard configuration.usesDirectory else {
+      for resource in recovery.snapshot {
+        setNewMaster(resources[resource].directory, of: resource)
+      }
+      return sendLocks()
+    }
     var lookupID: UInt64 = 0
     for resource in recovery.snapshot {
       guard let master = resources[resource].master, master != localNode else { continue }

@@ -15,7 +15,9 @@ extension LockspaceMachine {
       locks[id].isResent = true
       return
     }
-    guard let node = locks[id].waitedFor, recovery.departed.contains(node) else { return }
+    guard let node = locks[id].waitedFor,
+      recovery.departed.contains(node) || !configuration.usesDirectory
+    else { return }
     switch locks[id].outstanding {
     case .reply(.convert, _) where isMiddleConversion(id) && !locks[id].overlap.contains(.unlock):
       // Whether it was granted is found out by the new master, which goes on with it (15.6); a

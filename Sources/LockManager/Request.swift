@@ -100,7 +100,8 @@ extension LockspaceMachine {
   private mutating func requestMissedMaster(_ id: LockID) {
     let resource = locks[id].resource
     if resources[resource].directory != localNode, !isMaster(of: resource) {
-      resources[resource].master = nil
+      resources[resource].master =
+        configuration.usesDirectory ? nil : resources[resource].directory
     }
     if !locks[id].overlap.isEmpty { return completeOverlap(id) }
     if isMaster(of: resource) {

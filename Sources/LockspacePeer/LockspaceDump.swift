@@ -8,7 +8,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
     /// For a lock of this node as in its calls, for others the id at their owner's.
     var lkid: UInt64
     /// The id on the wire at this node.
-    var wire_lkid: UInt32
+    var wireLkid: UInt32
     var node: Int32
     var pid: UInt32
     /// The granted mode; IV for a waiting lock.
@@ -19,7 +19,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
 
   struct Resource: Encodable, Equatable, Sendable {
     var resource: String
-    var resource_hex: String
+    var resourceHex: String
     var directory: Int32
     /// Nil while it is unknown.
     var master: Int32?
@@ -35,7 +35,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
     var waiting: [Lock] = []
 
     private enum CodingKeys: CodingKey {
-      case resource, resource_hex, directory, master, active, lvb, lvbseq, valnotvalid
+      case resource, resourceHex, directory, master, active, lvb, lvbseq, valnotvalid
       case granted, converting, waiting
     }
 
@@ -43,7 +43,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(resource, forKey: .resource)
-      try container.encode(resource_hex, forKey: .resource_hex)
+      try container.encode(resourceHex, forKey: .resourceHex)
       try container.encode(directory, forKey: .directory)
       try container.encode(master, forKey: .master)
       try container.encode(active, forKey: .active)
@@ -57,7 +57,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
   }
 
   var lockspace: String
-  var lockspace_id: UInt32
+  var lockspaceID: UInt32
   var node: Int32
   /// new, stopped, recovering, running or failed.
   var state: String
@@ -69,7 +69,7 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
 extension LockspaceDump {
   init(_ machine: LockspaceMachine, _ configuration: PeerConfiguration, at now: Timestamp) {
     lockspace = "\(configuration.lockspace)"
-    lockspace_id = LockspaceID(name: configuration.lockspace).rawValue
+    lockspaceID = LockspaceID(name: configuration.lockspace).rawValue
     node = configuration.node.rawValue
     state =
       switch machine.state {
@@ -83,7 +83,7 @@ extension LockspaceDump {
     members = machine.members.map(\.rawValue)
     resources = machine.resourceDescriptions().map(Resource.init)
     let numbers = Dictionary(
-      uniqueKeysWithValues: resources.enumerated().map { ($1.resource_hex, $0) })
+      uniqueKeysWithValues: resources.enumerated().map { ($1.resourceHex, $0) })
     for lock in machine.lockDescriptions(at: now) {
       guard let number = numbers[Hexadecimal.text(lock.resource.bytes)] else { continue }
       switch lock.queue {
@@ -99,7 +99,7 @@ extension LockspaceDump.Resource {
   init(_ description: ResourceDescription) {
     let bytes = description.name.bytes
     resource = String(validating: bytes, as: UTF8.self) ?? "\(description.name)"
-    resource_hex = Hexadecimal.text(bytes)
+    resourceHex = Hexadecimal.text(bytes)
     directory = description.directory.rawValue
     master = description.master?.rawValue
     active = description.isActive
@@ -112,7 +112,7 @@ extension LockspaceDump.Resource {
 extension LockspaceDump.Lock {
   init(_ description: LockDescription) {
     lkid = description.handle?.rawValue ?? UInt64(description.remoteLockID.rawValue)
-    wire_lkid = description.lockID.rawValue
+    wireLkid = description.lockID.rawValue
     node = description.node.rawValue
     pid = description.processID
     mode = "\(description.granted)"

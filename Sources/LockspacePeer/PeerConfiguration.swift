@@ -9,6 +9,8 @@ public struct PeerConfiguration: Sendable {
   public var lockspace: LockspaceName
   /// Bytes of a lock value block; equal on all members (dlm-wire 14.3).
   public var lvbLength: Int
+  /// False for a lockspace without directory, as the members agree (dlm-wire 11.2).
+  public var usesDirectory: Bool
   /// The owner of locks for which the caller names none.
   public var processID: UInt32
   /// Start of the ids of recovery questions; another one in each life.
@@ -21,12 +23,14 @@ public struct PeerConfiguration: Sendable {
 
   public init(
     node: NodeID, peers: Set<NodeID>, lockspace: LockspaceName,
-    lvbLength: Int = Self.standardLVBLength, processID: UInt32, seed: UInt64
+    lvbLength: Int = Self.standardLVBLength, usesDirectory: Bool = true, processID: UInt32,
+    seed: UInt64
   ) {
     self.node = node
     self.peers = peers
     self.lockspace = lockspace
     self.lvbLength = lvbLength
+    self.usesDirectory = usesDirectory
     self.processID = processID
     self.seed = seed
   }

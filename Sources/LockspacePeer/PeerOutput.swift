@@ -16,6 +16,7 @@ enum PeerOutput: Sendable {
   private static func encode(_ value: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     do {
       return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
     } catch {

@@ -68,12 +68,14 @@ struct PeerRequest: Sendable {
   /// Decodes a line; total, whatever the bytes are.
   init(line: some Collection<UInt8>) {
     let data = Data(line)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
-      let fields = try JSONDecoder().decode(RequestFields.self, from: data)
+      let fields = try decoder.decode(RequestFields.self, from: data)
       id = fields.id
       operation = fields.operation()
     } catch {
-      id = (try? JSONDecoder().decode(IDField.self, from: data))?.id
+      id = (try? decoder.decode(IDField.self, from: data))?.id
       operation = .failure(RequestError(Self.explain(error)))
     }
   }
@@ -107,7 +109,7 @@ private struct RequestFields: Decodable {
   let renewed: [Int32]?
   let resource: String?
   /// For names that are no text.
-  let resource_hex: String?
+  let resourceHex: String?
   let mode: String?
   let flags: [String]?
   let lvb: String?
@@ -175,8 +177,8 @@ private struct RequestFields: Decodable {
 
   private func resourceName() throws(RequestError) -> ResourceName {
     let bytes =
-      if let resource_hex {
-        try Hexadecimal.bytes(resource_hex, field: "resource_hex")
+      if let resourceHex {
+        try Hexadecimal.bytes(resourceHex, field: "resource_hex")
       } else {
         Array(try require(resource, "resource").utf8)
       }

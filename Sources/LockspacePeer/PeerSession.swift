@@ -69,7 +69,8 @@ public struct PeerSession: Sendable {
     LockspaceMachine(
       .init(
         name: configuration.lockspace, localNode: configuration.node,
-        shared: LockspaceConfiguration(lvbLength: UInt32(configuration.lvbLength)), seed: seed))
+        shared: LockspaceConfiguration(lvbLength: UInt32(configuration.lvbLength)),
+        usesDirectory: configuration.usesDirectory, seed: seed))
   }
 
   // MARK: - Inputs

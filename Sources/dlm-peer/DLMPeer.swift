@@ -58,6 +58,11 @@ struct DLMPeer: ParsableCommand {
       valueName: "L"))
   var lvbLength = PeerConfiguration.standardLVBLength
 
+  @Flag(
+    name: .customLong("nodir"),
+    help: "The lockspace has no directory, as with 1 in the kernel's 'nodir' file.")
+  var isWithoutDirectory = false
+
   func run() throws {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "dlm-peer")
@@ -99,6 +104,7 @@ struct DLMPeer: ParsableCommand {
     return PeerProcess.Options(
       configuration: PeerConfiguration(
         node: node, peers: Set(peers.keys), lockspace: name, lvbLength: lvbLength,
+        usesDirectory: !isWithoutDirectory,
         processID: UInt32(bitPattern: getpid()), seed: .random(in: 0...UInt64.max)),
       address: try ipAddress(address), peers: peers, version: version.version)
   }

@@ -28,15 +28,17 @@ struct Bench {
     start(Array(machines.keys))
   }
 
-  init(stopped count: Int32) throws {
-    for number in 1...count { try add(number) }
+  init(stopped count: Int32, usesDirectory: Bool = true) throws {
+    for number in 1...count { try add(number, usesDirectory: usesDirectory) }
   }
 
-  mutating func add(_ number: Int32, shared: LockspaceConfiguration? = nil) throws {
+  mutating func add(
+    _ number: Int32, shared: LockspaceConfiguration? = nil, usesDirectory: Bool = true
+  ) throws {
     let node = try #require(NodeID(number))
     let name = try #require(LockspaceName("bench"))
     var configuration = LockspaceMachine.Configuration(
-      name: name, localNode: node, seed: UInt64(number) * 1000)
+      name: name, localNode: node, usesDirectory: usesDirectory, seed: UInt64(number) * 1000)
     if let shared { configuration.shared = shared }
     machines[node] = LockspaceMachine(configuration)
   }

@@ -180,7 +180,7 @@ struct PeerSessionTests {
     let dump = try #require(table.news(1).first)
     #expect(dump.ok == true && dump.id == 4 && dump.state == "running")
     let resource = try #require(dump.resources?.first)
-    #expect(resource.resource == "M\\x00\\xff" && resource.resource_hex == "4d00ff")
+    #expect(resource.resource == "M\\x00\\xff" && resource.resourceHex == "4d00ff")
     #expect(resource.master == 1 && resource.lvb == "0100000000000000")
     #expect(resource.granted.map(\.mode) == ["PW"])
     #expect(resource.waiting == [.init(lkid: 2, node: 1, pid: 101, mode: "IV", requested: "PR")])

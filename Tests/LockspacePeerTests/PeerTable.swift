@@ -25,7 +25,7 @@ struct PeerTable {
 
   struct Resource: Decodable, Equatable {
     var resource: String
-    var resource_hex: String
+    var resourceHex: String
     var master: Int32?
     var directory: Int32
     var lvb: String?
@@ -79,7 +79,9 @@ struct PeerTable {
       case .print(let bytes):
         #expect(
           bytes.last == UInt8(ascii: "\n") && !bytes.dropLast().contains(bytes[bytes.count - 1]))
-        lines[node, default: []].append(try JSONDecoder().decode(Line.self, from: Data(bytes)))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        lines[node, default: []].append(try decoder.decode(Line.self, from: Data(bytes)))
       case .send(let packet, let target): packets.append((packet, node, target))
       case .release(let members): releases[node] = members
       case .memberAdded, .memberRemoved, .memberRenewed, .wake, .log: break
