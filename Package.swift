@@ -131,6 +131,8 @@ let package = Package(
         nioCore, nioPosix, logging, arguments,
       ], swiftSettings: strict),
     .executableTarget(
+      name: "LockExample", dependencies: ["DistributedLockManager"], swiftSettings: strict),
+    .executableTarget(
       name: "MetadataBenchmark",
       dependencies: ["LVMMetadata", arguments], swiftSettings: strict),
 
@@ -158,6 +160,7 @@ let package = Package(
     tests(
       "LockspacePeer",
       ["ClusterSimulation", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging]),
+    tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol"),
     tests("VolumeReports", ["LVMMetadata"]),
