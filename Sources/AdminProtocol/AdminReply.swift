@@ -16,7 +16,8 @@ public enum AdminReply: Equatable, Sendable {
   case status(ClusterStatus)
   case nodes([NodeStatus])
   case lockspaces([LockspaceStatus])
-  case locks([LockStatus])
+  /// Of the whole cluster, without those that only the silent nodes know.
+  case locks([LockStatus], silentNodes: [NodeID])
   case resized(ResizeOutcome)
   case mappedDevices([MappedDeviceStatus])
 
@@ -97,9 +98,10 @@ extension AdminReply {
     case .lockspaces(let lockspaces):
       fields.add("result", Name.lockspaces.rawValue)
       fields.add("lockspaces", lockspaces)
-    case .locks(let locks):
+    case .locks(let locks, let silentNodes):
       fields.add("result", Name.locks.rawValue)
       fields.add("locks", locks)
+      fields.add("silent_nodes", silentNodes)
     case .resized(let outcome):
       fields.add("result", Name.resized.rawValue)
       fields.entries += outcome.fields.entries
@@ -128,7 +130,9 @@ extension AdminReply {
     case .status: self = .status(try ClusterStatus(fields: fields))
     case .nodes: self = .nodes(try fields.elements("nodes"))
     case .lockspaces: self = .lockspaces(try fields.elements("lockspaces"))
-    case .locks: self = .locks(try fields.elements("locks"))
+    case .locks:
+      self = .locks(
+        try fields.elements("locks"), silentNodes: try fields.nodeList("silent_nodes"))
     case .resized: self = .resized(try ResizeOutcome(fields: fields))
     case .mappedDevices: self = .mappedDevices(try fields.elements("mapped_devices"))
     }

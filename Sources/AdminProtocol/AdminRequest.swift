@@ -29,16 +29,19 @@ public struct LockRequest: Equatable, Sendable {
   public var isNonBlocking: Bool
   /// Fail when it was not granted in this time; nil waits for ever.
   public var timeoutMilliseconds: UInt64?
+  /// Fail when that ends a deadlock.
+  public var mayBeVictim: Bool
 
   public init(
     lockspace: LockspaceName, resource: String, mode: LockModeName, isNonBlocking: Bool = false,
-    timeoutMilliseconds: UInt64? = nil
+    timeoutMilliseconds: UInt64? = nil, mayBeVictim: Bool = false
   ) {
     self.lockspace = lockspace
     self.resource = resource
     self.mode = mode
     self.isNonBlocking = isNonBlocking
     self.timeoutMilliseconds = timeoutMilliseconds
+    self.mayBeVictim = mayBeVictim
   }
 }
 
@@ -129,6 +132,7 @@ extension AdminRequest {
       fields.add("mode", request.mode.rawValue)
       fields.add("nonblock", request.isNonBlocking)
       if let timeout = request.timeoutMilliseconds { fields.add("timeout_ms", timeout) }
+      if request.mayBeVictim { fields.add("fail_on_deadlock", true) }
     case .nodeFenced(let node):
       name(.nodeFenced)
       fields.add("node", node)
@@ -193,7 +197,8 @@ extension LockRequest {
     self.init(
       lockspace: try fields.lockspace("lockspace"), resource: try fields.text("resource"),
       mode: try fields.choice("mode"), isNonBlocking: try fields.flag("nonblock"),
-      timeoutMilliseconds: try fields.optionalNumber("timeout_ms"))
+      timeoutMilliseconds: try fields.optionalNumber("timeout_ms"),
+      mayBeVictim: try fields.flag("fail_on_deadlock"))
     guard (1...64).contains(resource.utf8.count) else {
       throw AdminDecodingError(description: "The name of a resource has 1 to 64 bytes.")
     }

@@ -1,7 +1,7 @@
 import ClusterTypes
 import ConfigText
 
-/// One lock on one resource, as the resource's master knows it.
+/// One lock on one resource, as the resource's master and the lock's owner know it.
 public struct LockStatus: Equatable, Sendable, ConfigRepresentable {
   public enum Queue: String, Sendable, CaseIterable {
     case granted
@@ -23,12 +23,18 @@ public struct LockStatus: Equatable, Sendable, ConfigRepresentable {
   public var pid: Int32
   /// For whom it is, in words: "lvextend", "clvm lock", "ocfs2".
   public var owner: String
+  /// What the process is called; empty when it is not known.
+  public var command: String
   /// Time in this queue.
   public var ageMilliseconds: UInt64
+  /// The locks that this one waits for: those whose mode is in its way, otherwise the one ahead in
+  /// the queue. Without their own.
+  public var blockers: [LockStatus] = []
 
   public init(
     lockspace: LockspaceName, resource: String, queue: Queue, grantedMode: LockModeName?,
-    requestedMode: LockModeName?, node: NodeID, pid: Int32, owner: String, ageMilliseconds: UInt64
+    requestedMode: LockModeName?, node: NodeID, pid: Int32, owner: String, command: String = "",
+    ageMilliseconds: UInt64
   ) {
     self.lockspace = lockspace
     self.resource = resource
@@ -38,6 +44,7 @@ public struct LockStatus: Equatable, Sendable, ConfigRepresentable {
     self.node = node
     self.pid = pid
     self.owner = owner
+    self.command = command
     self.ageMilliseconds = ageMilliseconds
   }
 
@@ -49,7 +56,9 @@ public struct LockStatus: Equatable, Sendable, ConfigRepresentable {
       requestedMode: fields.content("requested_mode") == nil
         ? nil : try fields.choice("requested_mode"),
       node: try fields.node("node"), pid: try fields.number("pid"),
-      owner: try fields.text("owner"), ageMilliseconds: try fields.number("age_ms"))
+      owner: try fields.text("owner"), command: try fields.optionalText("command") ?? "",
+      ageMilliseconds: try fields.number("age_ms"))
+    blockers = try fields.elements("blockers")
   }
 
   var fields: ConfigSection {
@@ -62,7 +71,9 @@ public struct LockStatus: Equatable, Sendable, ConfigRepresentable {
     fields.add("node", node)
     fields.add("pid", pid)
     fields.add("owner", owner)
+    if !command.isEmpty { fields.add("command", command) }
     fields.add("age_ms", ageMilliseconds)
+    if !blockers.isEmpty { fields.add("blockers", blockers) }
     return fields
   }
 }

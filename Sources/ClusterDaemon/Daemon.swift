@@ -16,6 +16,8 @@ final class Daemon: ClusterObserver {
   private let network: NodeNetwork
   private let node: ClusterNode
   private let locks: InHouseLockspaces
+  private let survey: LockSurvey
+  private let deadlocks: DeadlockWatch
   private let volumes: VolumeService
   private let lockDaemon: LockDaemonService
   private let admin: AdminService
@@ -56,8 +58,13 @@ final class Daemon: ClusterObserver {
       node: node, locks: locks, volumes: volumes,
       store: PersistentLockStore(path: configuration.stateDirectory + "/lv-locks"),
       logger: logger)
+    let survey = LockSurvey(node: node, locks: locks, loop: loop, logger: logger)
+    self.survey = survey
+    deadlocks = DeadlockWatch(
+      survey: survey, locks: locks, localNode: local.node, loop: loop, logger: logger)
     let status = StatusReport(
-      configuration: configuration, node: node, locks: locks, volumes: volumes)
+      configuration: configuration, node: node, locks: locks, volumes: volumes, survey: survey,
+      deadlocks: deadlocks)
     admin = AdminService(
       node: node, status: status,
       commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
@@ -82,6 +89,8 @@ final class Daemon: ClusterObserver {
   private func wire(_ status: StatusReport) {
     network.membershipInput = { [node] in node.handle($0) }
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
+    network.lockSurveyMessage = { [survey] in survey.received($0, from: $1) }
+    survey.send = { [network] in network.sendLockSurvey($0, to: $1) }
     network.lockPacket = { [locks] in locks.received($0, from: $1) }
     network.endedLockPackets = { [locks] in locks.endedBatch() }
     locks.memberCame = { [network] in network.memberAdded($0, lockspaceCount: $1) }
@@ -112,6 +121,7 @@ final class Daemon: ClusterObserver {
   // MARK: - Start and stop
 
   func start() -> EventLoopFuture<Void> {
+    deadlocks.start()
     if let ueventReader, let kernel {
       let driver = NIOLoopBound(kernel, eventLoop: loop)
       ueventReader.start(on: loop) { [logger] result in
@@ -147,6 +157,7 @@ final class Daemon: ClusterObserver {
   func stop() -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: loop)
     kernel?.refuseJoins()
+    deadlocks.stop()
     return sockets.stop().flatMap { bound.value.leaveLockspaces() }.flatMap {
       bound.value.network.stop()
     }.always { _ in bound.value.ueventReader?.stop() }
@@ -169,7 +180,13 @@ final class Daemon: ClusterObserver {
   }
 
   /// Closes every connection and listener without leaving anything first.
-  func cutOff() -> EventLoopFuture<Void> { sockets.stop().and(network.stop()).map { _ in } }
+  func cutOff() -> EventLoopFuture<Void> {
+    deadlocks.stop()
+    return sockets.stop().and(network.stop()).map { _ in }
+  }
+
+  /// Looks at once, without patience.
+  func lookForDeadlocks() { deadlocks.look(patience: .zero) }
 
   // MARK: - The cluster
 

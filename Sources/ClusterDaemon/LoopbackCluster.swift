@@ -165,6 +165,9 @@ package struct LoopbackNode: Sendable {
   package var adminSocket: String { configuration.adminSocket }
   package var lockDaemonSocket: String { configuration.lvmlockd?.socket ?? "" }
 
+  /// Looks for deadlocks now, without waiting until a lock has waited for long.
+  package func lookForDeadlocks() async throws { try await daemon.lookForDeadlocks().get() }
+
   /// As the daemon ends when systemd stops it.
   package func stop() async throws {
     try await daemon.stop().get()

@@ -30,6 +30,11 @@ struct RunningDaemon: Sendable {
   /// Leaves every lockspace and parts from the other nodes.
   func stop() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.stop() } }
 
+  /// For tests, which do not wait for the next look.
+  func lookForDeadlocks() -> EventLoopFuture<Void> {
+    eventLoop.submit { daemon.value.lookForDeadlocks() }
+  }
+
   /// Closes every connection as the end of the process would, and says nothing to anybody.
   func cutOff() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.cutOff() } }
 }

@@ -16,7 +16,8 @@ public enum ClusterLockError: Error, Equatable, Sendable, CustomStringConvertibl
   case timedOut(ResourceName, LockspaceName)
   /// The task was cancelled, or the lock was released while it waited.
   case cancelled
-  /// The conversion and that of another holder wait for each other; the mode is as before.
+  /// The request, or conversion, and others wait for each other; it has been given up, and a
+  /// conversion leaves the mode as before.
   case deadlock(ResourceName, LockspaceName)
   /// An operation on the lock is under way, or it has been released.
   case unusable(ResourceName, LockspaceName)
@@ -37,7 +38,7 @@ public enum ClusterLockError: Error, Equatable, Sendable, CustomStringConvertibl
       "\(resource) in lockspace \(lockspace) was not granted in time; see clvm locks."
     case .cancelled: "The request was taken back."
     case .deadlock(let resource, let lockspace):
-      "The conversion of \(resource) in lockspace \(lockspace) would deadlock with another one."
+      "Waiting for \(resource) in lockspace \(lockspace) would never end: a deadlock."
     case .unusable(let resource, let lockspace):
       "\(resource) in lockspace \(lockspace) is not held, or an operation on it is under way."
     case .refused(let reason): "The lock manager refused: \(reason)."

@@ -14,10 +14,16 @@ package struct OwnedLockRequest {
   package var owner: String
   /// The lock was held in an earlier life of this node and is taken up again.
   package var isReclaim: Bool
+  /// Whose other locks are given back only after this one is granted; nil when nothing is known
+  /// about that. Unique on this node.
+  package var transaction: UInt64?
+  /// Whether the request may be refused in order to end a deadlock.
+  package var mayBeVictim: Bool
 
   package init(
     lockspace: LockspaceName, resource: ResourceName, mode: LockMode, flags: LockFlags,
-    valueBlock: [UInt8]? = nil, processID: UInt32, owner: String, isReclaim: Bool = false
+    valueBlock: [UInt8]? = nil, processID: UInt32, owner: String, isReclaim: Bool = false,
+    transaction: UInt64? = nil, mayBeVictim: Bool = false
   ) {
     self.lockspace = lockspace
     self.resource = resource
@@ -27,6 +33,8 @@ package struct OwnedLockRequest {
     self.processID = processID
     self.owner = owner
     self.isReclaim = isReclaim
+    self.transaction = transaction
+    self.mayBeVictim = mayBeVictim
   }
 }
 

@@ -39,6 +39,9 @@ package final class LockHolder: LockListener {
   private var timeout: Scheduled<Void>?
   private var hasTimedOut = false
 
+  /// See `OwnedLockRequest`; to be set before the request.
+  package var transaction: UInt64?
+  package var mayBeVictim = false
   package private(set) var mode = LockMode.iv
   /// What the lock manager last said; nil when it is not valid.
   package private(set) var valueBlock: [UInt8]?
@@ -86,7 +89,8 @@ package final class LockHolder: LockListener {
       try locks.lock(
         OwnedLockRequest(
           lockspace: lockspace, resource: resource, mode: mode, flags: flags(wait),
-          processID: processID, owner: owner), handle: handle, listener: self)
+          processID: processID, owner: owner, transaction: transaction, mayBeVictim: mayBeVictim),
+        handle: handle, listener: self)
     } catch {
       end(error)
     }
@@ -181,6 +185,7 @@ package final class LockHolder: LockListener {
 
   package func lockReleased() { end(.notJoined(lockspace)) }
   package func lockBlocks(_ mode: LockMode) { blocking(mode) }
+  package func lockIsVictim() { interrupt(.deadlock(resource, lockspace)) }
 
   package func lockCompleted(_ outcome: LockOutcome) {
     if let mode = outcome.mode { self.mode = mode }

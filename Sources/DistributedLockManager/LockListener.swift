@@ -11,6 +11,12 @@ package protocol LockListener: AnyObject {
   func lockBlocks(_ mode: LockMode)
   /// The call had no effect.
   func lockRefused(_ refusal: CallRefusal)
+  /// The request, which allowed that, is to be given up to end a deadlock.
+  func lockIsVictim()
+}
+
+extension LockListener {
+  package func lockIsVictim() {}
 }
 
 /// A listener made of closures.

@@ -110,7 +110,7 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
 
   func locks(in name: LockspaceName) -> [(lock: LockDescription, owner: String?)] {
     (spaces[name]?.runner.machine.lockDescriptions(at: .now) ?? []).map { lock in
-      (lock, lock.handle.flatMap { runner.owner(of: $0) })
+      (lock, lock.handle.flatMap { runner.notes(of: $0)?.owner })
     }
   }
 
@@ -133,7 +133,7 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
       runner.withdraw(handle)
       throw .notJoined(request.lockspace)
     }
-    runner.register(handle, in: space, owner: request.owner, listener: listener)
+    runner.register(handle, in: space, request, listener: listener)
     runner.step(space, .lock(request.call(handle)))
   }
 

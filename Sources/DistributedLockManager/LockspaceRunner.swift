@@ -37,9 +37,17 @@ package final class LockspaceRunner {
     }
   }
 
+  /// What is kept of a request while its lock lives.
+  package struct RequestNotes {
+    /// See `OwnedLockRequest`.
+    package let owner: String
+    package let transaction: UInt64?
+    package let mayBeVictim: Bool
+  }
+
   private struct Record {
     let space: Space
-    let owner: String
+    let request: RequestNotes
     let listener: any LockListener
     /// As last told; nil before the first grant, when a refusal leaves no lock.
     var mode: LockMode?
@@ -91,9 +99,12 @@ package final class LockspaceRunner {
 
   /// Notes who uses the handle, before the request is made.
   package func register(
-    _ handle: LockHandle, in space: Space, owner: String, listener: any LockListener
+    _ handle: LockHandle, in space: Space, _ request: OwnedLockRequest,
+    listener: any LockListener
   ) {
-    records[handle] = Record(space: space, owner: owner, listener: listener)
+    let notes = RequestNotes(
+      owner: request.owner, transaction: request.transaction, mayBeVictim: request.mayBeVictim)
+    records[handle] = Record(space: space, request: notes, listener: listener)
   }
 
   /// Forgets a handle whose request was not made.
@@ -103,7 +114,7 @@ package final class LockspaceRunner {
   }
 
   package func space(of handle: LockHandle) -> Space? { records[handle]?.space }
-  package func owner(of handle: LockHandle) -> String? { records[handle]?.owner }
+  package func notes(of handle: LockHandle) -> RequestNotes? { records[handle]?.request }
   package func listener(of handle: LockHandle) -> (any LockListener)? { records[handle]?.listener }
 
   /// The mode last told; nil before the first grant.

@@ -1,10 +1,28 @@
 import ClusterTypes
 import LockProtocol
 
+/// A lock in the whole cluster, for as long as it lives.
+public struct LockIdentity: Hashable, Comparable, Sendable {
+  /// The node whose application owns the lock.
+  public var node: NodeID
+  /// Its id there.
+  public var lock: LockID
+
+  public init(node: NodeID, lock: LockID) {
+    self.node = node
+    self.lock = lock
+  }
+
+  public static func < (left: Self, right: Self) -> Bool {
+    (left.node, left.lock) < (right.node, right.lock)
+  }
+}
+
 /// One lock on a resource, for administrators.
 public struct LockDescription: Hashable, Sendable {
   public enum Queue: Hashable, Sendable { case granted, converting, waiting }
 
+  public var identity: LockIdentity
   public var resource: ResourceName
   public var master: NodeID?
   /// The id on the wire, at this node.
@@ -22,6 +40,8 @@ public struct LockDescription: Hashable, Sendable {
   public var isOrphan: Bool
   /// The caller's handle; nil for locks of other nodes.
   public var handle: LockHandle?
+  /// When it was granted, or began to wait, by the clock of the node that tells.
+  public var since: Timestamp
   /// For how long it has been granted, or waits.
   public var age: Duration
 }
@@ -42,9 +62,13 @@ public struct ResourceDescription: Hashable, Sendable {
 /// Who waits for whom on a resource that this node masters.
 public struct WaitDescription: Hashable, Sendable {
   public var waiter: LockDescription
-  /// Granted and converting locks whose mode is in the way, in queue order. Empty when the lock
-  /// waits for its turn only.
+  /// Granted and converting locks whose mode is in the way, in queue order, at most
+  /// `maximumBlockerCount` of them. Empty when the lock waits for its turn only.
   public var blockers: [LockDescription]
+  /// The lock that must be granted, or go, before it is this one's turn.
+  public var predecessor: LockDescription?
+
+  public static let maximumBlockerCount = 64
 }
 
 extension LockspaceMachine {
@@ -90,13 +114,19 @@ extension LockspaceMachine {
     resources.ids.map { resources[$0] }.filter { $0.master == localNode }
       .sorted { $0.name < $1.name }
       .flatMap { resource in
-        (resource.converting + resource.waiting).map { waiter in
+        let queue = resource.converting + resource.waiting
+        return queue.indices.map { index in
+          let waiter = queue[index]
           let wanted = locks[waiter].requested
-          let blockers = (resource.granted + resource.converting).filter {
+          let blockers = (resource.granted + resource.converting).lazy.filter {
             $0 != waiter && !locks[$0].granted.isCompatible(with: wanted)
           }
+          let hasPredecessor = index > 0 && !locks[waiter].flags.contains(.noOrder)
           return WaitDescription(
-            waiter: describe(waiter, at: now), blockers: blockers.map { describe($0, at: now) })
+            waiter: describe(waiter, at: now),
+            blockers: blockers.prefix(WaitDescription.maximumBlockerCount).map {
+              describe($0, at: now)
+            }, predecessor: hasPredecessor ? describe(queue[index - 1], at: now) : nil)
         }
       }
   }
@@ -115,11 +145,16 @@ extension LockspaceMachine {
       case .here: localNode
       case .node(let node): node
       }
+    let ownID =
+      switch lock.owner {
+      case .here: lock.id
+      case .node: lock.remoteID
+      }
     return LockDescription(
-      resource: resource.name, master: resource.master, lockID: lock.id,
-      remoteLockID: lock.remoteID, queue: queue, node: node, processID: lock.processID,
-      granted: lock.granted,
+      identity: LockIdentity(node: node, lock: ownID), resource: resource.name,
+      master: resource.master, lockID: lock.id, remoteLockID: lock.remoteID, queue: queue,
+      node: node, processID: lock.processID, granted: lock.granted,
       requested: queue == .granted ? nil : lock.requested, isOrphan: lock.isOrphan,
-      handle: lock.handle, age: now - lock.since)
+      handle: lock.handle, since: lock.since, age: now - lock.since)
   }
 }

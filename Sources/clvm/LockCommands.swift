@@ -6,12 +6,12 @@ import VolumeReports
 struct LocksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "locks",
-    abstract: "List the locks of the daemon's own lockspaces.",
+    abstract: "List the locks of the daemon's own lockspaces, of the whole cluster.",
     discussion: "The kernel's locks are shown by dlm_tool.")
 
   @OptionGroup var daemon: DaemonOptions
 
-  @Flag(name: .long, help: "Only resources that somebody waits for.")
+  @Flag(name: .long, help: "Only locks that wait, each with those it waits for.")
   var waiting = false
 
   @Argument(help: "Only this lockspace.")
@@ -20,11 +20,17 @@ struct LocksCommand: ParsableCommand {
   func run() throws {
     let name = try lockspace.map(LockCommand.lockspaceName)
     let reply = try daemon.perform(.locks(lockspace: name, onlyWaiting: waiting))
-    guard case .locks(let locks) = reply else { throw daemon.unexpected(reply) }
+    guard case .locks(let locks, let silentNodes) = reply else { throw daemon.unexpected(reply) }
     if daemon.json {
-      Output.json(.object([("locks", .array(locks.map(\.json)))]))
+      Output.json(
+        .object([
+          ("locks", .array(locks.map(\.json))), ("silent_nodes", .array(silentNodes.map(\.json))),
+        ]))
     } else {
-      Output.lines(LockStatus.table(locks).lines())
+      Output.lines(LockStatus.table(locks, withBlockers: waiting).lines())
+      for node in silentNodes {
+        Output.error("  Node \(node) did not answer: what only it knows is missing.")
+      }
     }
   }
 }
@@ -47,6 +53,9 @@ struct LockCommand: ParsableCommand {
 
   @Option(name: [.customShort("w"), .long], help: "Fail after this many seconds.")
   var timeout: Double?
+
+  @Flag(name: .long, help: "Fail if that ends a deadlock.")
+  var failOnDeadlock = false
 
   @Option(
     name: [.customShort("E"), .long], help: "Exit status when the lock is not got: 0 to 255.")
@@ -96,7 +105,8 @@ struct LockCommand: ParsableCommand {
           LockRequest(
             lockspace: try Self.lockspaceName(lockspace), resource: resource, mode: mode,
             isNonBlocking: nonblock,
-            timeoutMilliseconds: timeout.map { UInt64($0 * 1000) })))
+            timeoutMilliseconds: timeout.map { UInt64($0 * 1000) },
+            mayBeVictim: failOnDeadlock)))
       try waitForGrant(&client)
     } catch let error as AdminClientError {
       throw CommandFailure(error.description)

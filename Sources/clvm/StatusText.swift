@@ -93,20 +93,29 @@ extension LockspaceStatus {
 }
 
 extension LockStatus {
-  static func table(_ locks: [LockStatus]) -> TextTable {
+  /// - Parameter withBlockers: behind each lock, indented, those it waits for.
+  static func table(_ locks: [LockStatus], withBlockers: Bool) -> TextTable {
     var table = TextTable(columns: [
       .init("Lockspace"), .init("Resource"), .init("Queue"), .init("Mode"), .init("Wanted"),
-      .init("Node", isRightAligned: true), .init("PID", isRightAligned: true), .init("Owner"),
-      .init("Age", isRightAligned: true),
+      .init("Node", isRightAligned: true), .init("PID", isRightAligned: true), .init("Command"),
+      .init("Owner"), .init("Age", isRightAligned: true),
     ])
-    table.rows = locks.map {
-      [
-        $0.lockspace.text, $0.resource, $0.queue.rawValue, $0.grantedMode?.rawValue ?? "",
-        $0.requestedMode?.rawValue ?? "", $0.node.description, $0.pid == 0 ? "" : String($0.pid),
-        $0.owner, age($0.ageMilliseconds),
-      ]
+    for lock in locks {
+      table.rows.append(lock.columns(lockspace: lock.lockspace.text, resource: lock.resource))
+      guard withBlockers else { continue }
+      for blocker in lock.blockers {
+        table.rows.append(blocker.columns(lockspace: "", resource: "  waits for"))
+      }
     }
     return table
+  }
+
+  private func columns(lockspace: String, resource: String) -> [String] {
+    [
+      lockspace, resource, queue.rawValue, grantedMode?.rawValue ?? "",
+      requestedMode?.rawValue ?? "", node.description, pid == 0 ? "" : String(pid), command, owner,
+      Self.age(ageMilliseconds),
+    ]
   }
 
   /// Seconds with three decimals.
@@ -121,8 +130,9 @@ extension LockStatus {
       ("queue", .string(queue.rawValue)),
       ("mode", grantedMode.map { .string($0.rawValue) } ?? .null),
       ("requested_mode", requestedMode.map { .string($0.rawValue) } ?? .null),
-      ("node", node.json), ("pid", .number(Int64(pid))), ("owner", .string(owner)),
-      ("age_ms", .unsigned(ageMilliseconds)),
+      ("node", node.json), ("pid", .number(Int64(pid))), ("command", .string(command)),
+      ("owner", .string(owner)), ("age_ms", .unsigned(ageMilliseconds)),
+      ("blockers", .array(blockers.map(\.json))),
     ])
   }
 }

@@ -23,12 +23,61 @@ extension ClusterTests {
         #expect(waiting.node == Name.two && waiting.owner == "clvm lock")
         #expect(waiting.pid == getpid() && waiting.grantedMode == nil)
         #expect(waiting.ageMilliseconds >= 100)
+        let blocker = try #require(waiting.blockers.first)
+        #expect(blocker.node == Name.one && blocker.pid == getpid() && blocker.owner == "clvm lock")
+        #expect(!blocker.command.isEmpty && blocker.grantedMode == .exclusive)
+        // The third node has nothing to do with it, and shows the same.
+        let elsewhere = try await nodes[2].locks(onlyWaiting: true)
+        #expect(elsewhere.map(\.node) == [Name.two])
+        #expect(elsewhere.first?.blockers.map(\.owner) == ["clvm lock"])
         let held = try await nodes[0].locks().filter { $0.queue == .granted }
         #expect(held.map(\.grantedMode) == [.exclusive])
         #expect(held.map(\.node) == [Name.one])
 
         try await holder.close()
         #expect(try await waiter.nextReply() == .lockGranted)
+      }
+    }
+
+    @Test func `a deadlock between nodes is told, and ended where that was allowed`() async throws {
+      try await TestCluster.with { cluster in
+        let nodes = try await cluster.startAll()
+        let first = try await nodes[0].command("a", .exclusive)
+        let second = try await nodes[1].command("b", .exclusive)
+        for command in [first, second] { #expect(try await command.nextReply() == .lockGranted) }
+        let firstWaits = try await nodes[0].command("b", .exclusive)
+        #expect(try await second.nextReply() == .lockBlocks(requestedMode: .exclusive))
+        let patient = try await nodes[1].command("a", .exclusive)
+        #expect(try await first.nextReply() == .lockBlocks(requestedMode: .exclusive))
+
+        // Told on both sides, and nobody is made to give way.
+        for node in nodes[..<2] {
+          try await node.lookForDeadlocks()
+          try await eventually("the deadlock is told") {
+            try await node.status().waitingFor.contains { $0.hasPrefix("Deadlock: clvm lock") }
+          }
+        }
+        #expect(try await firstWaits.isSilent(for: Self.pause))
+        #expect(try await patient.isSilent(for: Self.pause))
+        try await patient.close()
+
+        let victim = try await nodes[1].command("a", .exclusive, mayBeVictim: true)
+        try await eventually("the victim waits") {
+          try await nodes[0].locks(onlyWaiting: true).count == 2
+        }
+        try await nodes[1].lookForDeadlocks()
+        guard case .failed(let failure) = try await victim.nextReply() else {
+          Issue.record("the victim is not refused")
+          return
+        }
+        #expect(failure.reason == .wouldBlock && failure.message.contains("deadlock"))
+        try await second.close()
+        #expect(try await firstWaits.nextReply() == .lockGranted)
+        try await nodes[0].lookForDeadlocks()
+        try await eventually("nothing is told any more") {
+          try await nodes[0].status().waitingFor.isEmpty
+        }
+        for command in [first, firstWaits, victim] { try await command.close() }
       }
     }
 

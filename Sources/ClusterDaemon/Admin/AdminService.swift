@@ -74,7 +74,9 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     case .nodes: reply(.nodes(status.nodes()), to: client)
     case .lockspaces: reply(.lockspaces(status.lockspaces()), to: client)
     case .locks(let lockspace, let onlyWaiting):
-      reply(.locks(status.locks(in: lockspace, onlyWaiting: onlyWaiting)), to: client)
+      status.locks(in: lockspace, onlyWaiting: onlyWaiting) { [self] locks, silent in
+        reply(.locks(locks, silentNodes: silent), to: client)
+      }
     case .lock(let request):
       let release = commandLocks.lock(request, processID: processID) { [self] event in
         reply(event, to: client)

@@ -11,6 +11,9 @@ final class CommandLocks {
   private let locks: InHouseLockspaces
   private unowned let node: ClusterNode
   private let loop: any EventLoop
+  /// Locks of commands that live, by process.
+  private var transactions: [Int32: (number: UInt64, count: Int)] = [:]
+  private var lastTransaction: UInt64 = 0
 
   init(locks: InHouseLockspaces, node: ClusterNode, loop: any EventLoop) {
     self.locks = locks
@@ -34,8 +37,11 @@ final class CommandLocks {
     let holder = LockHolder(
       resource, in: request.lockspace, locks: locks, loop: loop, owner: "clvm lock",
       processID: UInt32(bitPattern: processID))
+    holder.mayBeVictim = request.mayBeVictim
+    holder.transaction = begin(of: processID)
     holder.blocking = { reply(.lockBlocks(requestedMode: LockModeName($0))) }
     let command = CommandLock(request: request, holder: holder, reply: reply)
+    command.ended = { [self] in end(of: processID) }
     if let timeout = request.timeoutMilliseconds {
       // The time counts from here: joining may take longer than the lock.
       let delay = TimeAmount.milliseconds(Int64(min(timeout, UInt64(Int64.max / 2_000_000))))
@@ -45,6 +51,25 @@ final class CommandLocks {
     }
     locks.join(request.lockspace) { [self] failure in joined(command, failure) }
     return { command.end(nil) }
+  }
+
+  // MARK: - Transactions
+
+  /// A command that runs under the lock of another gives that one's lock back only by its own end:
+  /// both belong to one transaction.
+  private func begin(of processID: Int32) -> UInt64 {
+    let ancestor = ProcessAncestry(processID).first { transactions[$0] != nil }
+    let inherited = ancestor.flatMap { transactions[$0]?.number }
+    let number = inherited ?? lastTransaction + 1
+    lastTransaction = max(lastTransaction, number)
+    transactions[processID] = (number, (transactions[processID]?.count ?? 0) + 1)
+    return number
+  }
+
+  private func end(of processID: Int32) {
+    guard let transaction = transactions[processID] else { return }
+    transactions[processID] =
+      transaction.count > 1 ? (transaction.number, transaction.count - 1) : nil
   }
 
   private func joined(_ command: CommandLock, _ failure: DaemonError?) {
@@ -71,6 +96,7 @@ private final class CommandLock {
   /// Set once the lockspace has been joined.
   var leave: (() -> Void)?
   private(set) var hasEnded = false
+  var ended: () -> Void = {}
 
   init(request: LockRequest, holder: LockHolder, reply: @escaping (AdminReply) -> Void) {
     self.request = request
@@ -87,6 +113,7 @@ private final class CommandLock {
   func end(_ error: ClusterLockError?) {
     guard !hasEnded else { return }
     hasEnded = true
+    ended()
     timeout?.cancel()
     if let error { reply(.failed(AdminFailure(error.adminReason, error.description))) }
     release()
@@ -105,7 +132,8 @@ extension ClusterLockError {
     case .noQuorum: .noQuorum
     case .heldByOthers, .lockspaceStopped: .wouldBlock
     case .timedOut: .timedOut
-    case .notJoined, .joinFailed, .cancelled, .deadlock, .unusable, .refused: .failed
+    case .deadlock: .wouldBlock
+    case .notJoined, .joinFailed, .cancelled, .unusable, .refused: .failed
     }
   }
 }

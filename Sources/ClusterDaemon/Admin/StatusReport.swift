@@ -9,16 +9,20 @@ final class StatusReport {
   private unowned let node: ClusterNode
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
+  private let survey: LockSurvey
+  private let deadlocks: DeadlockWatch
   var isHeard: (NodeID) -> Bool = { _ in false }
 
   init(
     configuration: DaemonConfiguration, node: ClusterNode, locks: InHouseLockspaces,
-    volumes: VolumeService
+    volumes: VolumeService, survey: LockSurvey, deadlocks: DeadlockWatch
   ) {
     self.configuration = configuration
     self.node = node
     self.locks = locks
     self.volumes = volumes
+    self.survey = survey
+    self.deadlocks = deadlocks
   }
 
   func cluster() -> ClusterStatus {
@@ -86,7 +90,7 @@ final class StatusReport {
         "Node \(victim) was removed and may still write: no lockspace starts before it is known "
           + "to be dead. Make sure that it is off, then run: clvm node fenced \(victim)")
     }
-    return waits + volumes.waits
+    return waits + volumes.waits + deadlocks.sentences
   }
 
   private func volumeGroups() -> [VolumeGroupStatus] {
@@ -98,24 +102,42 @@ final class StatusReport {
     }
   }
 
-  /// The locks that this node knows: its own, and those of resources that it masters.
-  func locks(in lockspace: LockspaceName?, onlyWaiting: Bool) -> [LockStatus] {
-    locks.descriptions().compactMap { name, lock, owner in
-      guard lockspace == nil || lockspace == name else { return nil }
-      let queue: LockStatus.Queue =
-        switch lock.queue {
-        case .granted: .granted
-        case .converting: .converting
-        case .waiting: .waiting
-        }
-      guard !onlyWaiting || queue != .granted else { return nil }
-      return LockStatus(
-        lockspace: name, resource: lock.resource.printable, queue: queue,
-        grantedMode: lock.granted == .iv ? nil : LockModeName(lock.granted),
-        requestedMode: lock.requested.map { LockModeName($0) }, node: lock.node,
-        pid: Int32(bitPattern: lock.processID), owner: owner ?? "",
-        ageMilliseconds: lock.age.wholeMilliseconds)
+  /// The locks of the whole cluster, and the members that did not tell about theirs.
+  func locks(
+    in lockspace: LockspaceName?, onlyWaiting: Bool,
+    completion: @escaping ([LockStatus], _ silent: [NodeID]) -> Void
+  ) {
+    survey.ask(onlyWaiting: onlyWaiting) { result in
+      let locks = result.locks
+      let statuses = Dictionary(
+        locks.map { ($0.key, LockStatus($0)) }, uniquingKeysWith: { first, _ in first })
+      let blockers = result.blockers
+      let wanted: [LockStatus] = locks.compactMap { lock in
+        guard lockspace == nil || lockspace == lock.lockspace,
+          !onlyWaiting || lock.queue != .granted, var status = statuses[lock.key]
+        else { return nil }
+        status.blockers = (blockers[lock.key] ?? []).compactMap { statuses[$0] }
+        return status
+      }
+      completion(wanted, result.silent)
     }
+  }
+}
+
+extension LockStatus {
+  fileprivate init(_ lock: LockReport.Lock) {
+    let queue: Queue =
+      switch lock.queue {
+      case .granted: .granted
+      case .converting: .converting
+      case .waiting: .waiting
+      }
+    self.init(
+      lockspace: lock.lockspace, resource: lock.resource.printable, queue: queue,
+      grantedMode: lock.granted == .iv ? nil : LockModeName(lock.granted),
+      requestedMode: queue == .granted ? nil : LockModeName(lock.requested),
+      node: lock.identity.node, pid: Int32(bitPattern: lock.processID), owner: lock.owner ?? "",
+      command: lock.command ?? "", ageMilliseconds: lock.age.wholeMilliseconds)
   }
 }
 

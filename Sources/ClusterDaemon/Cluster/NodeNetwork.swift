@@ -15,6 +15,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   private enum Subject: UInt8 {
     case membership = 1
     case volumes = 2
+    case locks = 3
   }
 
   private static let versions = ControlVersionRange(oldest: 1, newest: 1)
@@ -30,6 +31,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   var membershipInput: (MembershipInput) -> Void = { _ in }
   var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
+  /// A question or report about locks.
+  var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
   var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
   /// All packets that were there have been handed over.
   var endedLockPackets: () -> Void = {}
@@ -91,6 +94,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   // MARK: - Sending
 
   func sendMembership(_ bytes: [UInt8], to node: NodeID) { send(.membership, bytes, to: node) }
+  func sendLockSurvey(_ bytes: [UInt8], to node: NodeID) { send(.locks, bytes, to: node) }
   func sendVolumes(_ bytes: [UInt8], to node: NodeID) { send(.volumes, bytes, to: node) }
 
   /// A frame for a node without a channel is dropped: its view is about to change, and everything
@@ -167,6 +171,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     switch subject {
     case .membership: membershipInput(.received(Array(bytes.dropFirst()), from: node))
     case .volumes: volumeMessage(bytes.dropFirst(), instance)
+    case .locks: lockSurveyMessage(bytes.dropFirst(), node)
     }
   }
 

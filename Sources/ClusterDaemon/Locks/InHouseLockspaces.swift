@@ -135,7 +135,7 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
       runner.withdraw(handle)
       throw .notJoined(request.lockspace)
     }
-    runner.register(handle, in: space, owner: request.owner, listener: listener)
+    runner.register(handle, in: space, request, listener: listener)
     let call = LockspaceMachine.Input.lock(request.call(handle))
     if request.isReclaim { runner.step(space, call) } else { self.request(space, handle, call) }
   }
@@ -297,14 +297,14 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
 
   // MARK: - Looking
 
-  /// All locks that this node knows in its lockspaces, with the owner's name where it is local.
-  func descriptions() -> [(lockspace: LockspaceName, lock: LockDescription, owner: String?)] {
-    spaces.keys.sorted().flatMap { name in
-      (spaces[name]?.runner.machine.lockDescriptions(at: .now) ?? []).map { lock in
-        (name, lock, lock.handle.flatMap { runner.owner(of: $0) })
-      }
-    }
+  var machines: [(LockspaceName, LockspaceMachine)] {
+    spaces.sorted { $0.key < $1.key }.map { ($0.key, $0.value.runner.machine) }
   }
+
+  func notes(of handle: LockHandle) -> LockspaceRunner.RequestNotes? { runner.notes(of: handle) }
+
+  /// Ends a request in order to end a deadlock.
+  func giveUp(_ handle: LockHandle) { runner.listener(of: handle)?.lockIsVictim() }
 
   var joined: [LockspaceName] { spaces.keys.sorted() }
 }

@@ -114,7 +114,7 @@ extension LoopbackNode {
 
   func locks(onlyWaiting: Bool = false) async throws -> [LockStatus] {
     guard
-      case .locks(let locks) = try await ask(.locks(lockspace: nil, onlyWaiting: onlyWaiting))
+      case .locks(let locks, _) = try await ask(.locks(lockspace: nil, onlyWaiting: onlyWaiting))
     else { throw TimedOut(description: "locks is answered with something else") }
     return locks
   }
@@ -122,14 +122,14 @@ extension LoopbackNode {
   /// As `clvm lock`: the connection holds the lock.
   func command(
     _ resource: String, _ mode: LockModeName, isNonBlocking: Bool = false,
-    timeoutMilliseconds: UInt64? = nil
+    timeoutMilliseconds: UInt64? = nil, mayBeVictim: Bool = false
   ) async throws -> SocketClient {
     let client = try await SocketClient.connect(to: adminSocket)
     try await client.send(
       AdminRequest.lock(
         LockRequest(
           lockspace: Name.space, resource: resource, mode: mode, isNonBlocking: isNonBlocking,
-          timeoutMilliseconds: timeoutMilliseconds)
+          timeoutMilliseconds: timeoutMilliseconds, mayBeVictim: mayBeVictim)
       ).encode())
     return client
   }
