@@ -46,6 +46,11 @@ import Testing
       lockspace: lockspace.name, resource: "res", queue: .converting,
       grantedMode: .protectedRead, requestedMode: .exclusive, node: try node(2), pid: 4711,
       owner: "lvextend", ageMilliseconds: 12)
+    var waiter = LockStatus(
+      lockspace: lockspace.name, resource: "res", queue: .waiting, grantedMode: nil,
+      requestedMode: .protectedRead, node: try node(1), pid: 1, owner: "clvm lock",
+      command: "backup", ageMilliseconds: 3)
+    waiter.blockers = [lock]
     return [
       .progress("Suspended on node 2."), .lockGranted, .lockBlocks(requestedMode: .concurrentRead),
       .failed(AdminFailure(.wouldBlock, "Held by node 2.")), .done,
@@ -56,7 +61,8 @@ import Testing
           volumeGroups: [
             VolumeGroupStatus(name: "vg0", uuid: "u-u", lockspace: lockspace.name)
           ])),
-      .nodes(nodes), .lockspaces([lockspace]), .locks([lock]), .locks([]),
+      .nodes(nodes), .lockspaces([lockspace]), .locks([lock], silentNodes: []),
+      .locks([waiter, lock], silentNodes: [try node(3)]),
       .resized(
         ResizeOutcome(
           volumeGroup: "vg0", logicalVolume: "home", oldSizeBytes: 1 << 40, newSizeBytes: .max,
