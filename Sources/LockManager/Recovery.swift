@@ -100,8 +100,17 @@ struct Recovery: Sendable {
   var pollAt: Timestamp?
   var pollCount = 0
 
+  /// How many lookups of new masters, or locks, are under way at a time: many, so that nobody waits
+  /// for the other, but no more than the reliability layer keeps for a slow node.
+  static let window = 4096
+
+  /// Resources whose new master is still to be asked for.
+  var toLookUp: ArraySlice<ResourceID> = []
+  var lastLookupID: UInt64 = 0
   /// Unanswered lookups of new masters, by id.
   var lookups: [UInt64: ResourceID] = [:]
+  /// Locks that are still to be sent to new masters.
+  var toSend: ArraySlice<LockID> = []
   /// Locks that were sent to new masters and not answered yet.
   var unansweredLocks: Set<LockID> = []
   /// How many of these are on each resource.
@@ -118,7 +127,9 @@ struct Recovery: Sendable {
     question = nil
     pollAt = nil
     pollCount = 0
+    toLookUp = []
     lookups = [:]
+    toSend = []
     unansweredLocks = []
     unansweredLockCounts = [:]
   }

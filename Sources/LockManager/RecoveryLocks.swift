@@ -7,6 +7,7 @@ extension LockspaceMachine {
 
   mutating func sendLocks() {
     recovery.phase = .sendingLocks
+    var toSend: [LockID] = []
     for resource in recovery.snapshot where resources[resource].marks.contains(.sendLocks) {
       guard let master = resources[resource].master, master != localNode else {
         resources[resource].marks.remove(.sendLocks)
@@ -20,8 +21,17 @@ extension LockspaceMachine {
         continue
       }
       recovery.unansweredLockCounts[resource] = own.count
-      recovery.unansweredLocks.formUnion(own)
-      for id in own { sendRecovered(id, to: master) }
+      toSend += own
+    }
+    recovery.toSend = toSend[...]
+    continueSendingLocks()
+  }
+
+  private mutating func continueSendingLocks() {
+    while recovery.unansweredLocks.count < Recovery.window, let id = recovery.toSend.popFirst() {
+      guard let master = remoteMaster(of: id) else { continue }
+      recovery.unansweredLocks.insert(id)
+      sendRecovered(id, to: master)
     }
     if recovery.unansweredLocks.isEmpty { reach(.locks) }
   }
@@ -64,7 +74,7 @@ extension LockspaceMachine {
     let left = (recovery.unansweredLockCounts[resource] ?? 1) - 1
     recovery.unansweredLockCounts[resource] = left
     if left == 0 { resources[resource].marks.remove(.sendLocks) }
-    if recovery.unansweredLocks.isEmpty { reach(.locks) }
+    continueSendingLocks()
   }
 
   // MARK: The new master

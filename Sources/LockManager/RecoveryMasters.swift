@@ -39,7 +39,8 @@ extension LockspaceMachine {
       }
       return sendLocks()
     }
-    var lookupID: UInt64 = 0
+    recovery.lastLookupID = 0
+    var toLookUp: [ResourceID] = []
     for resource in recovery.snapshot {
       guard let master = resources[resource].master, master != localNode else { continue }
       let isDeparted = recovery.departed.contains(master)
@@ -47,10 +48,20 @@ extension LockspaceMachine {
       if resources[resource].directory == localNode {
         setNewMaster(isDeparted ? localNode : master, of: resource)
       } else {
-        lookupID += 1
-        recovery.lookups[lookupID] = resource
-        send(.lookup(resources[resource].name), id: lookupID, to: resources[resource].directory)
+        toLookUp.append(resource)
       }
+    }
+    recovery.toLookUp = toLookUp[...]
+    continueLookups()
+  }
+
+  private mutating func continueLookups() {
+    while recovery.lookups.count < Recovery.window, let resource = recovery.toLookUp.popFirst() {
+      recovery.lastLookupID += 1
+      recovery.lookups[recovery.lastLookupID] = resource
+      send(
+        .lookup(resources[resource].name), id: recovery.lastLookupID,
+        to: resources[resource].directory)
     }
     if recovery.lookups.isEmpty { sendLocks() }
   }
@@ -98,6 +109,6 @@ extension LockspaceMachine {
     }
     recovery.lookups[message.id] = nil
     setNewMaster(master, of: resource)
-    if recovery.lookups.isEmpty { sendLocks() }
+    continueLookups()
   }
 }
