@@ -62,7 +62,9 @@ import Testing
     var report = LockReport()
     report.locks = Array(repeating: lock, count: LockReport.maximumLockCount)
     report.waits = (0..<LockReport.maximumWaitCount).map {
-      LockReport.Wait(waiter: $0, blockers: [0, 1], predecessor: 2)
+      let blockers = LockReport.maximumBlockerCount / LockReport.maximumWaitCount
+      return LockReport.Wait(
+        waiter: $0, blockers: Array(repeating: 0, count: blockers), predecessor: 2)
     }
     #expect(LockSurveyMessage.report(id: 1, report).encoded.count < 1 << 20)
   }

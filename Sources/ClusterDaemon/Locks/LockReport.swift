@@ -45,6 +45,8 @@ struct LockReport: Equatable, Sendable {
   /// So many fit into a message on a control channel.
   static let maximumLockCount = 3000
   static let maximumWaitCount = 3000
+  /// Of all waits together.
+  static let maximumBlockerCount = 20_000
 }
 
 /// What nodes say to each other about locks on their control channels.

@@ -9,6 +9,7 @@ extension InHouseLockspaces {
   /// - Parameter onlyWaiting: only resources that somebody waits for, as far as this node knows.
   func report(onlyWaiting: Bool) -> LockReport {
     var report = LockReport()
+    var blockerCount = 0
     for (name, machine) in machines {
       let locks = machine.lockDescriptions(at: .now)
       let wanted = onlyWaiting ? Self.resourcesWithWaiters(locks) : nil
@@ -25,9 +26,12 @@ extension InHouseLockspaces {
         guard let waiter = places[wait.waiter.identity],
           report.waits.count < LockReport.maximumWaitCount
         else { continue }
+        let blockers = wait.blockers.compactMap { places[$0.identity] }
+          .prefix(LockReport.maximumBlockerCount - blockerCount)
+        blockerCount += blockers.count
         report.waits.append(
           LockReport.Wait(
-            waiter: waiter, blockers: wait.blockers.compactMap { places[$0.identity] },
+            waiter: waiter, blockers: Array(blockers),
             predecessor: wait.predecessor.flatMap { places[$0.identity] }))
       }
     }
