@@ -16,7 +16,8 @@ struct LockBenchmark: AsyncParsableCommand {
       All measurements take turns, round by round, so that whatever else the machine does hits them \
       alike. Shown are medians over the rounds. Build with -c release.
       """,
-    subcommands: [PairCommand.self], defaultSubcommand: PairCommand.self)
+    subcommands: [PairCommand.self, RecoveryCommand.self, MemoryCommand.self],
+    defaultSubcommand: PairCommand.self)
 }
 
 extension Measurement: ExpressibleByArgument {}
