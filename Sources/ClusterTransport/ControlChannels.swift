@@ -28,12 +28,20 @@ public final class ControlChannels {
   public struct Configuration: Sendable {
     /// Where to listen, and the source of outgoing connections. Port 0 takes any free port.
     public var address: SocketAddress
+    /// The same on another network, for peers with which the first has no connection.
+    public var secondAddress: SocketAddress?
     public var timing: ControlTiming
 
-    public init(address: SocketAddress, timing: ControlTiming = ControlTiming()) {
+    public init(
+      address: SocketAddress, secondAddress: SocketAddress? = nil,
+      timing: ControlTiming = ControlTiming()
+    ) {
       self.address = address
+      self.secondAddress = secondAddress
       self.timing = timing
     }
+
+    var addresses: NodeAddresses { NodeAddresses(first: address, second: secondAddress) }
   }
 
   /// Accepted connections that have not introduced themselves yet.
@@ -54,7 +62,7 @@ public final class ControlChannels {
 
   private enum State {
     case created
-    case listening(any Channel)
+    case listening(Listeners)
     case stopped
   }
 
@@ -69,8 +77,8 @@ public final class ControlChannels {
 
   /// Where it listens, with the real port; nil unless started.
   public var listeningAddress: SocketAddress? {
-    guard case .listening(let channel) = state else { return nil }
-    return channel.localAddress
+    guard case .listening(let listeners) = state else { return nil }
+    return listeners.first.localAddress
   }
 
   public var connectedPeers: Set<NodeID> {
@@ -88,46 +96,51 @@ public final class ControlChannels {
     eventLoop.assertInEventLoop()
     let channels = NIOLoopBound(self, eventLoop: eventLoop)
     return listen(
-      on: configuration.address, purpose: "control connections", eventLoop: eventLoop
+      on: configuration.addresses, purpose: "control connections", eventLoop: eventLoop
     ) { channel in
       try channels.value.configurePipeline(of: channel, dialedNode: nil)
-    }.map { channel in
-      channels.value.listening(channel)
+    }.map { listeners in
+      channels.value.listening(listeners)
     }
   }
 
-  private func listening(_ channel: any Channel) {
+  private func listening(_ listeners: Listeners) {
     switch state {
     case .created:
-      state = .listening(channel)
+      state = .listening(listeners)
       for peer in peers.values { dialLater(peer) }
     case .listening, .stopped:
-      channel.close(promise: nil)
+      listeners.close(promise: nil)
     }
   }
 
   /// Ends all channels and closes the listener.
   public func stop() -> EventLoopFuture<Void> {
     eventLoop.assertInEventLoop()
-    let listener: (any Channel)? = if case .listening(let channel) = state { channel } else { nil }
+    let listeners: Listeners? = if case .listening(let listeners) = state { listeners } else { nil }
     state = .stopped
     for peer in peers.values { forget(peer, reason: .stopped) }
     peers = [:]
     for stranger in strangers.values { stranger.refuse(.closedDuringHandshake) }
-    return listener?.close() ?? eventLoop.makeSucceededVoidFuture()
+    return listeners?.close() ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// The other nodes and where they listen. Channels with nodes that are gone, or have another
   /// address than before, end.
-  public func setPeers(_ newAddresses: [NodeID: SocketAddress]) throws(TransportError) {
+  ///
+  /// - Parameter secondAddresses: of nodes that have one, on another network.
+  public func setPeers(
+    _ newAddresses: [NodeID: SocketAddress], secondAddresses: [NodeID: SocketAddress] = [:]
+  ) throws(TransportError) {
     eventLoop.assertInEventLoop()
-    addresses = try PeerAddresses(newAddresses.filter { $0.key != hello.node })
-    for (node, peer) in peers where addresses[node] != peer.address {
+    addresses = try PeerAddresses(
+      newAddresses.filter { $0.key != hello.node }, second: secondAddresses)
+    for (node, peer) in peers where addresses[node] != peer.addresses {
       peers[node] = nil
       forget(peer, reason: .unconfigured)
     }
-    for (node, address) in addresses.all where peers[node] == nil {
-      let peer = ControlPeer(node: node, address: address)
+    for (node, addresses) in addresses.all where peers[node] == nil {
+      let peer = ControlPeer(node: node, addresses: addresses)
       peers[node] = peer
       dialLater(peer)
     }
@@ -168,7 +181,9 @@ public final class ControlChannels {
 /// Another daemon as the control channels see it.
 final class ControlPeer {
   let node: NodeID
-  let address: SocketAddress
+  let addresses: NodeAddresses
+  /// Attempts to connect that failed since the last that did not.
+  var failedAttempts = 0
   var channel: ControlConnection?
   /// Of the life that `channel` belongs to.
   var incarnation: Incarnation?
@@ -184,8 +199,8 @@ final class ControlPeer {
     case connecting
   }
 
-  init(node: NodeID, address: SocketAddress) {
+  init(node: NodeID, addresses: NodeAddresses) {
     self.node = node
-    self.address = address
+    self.addresses = addresses
   }
 }

@@ -37,6 +37,7 @@ extension ControlChannels: ControlConnectionOwner {
     guard let peer = peers[hello.node] else { return connection.end(.unconfigured) }
     connection.node = hello.node
     peer.attempt = .none
+    peer.failedAttempts = 0
     let replaced = peer.channel
     peer.channel = connection
     peer.incarnation = hello.incarnation
@@ -97,12 +98,15 @@ extension ControlChannels: ControlConnectionOwner {
     peer.attempt = .connecting
     let channels = NIOLoopBound(self, eventLoop: eventLoop)
     let node = peer.node
-    connect(from: configuration.address, to: peer.address, eventLoop: eventLoop) { channel in
+    let path = peer.addresses.path(
+      from: configuration.addresses, tryCount: peer.failedAttempts)
+    connect(from: path.source, to: path.target, eventLoop: eventLoop) { channel in
       try channels.value.configurePipeline(of: channel, dialedNode: node)
     }.assumeIsolated().whenFailure { [weak self] error in
       peer.attempt = .none
+      peer.failedAttempts += 1
       guard let self, !peer.isForgotten else { return }
-      warn("cannot make a control connection to node \(node) at \(peer.address): \(error)")
+      warn("cannot make a control connection to node \(node) at \(path.target): \(error)")
       dialLater(peer)
     }
   }

@@ -21,6 +21,40 @@ func listen(
     }
 }
 
+/// The listeners on a node's addresses.
+struct Listeners {
+  var first: any Channel
+  var second: (any Channel)?
+
+  func close() -> EventLoopFuture<Void> {
+    let isClosed = first.close()
+    guard let second else { return isClosed }
+    return isClosed.and(second.close()).map { _ in }
+  }
+
+  func close(promise: EventLoopPromise<Void>?) {
+    first.close(promise: promise)
+    second?.close(promise: nil)
+  }
+}
+
+/// Listens on both addresses, or on the first where there is no second.
+func listen(
+  on addresses: NodeAddresses, purpose: String, eventLoop: any EventLoop,
+  initializer: @escaping @Sendable (any Channel) throws -> Void
+) -> EventLoopFuture<Listeners> {
+  let first = listen(
+    on: addresses.first, purpose: purpose, eventLoop: eventLoop, initializer: initializer)
+  guard let address = addresses.second else { return first.map { Listeners(first: $0) } }
+  return first.flatMap { first in
+    listen(on: address, purpose: purpose, eventLoop: eventLoop, initializer: initializer)
+      .map { Listeners(first: first, second: $0) }
+      .flatMapError { error in
+        first.close().flatMapThrowing { throw error }
+      }
+  }
+}
+
 /// Connects from `source`, whose port is chosen by the system, to `destination`. Peers know this
 /// node by its source address.
 func connect(

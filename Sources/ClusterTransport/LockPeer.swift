@@ -5,7 +5,9 @@ import NIOCore
 /// Another node as the lock transport sees it: its link, and the connections that carry it.
 final class LockPeer {
   let node: NodeID
-  let address: SocketAddress
+  let addresses: NodeAddresses
+  /// Attempts to connect that failed since the last that did not.
+  var failedAttempts = 0
   /// Connections are accepted and made only while the control plane allows it.
   var isEnabled = false
   /// The transport has forgotten this peer; a successor may have taken its place.
@@ -39,9 +41,9 @@ final class LockPeer {
   /// Connections of one node at a time. A kernel uses two.
   static let maximumConnectionCount = 8
 
-  init(node: NodeID, address: SocketAddress, link: PeerLink) {
+  init(node: NodeID, addresses: NodeAddresses, link: PeerLink) {
     self.node = node
-    self.address = address
+    self.addresses = addresses
     self.link = link
   }
 

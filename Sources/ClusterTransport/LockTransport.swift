@@ -33,19 +33,24 @@ public final class LockTransport {
     public var node: NodeID
     /// Where to listen, and the source of outgoing connections. Port 0 takes any free port.
     public var address: SocketAddress
+    /// The same on another network, for peers with which the first has no connection.
+    public var secondAddress: SocketAddress?
     /// What this node speaks; 3.1 renounces numbers and acknowledgements.
     public var version: ProtocolVersion
     public var limits: PeerLink.Limits
 
     public init(
-      node: NodeID, address: SocketAddress, version: ProtocolVersion = .version3dot2,
-      limits: PeerLink.Limits = PeerLink.Limits()
+      node: NodeID, address: SocketAddress, secondAddress: SocketAddress? = nil,
+      version: ProtocolVersion = .version3dot2, limits: PeerLink.Limits = PeerLink.Limits()
     ) {
       self.node = node
       self.address = address
+      self.secondAddress = secondAddress
       self.version = version
       self.limits = limits
     }
+
+    var addresses: NodeAddresses { NodeAddresses(first: address, second: secondAddress) }
   }
 
   public let configuration: Configuration
@@ -63,7 +68,7 @@ public final class LockTransport {
 
   private enum State {
     case created
-    case listening(any Channel)
+    case listening(Listeners)
     case stopped
   }
 
@@ -75,8 +80,8 @@ public final class LockTransport {
 
   /// Where it listens, with the real port; nil unless started.
   public var listeningAddress: SocketAddress? {
-    guard case .listening(let channel) = state else { return nil }
-    return channel.localAddress
+    guard case .listening(let listeners) = state else { return nil }
+    return listeners.first.localAddress
   }
 
   var isStopped: Bool {
@@ -90,20 +95,20 @@ public final class LockTransport {
     eventLoop.assertInEventLoop()
     let transport = NIOLoopBound(self, eventLoop: eventLoop)
     return listen(
-      on: configuration.address, purpose: "the lock protocol", eventLoop: eventLoop
+      on: configuration.addresses, purpose: "the lock protocol", eventLoop: eventLoop
     ) { channel in
       try transport.value.addConnection(to: channel, dialedPeer: nil)
-    }.map { channel in
-      transport.value.listening(channel)
+    }.map { listeners in
+      transport.value.listening(listeners)
     }
   }
 
-  private func listening(_ channel: any Channel) {
+  private func listening(_ listeners: Listeners) {
     switch state {
     case .created:
-      state = .listening(channel)
+      state = .listening(listeners)
     case .listening, .stopped:
-      channel.close(promise: nil)
+      listeners.close(promise: nil)
     }
   }
 
@@ -111,7 +116,7 @@ public final class LockTransport {
   /// so that they notice.
   public func stop() -> EventLoopFuture<Void> {
     eventLoop.assertInEventLoop()
-    let listener: (any Channel)? = if case .listening(let channel) = state { channel } else { nil }
+    let listeners: Listeners? = if case .listening(let listeners) = state { listeners } else { nil }
     state = .stopped
     for peer in peers.values {
       // In finWait2 the peer has everything, and owes its own farewell only.
@@ -121,25 +126,30 @@ public final class LockTransport {
       peer.forget()
     }
     peers = [:]
-    return listener?.close() ?? eventLoop.makeSucceededVoidFuture()
+    return listeners?.close() ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// The other nodes and where they listen. Nodes that are gone, or have another address than
   /// before, are forgotten; new ones are disabled until `enable`.
-  public func setPeers(_ newAddresses: [NodeID: SocketAddress]) throws(TransportError) {
+  ///
+  /// - Parameter secondAddresses: of nodes that have one, on another network. Kernels have none.
+  public func setPeers(
+    _ newAddresses: [NodeID: SocketAddress], secondAddresses: [NodeID: SocketAddress] = [:]
+  ) throws(TransportError) {
     eventLoop.assertInEventLoop()
-    addresses = try PeerAddresses(newAddresses.filter { $0.key != configuration.node })
-    for (node, peer) in peers where addresses[node] != peer.address {
+    addresses = try PeerAddresses(
+      newAddresses.filter { $0.key != configuration.node }, second: secondAddresses)
+    for (node, peer) in peers where addresses[node] != peer.addresses {
       peer.forget()
       peers[node] = nil
     }
-    for (node, address) in addresses.all where peers[node] == nil {
-      peers[node] = makePeer(node, at: address)
+    for (node, addresses) in addresses.all where peers[node] == nil {
+      peers[node] = makePeer(node, at: addresses)
     }
   }
 
-  private func makePeer(_ node: NodeID, at address: SocketAddress) -> LockPeer {
-    LockPeer(node: node, address: address, link: makeLink(to: node))
+  private func makePeer(_ node: NodeID, at addresses: NodeAddresses) -> LockPeer {
+    LockPeer(node: node, addresses: addresses, link: makeLink(to: node))
   }
 
   private func makeLink(to node: NodeID) -> PeerLink {
@@ -168,12 +178,16 @@ public final class LockTransport {
     peer.abortConnections()
   }
 
+  /// The way to the node may be broken: its connections are reset, and made again, on the other
+  /// network if need be, when there is something to send.
+  public func reconnect(_ node: NodeID) { peer(node)?.abortConnections() }
+
   /// The node has been fenced or has left: its connections are reset, its numbers forgotten, and
   /// it is disabled (dlm-wire 5.5).
   public func removeAddress(_ node: NodeID) {
     guard let peer = peer(node) else { return }
     peer.forget()
-    peers[node] = makePeer(node, at: peer.address)
+    peers[node] = makePeer(node, at: peer.addresses)
   }
 
   /// The node is a member of `userCount` lockspaces of which this node is one too.

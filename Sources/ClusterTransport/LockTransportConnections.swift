@@ -30,6 +30,7 @@ extension LockTransport: LockConnectionOwner {
       connection.close()
       return
     }
+    peer.failedAttempts = 0
     if peer.add(connection) { run(peer.link.connected(), for: peer) }
   }
 
@@ -165,15 +166,18 @@ extension LockTransport: LockConnectionOwner {
   private func dial(_ peer: LockPeer) {
     peer.attempt = .connecting
     let bound = NIOLoopBound((self, peer), eventLoop: eventLoop)
+    let path = peer.addresses.path(
+      from: configuration.addresses, tryCount: peer.failedAttempts)
     ClusterTransport.connect(
-      from: configuration.address, to: peer.address, eventLoop: eventLoop
+      from: path.source, to: path.target, eventLoop: eventLoop
     ) { channel in
       let (transport, peer) = bound.value
       try transport.addConnection(to: channel, dialedPeer: peer)
     }.assumeIsolated().whenFailure { [self] error in
       peer.attempt = .none
+      peer.failedAttempts += 1
       guard !peer.isRemoved else { return }
-      warn("lock transport: cannot connect to node \(peer.node) at \(peer.address): \(error)")
+      warn("lock transport: cannot connect to node \(peer.node) at \(path.target): \(error)")
       if peer.link.hasWork { connect(peer) }
     }
   }

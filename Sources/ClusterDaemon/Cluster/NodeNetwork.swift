@@ -2,6 +2,7 @@ import ClusterMembership
 import ClusterTransport
 import ClusterTypes
 import DistributedLockManager
+import KernelLockspaces
 import LockProtocol
 import Logging
 import NIOCore
@@ -46,9 +47,13 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     let cluster = configuration.cluster
     localNode = cluster.localNode.id
     let address = "\(cluster.localNode.address)"
+    let secondAddress = cluster.localNode.secondAddress.map { "\($0)" }
     channels = ControlChannels(
       configuration: .init(
         address: try SocketAddress(ipAddress: address, port: Int(cluster.controlPort)),
+        secondAddress: try secondAddress.map {
+          try SocketAddress(ipAddress: $0, port: Int(cluster.controlPort))
+        },
         timing: ControlTiming(
           heartbeatInterval: configuration.membership.heartbeatInterval.timeAmount,
           silenceTimeout: configuration.membership.silenceTimeout.timeAmount)),
@@ -60,20 +65,29 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     lockTransport = LockTransport(
       configuration: .init(
         node: localNode,
-        address: try SocketAddress(ipAddress: address, port: Int(cluster.lockPort))),
+        address: try SocketAddress(ipAddress: address, port: Int(cluster.lockPort)),
+        secondAddress: try secondAddress.map {
+          try SocketAddress(ipAddress: $0, port: Int(cluster.lockPort))
+        }),
       eventLoop: loop, logger: logger)
-    try channels.setPeers(Self.addresses(cluster, port: cluster.controlPort))
-    try lockTransport.setPeers(Self.addresses(cluster, port: cluster.lockPort))
+    try channels.setPeers(
+      Self.addresses(cluster, port: cluster.controlPort) { $0.address },
+      secondAddresses: Self.addresses(cluster, port: cluster.controlPort) { $0.secondAddress })
+    try lockTransport.setPeers(
+      Self.addresses(cluster, port: cluster.lockPort) { $0.address },
+      secondAddresses: Self.addresses(cluster, port: cluster.lockPort) { $0.secondAddress })
     channels.delegate = self
     lockTransport.delegate = self
   }
 
   private static func addresses(
-    _ cluster: DaemonConfiguration.Cluster, port: UInt16
+    _ cluster: DaemonConfiguration.Cluster, port: UInt16,
+    of address: (DaemonConfiguration.Node) -> NodeAddress?
   ) throws -> [NodeID: SocketAddress] {
     var addresses: [NodeID: SocketAddress] = [:]
     for node in cluster.nodes where node.id != cluster.localNode.id {
-      addresses[node.id] = try SocketAddress(ipAddress: "\(node.address)", port: Int(port))
+      guard let address = address(node) else { continue }
+      addresses[node.id] = try SocketAddress(ipAddress: "\(address)", port: Int(port))
     }
     return addresses
   }
@@ -156,6 +170,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   ) {
     instances[node] = nil
     logger.warning("node \(node) is not heard any more: \(reason)")
+    lockTransport.reconnect(node)
     membershipInput(.channelClosed(node))
   }
 
