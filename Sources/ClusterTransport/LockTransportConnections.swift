@@ -8,6 +8,8 @@ extension LockTransport: LockConnectionOwner {
   /// Beyond what the links keep, for acknowledgements and status messages that are not read.
   private var outputLimit: Int { configuration.limits.unacknowledgedBytes + (16 << 20) }
 
+  /// All handlers of a connection, accepted or made by this node. Encryption between Swift nodes comes
+  /// here, in front; kernels speak plain TCP.
   func addConnection(to channel: any Channel, dialedPeer: LockPeer?) throws {
     try channel.pipeline.syncOperations.addHandler(
       LockConnection(owner: self, dialedPeer: dialedPeer, outputLimit: outputLimit))

@@ -74,8 +74,13 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     case .nodes: reply(.nodes(status.nodes()), to: client)
     case .lockspaces: reply(.lockspaces(status.lockspaces()), to: client)
     case .locks(let lockspace, let onlyWaiting):
-      status.locks(in: lockspace, onlyWaiting: onlyWaiting) { [self] locks, silent in
-        reply(.locks(locks, silentNodes: silent), to: client)
+      status.locks(in: lockspace, onlyWaiting: onlyWaiting) { [self] locks, survey in
+        for (node, report) in survey.reports.sorted(by: { $0.key < $1.key })
+        where report.omittedCount > 0 && !onlyWaiting {
+          let count = report.omittedCount
+          reply(.progress("Node \(node) knows \(count) more locks, not shown."), to: client)
+        }
+        reply(.locks(locks, silentNodes: survey.silent), to: client)
       }
     case .lock(let request):
       let release = commandLocks.lock(request, processID: processID) { [self] event in

@@ -102,10 +102,10 @@ final class StatusReport {
     }
   }
 
-  /// The locks of the whole cluster, and the members that did not tell about theirs.
+  /// The locks of the whole cluster, and who told them.
   func locks(
     in lockspace: LockspaceName?, onlyWaiting: Bool,
-    completion: @escaping ([LockStatus], _ silent: [NodeID]) -> Void
+    completion: @escaping ([LockStatus], LockSurvey.Result) -> Void
   ) {
     survey.ask(onlyWaiting: onlyWaiting) { result in
       let locks = result.locks
@@ -119,7 +119,7 @@ final class StatusReport {
         status.blockers = (blockers[lock.key] ?? []).compactMap { statuses[$0] }
         return status
       }
-      completion(wanted, result.silent)
+      completion(wanted, result)
     }
   }
 }

@@ -52,13 +52,13 @@ final class DeadlockWatch {
     guard !isAsking else { return }
     guard locks.hasWaiter(longerThan: patience) else { return tell([], .init()) }
     isAsking = true
-    survey.ask(onlyWaiting: false) { [self] first in
+    survey.ask(onlyWaiting: true) { [self] first in
       let suspected = first.waitGraph
       guard !suspected.deadlocks.isEmpty else {
         isAsking = false
         return tell([], first)
       }
-      survey.ask(onlyWaiting: false) { [self] second in
+      survey.ask(onlyWaiting: true) { [self] second in
         isAsking = false
         tell(suspected.confirmed(by: second.waitGraph).deadlocks, second)
       }

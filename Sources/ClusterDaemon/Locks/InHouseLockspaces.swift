@@ -301,6 +301,8 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
     spaces.sorted { $0.key < $1.key }.map { ($0.key, $0.value.runner.machine) }
   }
 
+  var localNode: NodeID { node.local.node }
+
   func notes(of handle: LockHandle) -> LockspaceRunner.RequestNotes? { runner.notes(of: handle) }
 
   /// Ends a request in order to end a deadlock.

@@ -6,42 +6,66 @@ import LockProtocol
 
 /// What this node knows about locks, for others and for administrators.
 extension InHouseLockspaces {
-  /// - Parameter onlyWaiting: only resources that somebody waits for, as far as this node knows.
+  /// - Parameter onlyWaiting: leaves out what certainly has to do with no waiting lock. Whether
+  ///   somebody waits for a lock knows the master of its resource; the owner's node tells all it has
+  ///   elsewhere.
   func report(onlyWaiting: Bool) -> LockReport {
     var report = LockReport()
-    var blockerCount = 0
-    for (name, machine) in machines {
-      let locks = machine.lockDescriptions(at: .now)
-      let wanted = onlyWaiting ? Self.resourcesWithWaiters(locks) : nil
-      var places: [LockIdentity: Int] = [:]
-      for lock in locks where wanted?.contains(lock.resource) ?? true {
-        guard report.locks.count < LockReport.maximumLockCount else {
-          report.omittedCount += 1
-          continue
+    var places: [LockKey: Int] = [:]
+    let machines = machines.map { name, machine in
+      (name, machine, locks: machine.lockDescriptions(at: .now))
+    }
+    // What others wait for, or may have to do with a deadlock, must not fall behind the limit.
+    let urgent = machines.map { urgentResources($0.locks) }
+    for isUrgent in [true, false] {
+      for (index, (name, machine, locks)) in machines.enumerated() {
+        for lock in locks where urgent[index].contains(lock.resource) == isUrgent {
+          guard isUrgent || !onlyWaiting || lock.handle != nil && lock.master != localNode else {
+            continue
+          }
+          guard report.locks.count < LockReport.maximumLockCount else {
+            report.omittedCount += 1
+            continue
+          }
+          let told = described(lock, in: name, generation: machine.generation)
+          places[told.key] = report.locks.count
+          report.locks.append(told)
         }
-        places[lock.identity] = report.locks.count
-        report.locks.append(described(lock, in: name, generation: machine.generation))
-      }
-      for wait in machine.waitDescriptions(at: .now) {
-        guard let waiter = places[wait.waiter.identity],
-          report.waits.count < LockReport.maximumWaitCount
-        else { continue }
-        let blockers = wait.blockers.compactMap { places[$0.identity] }
-          .prefix(LockReport.maximumBlockerCount - blockerCount)
-        blockerCount += blockers.count
-        report.waits.append(
-          LockReport.Wait(
-            waiter: waiter, blockers: Array(blockers),
-            predecessor: wait.predecessor.flatMap { places[$0.identity] }))
       }
     }
+    for (name, machine, _) in machines { addWaits(of: machine, in: name, places, to: &report) }
     return report
   }
 
-  private static func resourcesWithWaiters(_ locks: [LockDescription]) -> Set<ResourceName> {
+  /// Resources with a waiting lock, or with one that belongs to a transaction.
+  private func urgentResources(_ locks: [LockDescription]) -> Set<ResourceName> {
     var resources: Set<ResourceName> = []
-    for lock in locks where lock.queue != .granted { resources.insert(lock.resource) }
+    for lock in locks {
+      let transaction = lock.handle.flatMap { notes(of: $0)?.transaction }
+      if lock.queue != .granted || transaction != nil { resources.insert(lock.resource) }
+    }
     return resources
+  }
+
+  private func addWaits(
+    of machine: LockspaceMachine, in name: LockspaceName, _ places: [LockKey: Int],
+    to report: inout LockReport
+  ) {
+    let lockspace = LockspaceID(name: name)
+    func place(_ lock: LockDescription) -> Int? {
+      places[LockKey(lockspace: lockspace, identity: lock.identity)]
+    }
+    var blockerCount = report.waits.reduce(0) { $0 + $1.blockers.count }
+    for wait in machine.waitDescriptions(at: .now) {
+      guard let waiter = place(wait.waiter), report.waits.count < LockReport.maximumWaitCount
+      else { continue }
+      let blockers = wait.blockers.compactMap(place)
+        .prefix(LockReport.maximumBlockerCount - blockerCount)
+      blockerCount += blockers.count
+      report.waits.append(
+        LockReport.Wait(
+          waiter: waiter, blockers: Array(blockers), predecessor: wait.predecessor.flatMap(place)))
+    }
   }
 
   private func described(
