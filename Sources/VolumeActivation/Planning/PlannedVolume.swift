@@ -23,7 +23,7 @@ public struct PlannedDevice: Hashable, Sendable {
   public let fixedMinor: UInt32?
   /// What udev and the nodes in /dev are to know about the device.
   public let udevRules: UdevRules
-  let resumption: Resumption
+  private(set) var resumption: Resumption
   /// The kernel must not keep the table in memory that it gives back: it may hold keys.
   let isSecret: Bool
   /// Only of the device of a thin pool.
@@ -43,6 +43,13 @@ public struct PlannedDevice: Hashable, Sendable {
     table.references.compactMap { reference in
       if case .physicalVolume(_, let number) = reference { number } else { nil }
     }
+  }
+
+  /// The device, to be resumed late when it is new.
+  var delayed: PlannedDevice {
+    var device = self
+    device.resumption = .lateIfNew
+    return device
   }
 
   /// The device cut to at most `sectors`.

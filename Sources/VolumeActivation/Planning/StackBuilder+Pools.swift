@@ -10,6 +10,8 @@ extension StackBuilder {
     _ index: Index, _ uuid: MappedDeviceUUID
   ) throws(ActivationRefusal) -> MappedDeviceUUID {
     let real = try add(index, layer: "real")
+    // While the origin still serves the data itself, the layer below must not do so, too.
+    delay(real)
     let snapshots = topology.snapshots[index] ?? []
     let merging =
       options.merge == .running ? snapshots.first { $0.layout.isMerging } : nil
@@ -257,14 +259,22 @@ extension StackBuilder {
   /// Throws when only a part of the volume is.
   private func isOnPersistentMemory(_ name: String) throws(ActivationRefusal) -> Bool {
     guard let index = topology.index(named: name) else { return false }
-    let areas = group.logicalVolumes[index].segments.compactMap(\.stripedLayout).flatMap(\.areas)
-    let memory = areas.count { area in
-      area.physicalVolume.flatMap { physicalDevices[$0] }?.isPersistentMemory == true
+    var memoryCount = 0
+    var otherCount = 0
+    for segment in group.logicalVolumes[index].segments {
+      for area in segment.stripedLayout?.areas ?? [] {
+        if isMemory(area) { memoryCount += 1 } else { otherCount += 1 }
+      }
     }
-    guard memory == 0 || memory == areas.count else {
+    guard memoryCount == 0 || otherCount == 0 else {
       throw malformed("its cache lies partly on persistent memory")
     }
-    return memory > 0
+    return memoryCount > 0
+  }
+
+  private func isMemory(_ area: SegmentArea) -> Bool {
+    guard let id = area.physicalVolume, let device = physicalDevices[id] else { return false }
+    return device.isPersistentMemory
   }
 
   // MARK: - VDO

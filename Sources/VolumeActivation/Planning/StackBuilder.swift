@@ -216,6 +216,12 @@ struct StackBuilder {
 }
 
 extension StackBuilder {
+  /// Has a device that was added wait for the suspend of what is above it, when it is new.
+  mutating func delay(_ device: MappedDeviceUUID) {
+    guard let position = position(of: device) else { return }
+    devices[position] = devices[position].delayed
+  }
+
   /// Cuts a device that was added to at most `sectors`.
   mutating func truncate(_ device: MappedDeviceUUID, to sectors: UInt64) {
     guard let position = position(of: device) else { return }

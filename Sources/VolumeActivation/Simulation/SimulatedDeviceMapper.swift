@@ -69,6 +69,10 @@ public struct SimulatedDeviceMapper: DeviceMapping, Sendable {
   /// Each fails one operation and is then used up.
   public var failures: [Failure] = []
   public internal(set) var journal: [JournalEntry] = []
+  /// How devices were suspended, in order.
+  public internal(set) var suspendModes: [SuspendMode] = []
+  /// What thin pools that are made from now on know already.
+  public var initialTransactionID: UInt64 = 0
   /// Devices into which a table was loaded while some device was suspended.
   public internal(set) var unsafeLoads: [MappedDeviceUUID] = []
 
@@ -95,11 +99,6 @@ public struct SimulatedDeviceMapper: DeviceMapping, Sendable {
       return count
         + tables.count { $0.lines.contains { $0.target.numbers.contains(device.number) } }
     }
-  }
-
-  /// What a thin pool knows, as its metadata on disk would.
-  public mutating func setTransactionID(_ id: UInt64, of pool: MappedDeviceUUID) {
-    mapped[pool]?.transactionID = id
   }
 
   /// What a thin pool was told, in order.

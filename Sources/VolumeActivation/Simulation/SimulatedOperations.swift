@@ -36,7 +36,8 @@ extension SimulatedDeviceMapper {
     else { throw error(.create, device, SystemError.busy, "the name, UUID or number is taken") }
     let free = minor ?? (0...).lazy.map(UInt32.init).first { !minors.contains($0) } ?? 0
     let number = DeviceNumber(major: Self.major, minor: free)
-    mapped[device] = Device(name: name.text, number: number)
+    mapped[device] = Device(
+      name: name.text, number: number, transactionID: initialTransactionID)
     return number
   }
 
@@ -97,6 +98,7 @@ extension SimulatedDeviceMapper {
     try note(.suspend, device)
     guard mapped[device] != nil else { throw absent(.suspend, device) }
     mapped[device]?.isSuspended = true
+    suspendModes.append(mode)
   }
 
   public mutating func resume(
