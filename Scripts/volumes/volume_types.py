@@ -6,7 +6,7 @@ Each type is tried on a new volume group vg:
   2  clvm dm-tables, from the disks alone, tells what is in the kernel then.
   3  clvm vgchange -an leaves no device behind; clvm vgchange -ay makes the very devices that LVM
      made: names, UUIDs, tables, permissions. The data is there.
-  4  LVM changes what clvm has activated, while the volume is written to.
+  4  LVM and clvm in turn change what clvm has activated, while the volume is written to.
   5  clvm lvchange --refresh finds nothing to do, LVM finds nothing to complain of, and what is
      in the kernel is what clvm would load.
   6  LVM deactivates what clvm has activated, and clvm what LVM has.
@@ -25,16 +25,18 @@ import time
 DISKS = [f"/dev/ubd{letter}" for letter in "abcdef"]
 DEVICES = ",".join(DISKS)
 
-# name: (commands that make the volumes, commands that change them, volumes that are written to)
+# name: (commands that make the volumes, commands that change them, volumes that are written to).
+# Changes are LVM's, but for those that begin with clvm.
 TYPES = {
     "linear": (
         ["lvcreate -n a -l 5 vg", "lvcreate -n b -l 3 vg", "lvextend -l +2 vg/a"],
-        ["lvextend -l +3 vg/a", "lvreduce -f -l -2 vg/a"],
+        ["lvextend -l +3 vg/a", "clvm lvextend -l +4 vg/a", "lvreduce -f -l -2 vg/a",
+         "clvm lvreduce -f -l -3 vg/a", "clvm lvextend -l +1 vg/b"],
         ["a", "b"],
     ),
     "striped": (
         ["lvcreate -i 3 -I 16k -n a -l 6 vg"],
-        ["lvextend -l +3 vg/a"],
+        ["lvextend -l +3 vg/a", "clvm lvextend -l +3 vg/a"],
         ["a"],
     ),
     "error-zero": (
@@ -45,23 +47,24 @@ TYPES = {
     "mirror": (
         ["lvcreate --type mirror -m 1 --mirrorlog disk -n a -l 3 vg",
          "lvcreate --type mirror -m 2 --mirrorlog core -n c -l 2 vg"],
-        ["lvextend -l +2 vg/a"],
+        ["lvextend -l +2 vg/a", "clvm lvextend -l +1 vg/a"],
         ["a", "c"],
     ),
     "raid1": (
         ["lvcreate --type raid1 -m 2 -R 256k --maxrecoveryrate 5000 -n a -l 3 vg"],
-        ["lvextend -l +2 vg/a", "lvreduce -f -l -1 vg/a"],
+        ["lvextend -l +2 vg/a", "clvm lvextend -l +3 vg/a", "lvreduce -f -l -1 vg/a",
+         "clvm lvreduce -f -l -1 vg/a"],
         ["a"],
     ),
     "raid10": (
         ["lvcreate --type raid10 -m 1 -i 2 -n a -l 4 vg"],
-        ["lvextend -l +2 vg/a"],
+        ["clvm lvextend -l +2 vg/a"],
         ["a"],
     ),
     "raid5-raid6": (
         ["lvcreate --type raid5_la -i 2 -I 32k -n a -l 4 vg",
          "lvcreate --type raid6_nc -i 3 -n b -l 3 vg", "lvcreate --type raid0_meta -i 2 -n c -l 2 vg"],
-        ["lvextend -l +2 vg/a"],
+        ["lvextend -l +2 vg/a", "clvm lvextend -l +2 vg/a"],
         ["a", "b", "c"],
     ),
     "integrity": (
@@ -332,9 +335,13 @@ def try_type(name):
     writer = Writer(written[0]) if written else None
     try:
         for command in change:
-            run(f"{command} -y" if command.startswith("lvcreate") else command)
-        wait_until_synced()
-        expect_planned_is_live("after LVM's change")
+            if command.startswith("clvm"):
+                run(f"{command} -y --devices {DEVICES}")
+                expect_lvm_is_content(f"after {command}")
+            else:
+                run(f"{command} -y" if command.startswith("lvcreate") else command)
+            wait_until_synced()
+            expect_planned_is_live(f"after {command}")
         before = event_counts()
         run(f"clvm lvchange --refresh --devices {DEVICES} vg")
         expect(event_counts() == before, "a refresh without need has resumed devices")
