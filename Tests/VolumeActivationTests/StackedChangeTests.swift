@@ -279,6 +279,16 @@ struct StackedChangeTests {
     #expect(Set(mapper.suspendModes) == [.withoutFlush])
   }
 
+  @Test("what lies on a changed volume is told, and an origin in the place of its snapshots")
+  func findsAffectedVolumes() throws {
+    let thin = try Stacked.planner(Stacked.thin(transactionID: 2, hasSnapshot: true))
+    #expect(thin.volumeNames(affectedBy: ["p_tmeta"]) == ["p", "t", "u"])
+    #expect(thin.volumeNames(affectedBy: ["t"]) == ["t"])
+    let snapshot = try Stacked.planner(Stacked.origin(hasSnapshot: true))
+    #expect(snapshot.volumeNames(affectedBy: ["s"]) == ["o"])
+    #expect(try Stacked.planner(Stacked.raid(extents: 2)).volumeNames(affectedBy: ["r"]) == ["r"])
+  }
+
   @Test("a thin volume goes without its pool as long as another one uses that")
   func keepsSharedPool() throws {
     var mapper = Sample.mapper

@@ -49,6 +49,12 @@ extension VolumeWorkers {
     try group.volumeGroup.checkNativeResize()
     let old = try extentCount(request, in: group.volumeGroup)
     var edit = try resized(group, request)
+    guard edit.wipes.isEmpty, edit.copies.isEmpty else {
+      throw AdminFailure(
+        .refused,
+        "Resizing \(request.volumeGroup)/\(request.logicalVolume) would write to its volumes, which "
+          + "this daemon does not do. Use LVM's own lvresize.")
+    }
     edit.group.seqno += 1
     let isExtension = request.command == .extend
     return ResizePlan(
@@ -70,12 +76,6 @@ extension VolumeWorkers {
       throw AdminFailure(
         .notFound,
         "Failed to find logical volume \"\(group.name)/\(request.logicalVolume)\"")
-    }
-    guard volume.isLinearOrStriped else {
-      throw AdminFailure(
-        .refused,
-        "Can't resize \(group.name)/\(volume.name): only linear and striped volumes can be "
-          + "resized on all nodes. Use LVM's own lvresize.")
     }
     return volume.extentCount
   }

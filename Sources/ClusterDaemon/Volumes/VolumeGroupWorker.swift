@@ -137,20 +137,33 @@ final class VolumeGroupWorker: Sendable {
           + "be seen here; does this node see the same disks?")
     }
     let planner = disks.planner(for: group)
+    for name in change.logicalVolumes where planner.topDevices(ofVolumeNamed: name) == nil {
+      throw DaemonError("\(change.volumeGroup)/\(name) is not in the new metadata")
+    }
     var plans: [PlannedVolume] = []
-    for name in change.logicalVolumes {
-      guard let top = planner.topDevices(ofVolumeNamed: name)?.first else {
-        throw DaemonError("\(change.volumeGroup)/\(name) is not in the new metadata")
-      }
-      guard let device = try state.mapper.state(of: top) else { continue }
+    for name in planner.volumeNames(affectedBy: change.logicalVolumes) {
+      guard let top = planner.topDevices(ofVolumeNamed: name)?.first,
+        let device = try state.mapper.state(of: top)
+      else { continue }
       if change.kind == .shrink { try checkShrink(change, name, device) }
       let options = try state.mapper.options(for: name, device, planner)
-      plans.append(try planner.plan(named: name, options))
+      let plan = try planner.plan(named: name, options)
+      try checkExclusive(change, plan)
+      plans.append(plan)
     }
     state.prepared = Prepared(
       id: change.id, devices: plans.map(\.uuid),
       mapping: try MappingChange(preparing: plans, on: &state.mapper))
     return .done
+  }
+
+  /// What may not be active on several nodes at once is changed on the node where it is active, as
+  /// with LVM.
+  private func checkExclusive(_ change: VolumeChange, _ plan: PlannedVolume) throws {
+    guard change.id.origin.node != disks.localNode, !plan.mayBeShared else { return }
+    throw DaemonError(
+      "Logical volume \(plan.volume) is active on this node, and volumes of its type may be active "
+        + "on one node only: change it from here, or deactivate it here first.")
   }
 
   /// A volume may lose its end only where nobody can have data there.

@@ -77,6 +77,21 @@ public struct ActivationPlanner: Sendable {
     }
   }
 
+  /// The volumes, as users activate them, whose stacks have one of `names` in them: a pool's thin
+  /// volumes for the pool or a part of it, an origin for its snapshots.
+  public func volumeNames(affectedBy names: [String]) -> [String] {
+    var affected: Set<Int> = []
+    var pending = names.compactMap { topology.index(named: $0) }
+    while let index = pending.popLast() {
+      guard affected.insert(index).inserted else { continue }
+      pending += topology.users[index] ?? []
+      pending.append(topology.holder(of: index))
+    }
+    return volumeNames.filter { name in
+      topology.index(named: name).map { affected.contains($0) } ?? false
+    }
+  }
+
   // MARK: - Plans
 
   /// The plan for the volume called `name`.

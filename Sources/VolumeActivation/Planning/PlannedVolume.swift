@@ -112,6 +112,16 @@ public struct PlannedVolume: Hashable, Sendable {
 
   /// The volume's own device.
   public var device: PlannedDevice { devices[top] }
+
+  /// Whether several nodes may have the volume active at once: no target in it keeps state of its
+  /// own (dm-activation, section 13).
+  public var mayBeShared: Bool {
+    devices.count == 1
+      && device.table.lines.allSatisfy { line in
+        ["linear", "striped", "error", "zero"].contains(line.target.type)
+      }
+  }
+
   public var name: MappedDeviceName { device.name }
   public var table: PlannedTable { device.table }
   public var isReadOnly: Bool { device.isReadOnly }
