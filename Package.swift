@@ -119,6 +119,7 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
         "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
         "VolumeReports", arguments,
+        "LVMSystemDirectory", "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "dlm-peer",
@@ -163,7 +164,7 @@ let package = Package(
     tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol"),
-    tests("VolumeReports", ["LVMMetadata"]),
+    tests("VolumeReports", ["ByteCoding", "LVMMetadata", "VolumeActivation"]),
     tests(
       "ClusterDaemon",
       [

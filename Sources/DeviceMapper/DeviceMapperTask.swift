@@ -150,6 +150,12 @@ struct DeviceMapperTask: ~Copyable {
     return names
   }
 
+  /// In sectors; 0 when it cannot be found out.
+  var readAhead: UInt32 {
+    var sectors: UInt32 = 0
+    return dm_task_get_read_ahead(task, &sectors) != 0 ? sectors : 0
+  }
+
   var dependencies: [DeviceNumber] {
     guard let list = dm_task_get_deps(task) else { return [] }
     return (0..<list.pointee.count).map { index in

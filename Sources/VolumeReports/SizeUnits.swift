@@ -1,3 +1,5 @@
+import Glibc
+
 /// The units in which sizes are shown: the argument of LVM's `--units`.
 ///
 /// Small letters count in powers of 1024, capitals in powers of 1000; a number before the letter
@@ -9,7 +11,7 @@ public struct SizeUnits: Sendable, Equatable {
     case compact
     /// "4.00 MiB", as in messages.
     case spaced
-    /// "4.00".
+    /// "4.00". Units chosen by the size keep their letter all the same.
     case bare
   }
 
@@ -30,32 +32,45 @@ public struct SizeUnits: Sendable, Equatable {
     self.isDecimal = isDecimal
   }
 
-  /// Nil for anything that LVM would refuse.
+  /// Nil for anything that LVM would refuse, and for units beyond 16 EiB.
   public init?(_ text: String) {
-    guard let letter = text.last else { return nil }
+    guard let letter = text.last, letter.isASCII else { return nil }
     let small = Character(letter.lowercased())
     isDecimal = letter.isUppercase
-    let number = text.dropLast()
-    guard let factor = number.isEmpty ? 1 : UInt64(number), factor > 0 else { return nil }
-    switch small {
-    case "r", "h":
-      guard number.isEmpty else { return nil }
+    if small == "r" || small == "h" {
+      guard Self.factor(text.dropLast()) != nil else { return nil }
       choice = .bySize(marksRounding: small == "r")
-    case "b", "s":
-      let (bytes, overflow) = factor.multipliedReportingOverflow(by: small == "b" ? 1 : 512)
-      guard !overflow else { return nil }
-      choice = .fixed(bytes: bytes, suffix: number.isEmpty ? small.uppercased() : "U")
+      return
+    }
+    let multiplier: UInt64
+    switch small {
+    case "b": multiplier = 1
+    case "s": multiplier = 512
     default:
       guard let index = Self.letters.firstIndex(of: small) else { return nil }
       let base: UInt64 = letter.isUppercase ? 1000 : 1024
-      var bytes = factor
-      for _ in 0...index {
-        let (product, overflow) = bytes.multipliedReportingOverflow(by: base)
-        guard !overflow else { return nil }
-        bytes = product
-      }
-      choice = .fixed(bytes: bytes, suffix: number.isEmpty ? String(letter) : "U")
+      multiplier = (0...index).reduce(1) { product, _ in product * base }
     }
+    guard let factor = Self.factor(text.dropLast()),
+      factor < Double(UInt64.max) / Double(multiplier)
+    else { return nil }
+    let (whole, overflow) = UInt64(factor).multipliedReportingOverflow(by: multiplier)
+    guard !overflow else { return nil }
+    let bytes =
+      factor == factor.rounded(.down) ? whole : UInt64(factor * Double(multiplier))
+    guard bytes > 0 else { return nil }
+    let isPlain = UInt64(factor) == 1
+    let ownSuffix = small == "b" || small == "s" ? small.uppercased() : String(letter)
+    choice = .fixed(bytes: bytes, suffix: isPlain ? ownSuffix : "U")
+  }
+
+  /// The number before the letter; 1 when there is none. Nil when it is no number.
+  private static func factor(_ text: Substring) -> Double? {
+    if text.isEmpty { return 1 }
+    guard text.first?.isWholeNumber == true,
+      text.allSatisfy({ $0.isASCII && ($0.isWholeNumber || $0 == ".") })
+    else { return nil }
+    return Double(text)
   }
 
   private static let letters: [Character] = ["k", "m", "g", "t", "p", "e"]
@@ -71,9 +86,13 @@ public struct SizeUnits: Sendable, Equatable {
     let mark = isRoundedUp && choice == .bySize(marksRounding: true) ? "<" : ""
     switch style {
     case .compact: return mark + number + suffix
-    case .bare: return mark + number
+    case .bare: return isBySize ? mark + number + suffix : number
     case .spaced: return mark + number + " " + longSuffix(suffix)
     }
+  }
+
+  func text(sectors: UInt64, hasSuffix: Bool) -> String {
+    text(bytes: sectors &* 512, style: hasSuffix ? .compact : .bare)
   }
 
   private var isBySize: Bool {
@@ -98,7 +117,8 @@ public struct SizeUnits: Sendable, Equatable {
     }
   }
 
-  /// Rounds half to even, as C's printf does.
+  /// Rounds as C's printf does with the quotient as a double: exactly, half to even, where the unit
+  /// is a power of two.
   private static func divide(
     _ bytes: UInt64, by unit: UInt64, hundredths: Bool
   ) -> (text: String, isRoundedUp: Bool) {
@@ -107,10 +127,23 @@ public struct SizeUnits: Sendable, Equatable {
     var (quotient, remainder) = unit.dividingFullWidth((high, low))
     let isUp =
       remainder > unit - remainder || (remainder == unit - remainder && quotient % 2 == 1)
+    if unit.nonzeroBitCount > 1, remainder == unit - remainder {
+      return (printed(Double(bytes) / Double(unit), decimals: hundredths ? 2 : 0), isUp)
+    }
     if isUp { quotient += 1 }
     guard hundredths else { return (String(quotient), isUp) }
     let cents = quotient % 100
     return ("\(quotient / 100)." + (cents < 10 ? "0" : "") + String(cents), isUp)
+  }
+
+  private static func printed(_ number: Double, decimals: Int32) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+      let length = withVaList([decimals, number]) {
+        vsnprintf(buffer.baseAddress, buffer.count, "%.*f", $0)
+      }
+      let count = min(max(Int(length), 0), buffer.count - 1)
+      return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
   }
 
   private func longSuffix(_ suffix: String) -> String {

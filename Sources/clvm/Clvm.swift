@@ -15,7 +15,7 @@ struct Clvm: ParsableCommand {
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
       LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
-      LogicalVolumesCommand.self, ExtendCommand.self, ReduceCommand.self,
+      LogicalVolumesCommand.self, FullReportCommand.self, ExtendCommand.self, ReduceCommand.self,
       MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
       VolumeGroupChangeCommand.self,
     ])
@@ -25,7 +25,7 @@ struct Clvm: ParsableCommand {
       Output.exit(status)
     }
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(ShortOptions.separated(CommandLine.arguments.dropFirst()))
       try command.run()
       Output.flush()
     } catch let failure as CommandFailure {

@@ -11,6 +11,9 @@ enum Output {
     pending.append(UInt8(ascii: "\n"))
   }
 
+  /// Whole lines.
+  static func bytes(_ bytes: [UInt8]) { pending += bytes }
+
   static func lines(_ lines: [String]) { for text in lines { line(text) } }
 
   static func json(_ value: JSONValue) { line(value.text) }

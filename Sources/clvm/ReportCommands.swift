@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlockDevices
 import LVMMetadata
 import VolumeReports
 
@@ -8,21 +9,32 @@ struct PhysicalVolumesCommand: ParsableCommand {
 
   @OptionGroup var options: ReportOptions
 
-  @Argument(help: "Only these devices.")
+  @Flag(name: [.short, .long], help: "Also devices that are no physical volumes.")
+  var all = false
+
+  @Flag(name: .long, help: "One row for each run of extents.")
+  var segments = false
+
+  @Argument(help: "Only these devices, or physical volumes with these @TAGs.")
   var names: [String] = []
 
   func run() throws {
-    let report = try options.report(.physicalVolumes)
-    let style = try options.style()
-    let source = try options.source()
-    var selection = ReportSelection()
-    let known = Set(source.scan.physicalVolumes.map(\.device.name))
-    selection.devices = names
-    let missing = names.filter { !known.contains($0) }
-    if missing.count < max(names.count, 1) {
-      Output.lines(report.lines(source, selection: selection, style: style))
+    let hasTags = names.contains { $0.hasPrefix("@") }
+    let report = try options.report(
+      segments ? .physicalSegments : .physicalVolumes, needsGroups: hasTags)
+    try options.print(report) { devices in
+      var arguments = ReportArguments()
+      for name in names {
+        if name.hasPrefix("@") {
+          arguments.tags.append(String(name.dropFirst()))
+        } else {
+          arguments.devices.append(
+            DeviceOptions.device(name, among: devices)?.name ?? name)
+        }
+      }
+      arguments.showsAll = all
+      return arguments
     }
-    try fail(missing.map { "Failed to find physical volume \"\($0)\"." })
   }
 }
 
@@ -32,17 +44,28 @@ struct VolumeGroupsCommand: ParsableCommand {
 
   @OptionGroup var options: ReportOptions
 
-  @Argument(help: "Only these volume groups.")
+  @Flag(name: [.short, .long], help: "With columns about logical volumes: also internal ones.")
+  var all = false
+
+  @Argument(help: "Only these volume groups, or those with these @TAGs.")
   var names: [String] = []
 
   func run() throws {
     let report = try options.report(.volumeGroups)
-    let style = try options.style()
-    for name in names where VolumePath.volumeGroup(name) == nil {
-      throw ValidationError("\(name) is not the name of a volume group.")
+    try options.print(report) { _ in
+      var arguments = ReportArguments()
+      arguments.showsAll = all
+      for name in names {
+        if name.hasPrefix("@") {
+          arguments.tags.append(String(name.dropFirst()))
+        } else if let group = VolumePath.volumeGroup(name) {
+          arguments.volumeGroups.append(group)
+        } else {
+          throw ValidationError("\(name) is not the name of a volume group.")
+        }
+      }
+      return arguments
     }
-    let source = try options.source()
-    try report.print(source, names: names, showsHidden: false, style: style)
   }
 }
 
@@ -58,58 +81,29 @@ struct LogicalVolumesCommand: ParsableCommand {
   @Flag(name: .long, help: "One row for each segment.")
   var segments = false
 
-  @Argument(help: "Only these volume groups or logical volumes (VG/LV).")
+  @Flag(name: [.customShort("H"), .customLong("history")], help: "Also volumes that are gone.")
+  var history = false
+
+  @Argument(help: "Only these volume groups or logical volumes (VG/LV), or those with these @TAGs.")
   var names: [String] = []
 
   func run() throws {
     let report = try options.report(segments ? .segments : .logicalVolumes)
-    let style = try options.style()
-    for name in names where VolumePath.volumeGroup(name) == nil { _ = try VolumePath.parse(name) }
-    let source = try options.source()
-    try report.print(source, names: names, showsHidden: all, style: style)
-  }
-}
-
-extension Report {
-  /// Prints what is there of `names`, all if empty, and fails for what is not.
-  fileprivate func print(
-    _ source: ReportSource, names: [String], showsHidden: Bool, style: ReportStyle
-  ) throws {
-    var selection = ReportSelection()
-    selection.showsHidden = showsHidden
-    var failures: [String] = []
-    for name in names {
-      if let group = VolumePath.volumeGroup(name) {
-        if source.scan.groups(named: group).isEmpty {
-          failures += [
-            "Volume group \"\(group)\" not found", "Cannot process volume group \(group)",
-          ]
+    try options.print(report) { _ in
+      var arguments = ReportArguments()
+      arguments.showsAll = all
+      arguments.showsHistory = history
+      arguments.leavesOutExported = true
+      for name in names {
+        if name.hasPrefix("@") {
+          arguments.tags.append(String(name.dropFirst()))
+        } else if let group = VolumePath.volumeGroup(name) {
+          arguments.volumeGroups.append(group)
         } else {
-          selection.volumeGroups.append(group)
+          arguments.logicalVolumes.append(try VolumePath.parse(name))
         }
-        continue
       }
-      let (group, volume) = try VolumePath.parse(name)
-      let groups = source.scan.groups(named: group)
-      if groups.isEmpty {
-        failures += ["Volume group \"\(group)\" not found", "Cannot process volume group \(group)"]
-      } else if groups.allSatisfy({ $0.volumeGroup.logicalVolume(named: volume) == nil }) {
-        failures.append("Failed to find logical volume \"\(group)/\(volume)\"")
-      } else {
-        selection.logicalVolumes.append((group, volume))
-      }
+      return arguments
     }
-    if names.isEmpty || !selection.isEmpty {
-      Output.lines(lines(source, selection: selection, style: style))
-    }
-    try fail(failures)
   }
-}
-
-/// Ends the command with LVM's status when there is something to complain about.
-private func fail(_ messages: [String]) throws {
-  guard !messages.isEmpty else { return }
-  var failure = CommandFailure()
-  failure.messages = messages
-  throw failure
 }

@@ -1,9 +1,8 @@
 import ArgumentParser
 import BlockDevices
-import DeviceMapper
 import Glibc
 import LVMMetadata
-import VolumeActivation
+import LVMSystemDirectory
 import VolumeReports
 
 /// What `pvs`, `vgs` and `lvs` have in common: they read the disks, and ask no daemon.
@@ -11,8 +10,24 @@ struct ReportOptions: ParsableArguments {
   @Option(
     name: [.customShort("o", allowingJoined: true), .customLong("options")],
     parsing: .unconditionalSingleValue,
-    help: "Columns, separated by commas; +LIST adds to the usual ones, -LIST takes away.")
+    help: ArgumentHelp(
+      "Columns, separated by commas; +LIST adds to the usual ones, -LIST takes away, #LIST leaves "
+        + "out if empty. 'help' lists them.", valueName: "list"))
   var columns: [String] = []
+
+  @Option(
+    name: [.customShort("O", allowingJoined: true), .customLong("sort")],
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Columns to sort by, separated by commas; -COLUMN sorts downwards.", valueName: "list"))
+  var sort: [String] = []
+
+  @Option(
+    name: [.customShort("S", allowingJoined: true), .customLong("select")],
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Only rows for which this holds. 'help' tells more.", valueName: "selection")
+  )
+  var select: [String] = []
 
   @Option(name: .long, help: "Unit of sizes: r, h, b, s, k, m, g, t, p, e or a capital.")
   var units = "r"
@@ -26,6 +41,47 @@ struct ReportOptions: ParsableArguments {
   @Option(name: .long, help: "basic, json or json_std.")
   var reportformat = ReportStyle.Format.basic.rawValue
 
+  @Option(
+    name: .long, parsing: .unconditionalSingleValue,
+    help: "What stands between columns; they are not aligned then.")
+  var separator: [String] = []
+
+  @Flag(name: .long, help: "Align columns although a separator is given.")
+  var aligned = false
+
+  @Flag(name: .long, help: "Print rows as they are found, unsorted.")
+  var unbuffered = false
+
+  @Flag(name: .long, help: "Print 1 and 0 in the place of words and nothing.")
+  var binary = false
+
+  @Flag(name: .long, help: "Print LVM2_COLUMN='VALUE'.")
+  var nameprefixes = false
+
+  @Flag(name: .long, help: "With --nameprefixes: without the quotes.")
+  var unquoted = false
+
+  @Flag(name: .long, help: "Print each column as a row.")
+  var rows = false
+
+  @Flag(name: .long, help: "Also volume groups that another host owns.")
+  var foreign = false
+
+  @Flag(name: [.customShort("v"), .customLong("verbose")], help: "More columns.")
+  var verbose: Int
+
+  @Flag(
+    name: [
+      .customShort("q"), .customLong("quiet"), .customShort("y"), .customLong("yes"),
+      .customShort("t"), .customLong("test"), .customShort("d"), .customLong("debug"),
+      .customLong("ignorelockingfailure"), .customLong("nolocking"), .customLong("readonly"),
+      .customLong("shared"), .customLong("nohints"),
+    ],
+    help: ArgumentHelp(
+      "Taken as LVM takes them, of no consequence: reports lock and change nothing.",
+      visibility: .hidden))
+  var ignored: Int
+
   @OptionGroup var devices: DeviceOptions
 
   func style() throws -> ReportStyle {
@@ -38,48 +94,78 @@ struct ReportOptions: ParsableArguments {
     style.units = units
     style.hasSuffix = !nosuffix
     style.hasHeadings = !noheadings
+    style.separator = separator.last ?? style.separator
+    style.isAligned = separator.isEmpty && !nameprefixes || aligned && !nameprefixes
+    style.hasNamePrefixes = nameprefixes
+    style.isQuoted = !unquoted
+    style.showsColumnsAsRows = rows
+    style.showsFlagsAsNumbers = binary
     return style
   }
 
-  func report(_ kind: Report.Kind) throws -> Report {
+  /// The report that is asked for.
+  ///
+  /// - Parameter needsGroups: rows are about members of groups, whatever the columns are.
+  func report(_ kind: ReportKind, needsGroups: Bool = false) throws -> Report {
+    var request = ReportRequest(kind)
+    request.columns = columns
+    request.keys = sort.last
+    request.selection = select.last
+    request.isVerbose = verbose > 0
+    request.needsGroups = needsGroups
+    request.now = Int64(time(nil))
+    let report: Report
     do {
-      return try Report(kind, columns: columns)
+      report = try Report(request)
     } catch {
-      throw CommandFailure(error.message)
+      throw CommandFailure(error)
     }
+    for warning in report.warnings { Output.error("  \(warning)") }
+    return report
   }
 
-  /// Reads the devices. Warnings go to standard error.
-  func source() throws -> ReportSource {
-    let opened = try devices.open(.readOnly)
-    let scan = MetadataScanner.scan(opened)
-    for warning in scan.warnings + scan.groups.flatMap(\.warnings) {
-      Output.error("  WARNING: \(warning)")
+  /// Prints the report, or help if that was asked for.
+  ///
+  /// - Parameter arguments: what the report is to be about, given the devices found.
+  func print(_ report: Report, _ arguments: ([BlockDevice]) throws -> ReportArguments) throws {
+    let style = try style()
+    if let help = report.help {
+      for line in help { Output.error("  \(line)") }
+      return
     }
+    let opened = try devices.open(.readOnly)
+    let arguments = try completed(try arguments(opened))
+    let source = source(opened, states: report.needsKernel ? DeviceStateCache.states() : .unknown)
+    var writer = ReportWriter(style, source, isBuffered: !unbuffered || !sort.isEmpty)
+    let failures = writer.write(report, arguments)
+    Output.bytes(writer.bytes)
+    if !failures.isEmpty { throw CommandFailure(failures) }
+  }
+
+  /// With what the options say.
+  func completed(_ arguments: ReportArguments) throws -> ReportArguments {
+    var arguments = arguments
+    // Whoever lists devices wants to see what is on them, whoever owns it.
+    arguments.showsForeign = foreign || devices.isGiven
+    if !arguments.showsForeign { arguments.hostSystemID = try HostSystemID.read() }
+    return arguments
+  }
+
+  /// What the devices hold. Warnings go to standard error.
+  func source(_ opened: [BlockDevice], states: DeviceStates) -> ReportSource {
+    let scan = MetadataScanner.scan(opened)
+    for warning in scan.warnings { Output.error("  WARNING: \(warning)") }
     var numbers: [String: (major: UInt32, minor: UInt32)] = [:]
     for device in opened {
       if let number = device.number { numbers[device.name] = (number.major, number.minor) }
     }
-    return ReportSource(
-      scan: scan, states: Self.deviceStates(), deviceNumbers: numbers, formatTime: Self.localTime)
-  }
-
-  private static func deviceStates() -> DeviceStates {
-    var mapper = LibraryDeviceMapper()
-    do throws(DeviceMapperError) {
-      var states: [LVMIdentifier: DeviceState] = [:]
-      for device in try mapper.devices() where device.uuid.suffix == nil {
-        guard let state = try mapper.state(of: device.uuid) else { continue }
-        states[device.uuid.logicalVolume] = DeviceState(
-          major: state.device.number.major, minor: state.device.number.minor,
-          isSuspended: state.isSuspended, hasLiveTable: state.hasLiveTable,
-          hasInactiveTable: state.hasInactiveTable, isOpen: state.openCount > 0)
-      }
-      return .known(states)
-    } catch {
-      Output.error("  WARNING: States of devices are not shown: \(error)")
-      return .unknown
+    var source = ReportSource(
+      scan: scan, states: states, deviceNumbers: numbers, formatTime: Self.localTime)
+    let labelled = Set(scan.physicalVolumes.map(\.device.name))
+    source.otherDevices = opened.filter { !labelled.contains($0.name) }.map {
+      ($0.name, $0.sizeBytes)
     }
+    return source
   }
 
   /// "2024-01-31 12:00:00 +0100", in the time zone of the user.
@@ -92,4 +178,13 @@ struct ReportOptions: ParsableArguments {
       return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
   }
+}
+
+extension CommandFailure {
+  init(_ messages: [String]) {
+    self.init()
+    self.messages = messages
+  }
+
+  init(_ error: ReportError) { self.init(error.help + [error.message] + error.advice) }
 }

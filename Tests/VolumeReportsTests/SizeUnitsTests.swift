@@ -51,6 +51,8 @@ import Testing
     #expect(SizeUnits.humanReadable.text(bytes: .max, style: .spaced) == "<16.00 EiB")
   }
 
-  @Test(arguments: ["", "q", "0m", "1.5m", "4r", "-1m", "99999999999999999999m", "9999999999e"])
+  @Test(arguments: [
+    "", "q", "0m", "1.5.5m", "kk", "-1m", "16e", "99999999999999999999m", "9999999999e",
+  ])
   func nonsenseIsNoUnit(text: String) { #expect(SizeUnits(text) == nil) }
 }

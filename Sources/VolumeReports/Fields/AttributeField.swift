@@ -1,0 +1,195 @@
+import LVMMetadata
+
+/// `lv_attr`: ten characters, in the order of lvs(8).
+enum AttributeField {
+  static let field = ReportField(
+    "lv_attr", "Attr", .deviceInfoStatus, .string,
+    "Ten characters: type, permissions, allocation policy, fixed minor, state, open, target, "
+      + "zeroing, health, skip activation"
+  ) { row in .text(attributes(row)) }
+
+  private static func attributes(_ row: ReportRow) -> String {
+    if row.goneVolume != nil { return "----h-----" }
+    guard let volume = row.logicalVolume else { return "" }
+    let permission = permission(volume, row)
+    let isOverridden = permission != "r" && row.status.device?.isReadOnly == true
+    var text = ""
+    text.append(kind(row))
+    text.append(isOverridden ? "R" : permission)
+    text.append(allocation(volume))
+    text.append(volume.status.contains(.fixedMinor) ? "m" : "-")
+    text += state(row)
+    text.append(target(row))
+    text.append(zero(row))
+    text.append(health(row))
+    text.append(volume.flags.contains(.activationSkip) ? "k" : "-")
+    return text
+  }
+
+  /// What the volume is for another one, or else what it is by itself.
+  private static func kind(_ row: ReportRow) -> Character {
+    let roles = row.roles
+    if roles.isSubset(of: .visible) { return "-" }
+    let isUnsynced = row.logicalVolume?.status.contains(.notSynced) ?? false
+    if roles.contains(.pvmove) { return "p" }
+    if roles.contains(.converting) { return "c" }
+    if roles.containsAny([.origin, .externalOrigin]) {
+      return roles.contains(.mergingOrigin) ? "O" : "o"
+    }
+    if roles.containsAny([.metadataSpare, .raidMetadata, .integrityMetadata])
+      || roles.containsAny(.poolMetadata)
+    {
+      return "e"
+    }
+    if roles.containsAny(.anyCache) || roles.contains(.writecache) { return "C" }
+    if roles.contains(.integrity) { return "g" }
+    if roles.contains(.raid) { return isUnsynced ? "R" : "r" }
+    if roles.contains(.mirror) { return isUnsynced ? "M" : "m" }
+    if roles.contains(.thinVolume) {
+      return roles.contains(.mergingOrigin) ? "O" : roles.contains(.merging) ? "S" : "V"
+    }
+    if roles.contains(.vdoPool) { return "d" }
+    if roles.contains(.vdoPoolData) { return "D" }
+    if roles.contains(.virtual) { return "v" }
+    if roles.contains(.thinPool) { return "t" }
+    if roles.contains(.thinPoolData) { return "T" }
+    if roles.contains(.mirrorImage) { return row.isImageInSync ? "i" : "I" }
+    if roles.contains(.raidImage) {
+      return !roles.contains(.visible) && row.isImageInSync ? "i" : "I"
+    }
+    if roles.contains(.mirrorLog) { return "l" }
+    if roles.contains(.cow) { return roles.contains(.merging) ? "S" : "s" }
+    return roles.containsAny([.cacheOrigin, .writecacheOrigin]) ? "o" : "-"
+  }
+
+  private static func permission(_ volume: LogicalVolume, _ row: ReportRow) -> Character {
+    if row.roles.contains(.pvmove) { return "-" }
+    if volume.isWritable { return "w" }
+    return volume.status.contains(.read) ? "r" : "-"
+  }
+
+  private static func allocation(_ volume: LogicalVolume) -> Character {
+    let isLocked = volume.status.contains(.locked)
+    guard let policy = volume.allocationPolicy else { return isLocked ? "I" : "i" }
+    let letter = policy.letter
+    return isLocked ? Character(letter.uppercased()) : letter
+  }
+
+  /// State and open count of the device.
+  private static func state(_ row: ReportRow) -> String {
+    let status = row.status
+    guard status.isKnown else { return "XX" }
+    if case .unknown = status.target { return "XX" }
+    guard let device = status.device else { return "--" }
+    var letter: Character
+    if device.isSuspended {
+      letter = "s"
+    } else if device.hasLiveTable {
+      letter = "a"
+    } else {
+      letter = device.hasInactiveTable ? "i" : "d"
+    }
+    switch status.target {
+    case .snapshot(let snapshot) where device.hasLiveTable:
+      if snapshot.isInvalid {
+        letter = device.isSuspended ? "S" : "I"
+      } else if snapshot.hasMergeFailed {
+        letter = device.isSuspended ? "M" : "m"
+      }
+    case .thinPool(let pool) where pool.needsCheck && row.roles.contains(.thinPool):
+      letter = device.isSuspended ? "C" : "c"
+    case .cache(let cache) where cache.needsCheck && row.roles.contains(.cache):
+      letter = device.isSuspended ? "C" : "c"
+    default: break
+    }
+    return String(letter) + (device.isOpen ? "o" : "-")
+  }
+
+  /// The kind of target that serves the volume.
+  private static func target(_ row: ReportRow) -> Character {
+    let roles = row.roles
+    if roles.isSubset(of: .visible) { return "-" }
+    if roles.containsAny([.thinPool, .thinVolume]) { return "t" }
+    if roles.containsAny([
+      .cachePool, .cacheVolume, .cache, .cacheOrigin, .writecache, .writecacheOrigin,
+    ]) {
+      return "C"
+    }
+    if roles.containsAny(.anyRAID) { return "r" }
+    if roles.containsAny(.anyMirror) || roles.contains(.pvmove) { return "m" }
+    if roles.containsAny([.cow, .origin]) { return "s" }
+    if roles.contains(.unknownSegments) { return "u" }
+    return roles.contains(.virtual) ? "v" : "-"
+  }
+
+  /// Whether the pool clears blocks before it hands them out.
+  private static func zero(_ row: ReportRow) -> Character {
+    let pool: Int?
+    if row.roles.contains(.thinVolume) {
+      pool = row.pool
+    } else {
+      pool = row.roles.contains(.thinPool) ? row.index : nil
+    }
+    guard let pool, let segment = row.graph.volumes[pool].segments.first else { return "-" }
+    return segment.number32("zero_new_blocks") != 0 ? "z" : "-"
+  }
+
+  private static func health(_ row: ReportRow) -> Character {
+    if row.isPartial { return "p" }
+    if row.roles.containsAny(.anyRAID) { return raidHealth(row) }
+    switch row.status.target {
+    case .cache(let status): return status.hasFailed ? "F" : status.isReadOnly ? "M" : "-"
+    case .thinPool(let status):
+      if status.hasFailed { return "F" }
+      return status.isOutOfDataSpace ? "D" : status.isReadOnly ? "M" : "-"
+    case .thin(let status): return status.hasFailed ? "F" : "-"
+    case .writecache(let status): return status.errorCount > 0 ? "E" : "-"
+    case .unknown: return "X"
+    case .none, .raid, .snapshot, .integrity, .vdoPool: return "-"
+    }
+  }
+
+  private static func raidHealth(_ row: ReportRow) -> Character {
+    guard row.source.states.isKnown else { return "X" }
+    if !row.isRAIDHealthy { return "r" }
+    if row.roles.contains(.raid) {
+      let status = row.raidStatus
+      if let status, status.mismatchCount > 0 { return "m" }
+      if status?.syncAction == "reshape" { return "s" }
+      return row.hasImagesToRemove ? "R" : "-"
+    }
+    if row.logicalVolume?.status.contains(.writeMostly) == true { return "w" }
+    return row.logicalVolume?.isToBeRemoved == true ? "R" : "-"
+  }
+}
+
+extension ReportRow {
+  /// A reshape has freed images.
+  fileprivate var hasImagesToRemove: Bool {
+    guard let segment = firstSegment, let kind = firstKind else { return false }
+    return graph.parts(segment, kind).dropFirst().contains { part in
+      guard case .logical(let image, _) = part else { return false }
+      return graph.volumes[image].isToBeRemoved
+    }
+  }
+}
+
+extension LogicalVolume {
+  /// A reshape has freed this image. The word stands in the type of the segments.
+  var isToBeRemoved: Bool {
+    status.contains(.removeAfterReshape)
+      || segments.contains { SegmentType($0.typeName).flags.contains("REMOVE_AFTER_RESHAPE") }
+  }
+}
+
+extension AllocationPolicy {
+  /// The letter in attributes, small.
+  var letter: Character {
+    switch self {
+    case .contiguous: "c"
+    case .cling, .clingByTags: "l"
+    case .normal: "n"
+    case .anywhere: "a"
+    }
+  }
+}
