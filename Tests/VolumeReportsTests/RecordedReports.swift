@@ -107,7 +107,7 @@ struct RecordedReports: CustomStringConvertible, Sendable {
     return source
   }
 
-  private static func universalTime(_ seconds: UInt64) -> String {
+  static func universalTime(_ seconds: UInt64) -> String {
     var moment = time_t(clamping: seconds)
     var parts = tm()
     gmtime_r(&moment, &parts)

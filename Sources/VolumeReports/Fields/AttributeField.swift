@@ -10,27 +10,31 @@ enum AttributeField {
 
   private static func attributes(_ row: ReportRow) -> String {
     if row.goneVolume != nil { return "----h-----" }
-    guard let volume = row.logicalVolume else { return "" }
-    let permission = permission(volume, row)
+    guard let index = row.index else { return "" }
+    let volumes = row.graph.volumes
+    let status = volumes[index].status
+    let permission = permission(volumes[index].isWritable, status, row.roles)
     let isOverridden = permission != "r" && row.status.device?.isReadOnly == true
     var text = ""
-    text.append(kind(row))
+    text.append(kind(row, status))
     text.append(isOverridden ? "R" : permission)
-    text.append(allocation(volume))
-    text.append(volume.status.contains(.fixedMinor) ? "m" : "-")
+    text.append(allocation(volumes[index].allocationPolicy, status))
+    text.append(status.contains(.fixedMinor) ? "m" : "-")
     text += state(row)
     text.append(target(row))
     text.append(zero(row))
     text.append(health(row))
-    text.append(volume.flags.contains(.activationSkip) ? "k" : "-")
+    text.append(volumes[index].flags.contains(.activationSkip) ? "k" : "-")
     return text
   }
 
   /// What the volume is for another one, or else what it is by itself.
-  private static func kind(_ row: ReportRow) -> Character {
+  private static func kind(
+    _ row: ReportRow, _ status: StatusWords<LogicalVolumeFlag>
+  ) -> Character {
     let roles = row.roles
     if roles.isSubset(of: .visible) { return "-" }
-    let isUnsynced = row.logicalVolume?.status.contains(.notSynced) ?? false
+    let isUnsynced = status.contains(.notSynced)
     if roles.contains(.pvmove) { return "p" }
     if roles.contains(.converting) { return "c" }
     if roles.containsAny([.origin, .externalOrigin]) {
@@ -62,17 +66,20 @@ enum AttributeField {
     return roles.containsAny([.cacheOrigin, .writecacheOrigin]) ? "o" : "-"
   }
 
-  private static func permission(_ volume: LogicalVolume, _ row: ReportRow) -> Character {
-    if row.roles.contains(.pvmove) { return "-" }
-    if volume.isWritable { return "w" }
-    return volume.status.contains(.read) ? "r" : "-"
+  private static func permission(
+    _ isWritable: Bool, _ status: StatusWords<LogicalVolumeFlag>, _ roles: VolumeRoles
+  ) -> Character {
+    if roles.contains(.pvmove) { return "-" }
+    if isWritable { return "w" }
+    return status.contains(.read) ? "r" : "-"
   }
 
-  private static func allocation(_ volume: LogicalVolume) -> Character {
-    let isLocked = volume.status.contains(.locked)
-    guard let policy = volume.allocationPolicy else { return isLocked ? "I" : "i" }
-    let letter = policy.letter
-    return isLocked ? Character(letter.uppercased()) : letter
+  private static func allocation(
+    _ policy: AllocationPolicy?, _ status: StatusWords<LogicalVolumeFlag>
+  ) -> Character {
+    let isLocked = status.contains(.locked)
+    guard let policy else { return isLocked ? "I" : "i" }
+    return isLocked ? Character(policy.letter.uppercased()) : policy.letter
   }
 
   /// State and open count of the device.

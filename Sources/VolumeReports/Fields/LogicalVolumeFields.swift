@@ -14,8 +14,7 @@ enum LogicalVolumeFields {
       return row.name(row.index)
     },
     field("lv_full_name", "LV", width: 4, "Name with that of the volume group: VG/LV") { row in
-      let dash = row.goneVolume == nil ? "" : "-"
-      return .text("\(row.facts.group.name)/\(dash)\(row.plainName)")
+      return .text("\(row.facts.group.name)/\(row.plainName)")
     },
     field("lv_path", "Path", "Path of the device; none for internal volumes") { row in
       let group = row.facts.group.name

@@ -74,7 +74,7 @@ extension ReportRow {
   }
 
   var mirrorLog: Int? {
-    guard let index else { return nil }
+    guard let index, roles.contains(.mirror) else { return nil }
     for (segment, kind) in zip(graph.volumes[index].segments, graph.kinds[index])
     where kind == .mirror {
       if let log = segment.text("mirror_log") { return graph.index(of: log) }
@@ -113,13 +113,15 @@ extension ReportRow {
 
   /// The extents users can use: those kept for a reshape of a RAID volume do not count.
   var shownExtents: Int {
-    guard let volume = logicalVolume else { return 0 }
-    guard let segment = volume.segments.first, segment.reshapeCount > 0,
-      !roles.contains(.raidImage), let kind = firstKind
-    else { return volume.extentCount }
+    guard let index else { return 0 }
+    let extentCount = graph.volumes[index].extentCount
+    // Only RAID volumes and their images can be reshaped.
+    guard roles.contains(.raid), let segment = graph.volumes[index].segments.first,
+      segment.reshapeCount > 0, let kind = firstKind
+    else { return extentCount }
     let areas = graph.parts(segment, kind).count
     let images = areas > 2 ? areas - (kind.raid?.parityCount ?? 0) : 1
-    return volume.extentCount - segment.reshapeCount * images
+    return extentCount - segment.reshapeCount * images
   }
 
   /// The segment that holds the settings of integrity: the volume's own or an image's.
@@ -233,7 +235,7 @@ extension GroupFacts {
 
   /// `2 254:1 254:2 126/128 …`
   private static func mirrorRatio(_ line: String) -> (part: UInt64, whole: UInt64)? {
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let count = words.number(0).flatMap({ Int(exactly: $0) }), count < words.words.count
     else { return nil }
     return words.ratio(count + 1)

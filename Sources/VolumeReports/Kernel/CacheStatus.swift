@@ -21,7 +21,7 @@ struct CacheStatus {
       hasFailed = true
       return
     }
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let metadata = words.ratio(1), let blocks = words.ratio(3),
       let readHits = words.number(4), let readMisses = words.number(5),
       let writeHits = words.number(6), let writeMisses = words.number(7),
@@ -49,7 +49,7 @@ struct CacheStatus {
   }
 
   /// A count, and as many words.
-  private static func list(_ words: StatusWords, _ position: inout Int) -> [String]? {
+  private static func list(_ words: StatusLine, _ position: inout Int) -> [String]? {
     guard let number = words.number(position), let count = Int(exactly: number),
       count <= words.words.count - position - 1
     else { return nil }

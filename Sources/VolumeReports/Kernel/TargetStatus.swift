@@ -16,7 +16,7 @@ enum TargetStatus {
 }
 
 /// The words of a status line; numbers and ratios are read with their limits checked.
-struct StatusWords {
+struct StatusLine {
   let words: [Substring]
 
   init(_ line: String) { words = line.split { $0 == " " || $0 == "\n" } }
@@ -45,7 +45,7 @@ struct RAIDStatus {
   var dataOffset: UInt64 = 0
 
   init?(_ line: String) {
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let health = words.word(2), let regions = words.ratio(3) else { return nil }
     self.health = Array(health)
     regionsInSync = regions.part
@@ -79,7 +79,7 @@ struct ThinPoolStatus {
       hasFailed = true
       return
     }
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let metadata = words.ratio(1), let data = words.ratio(2) else { return nil }
     self.metadata = (metadata.part, metadata.whole)
     self.data = (data.part, data.whole)
@@ -105,7 +105,7 @@ struct ThinStatus {
       return
     }
     if line.hasPrefix("-") { return }
-    guard let mapped = StatusWords(line).number(0) else { return nil }
+    guard let mapped = StatusLine(line).number(0) else { return nil }
     mappedSectors = mapped
   }
 }
@@ -123,7 +123,7 @@ struct SnapshotStatus {
     } else if line.hasPrefix("Merge failed") {
       hasMergeFailed = true
     } else {
-      let words = StatusWords(line)
+      let words = StatusLine(line)
       guard let sectors = words.ratio(0) else { return nil }
       (usedSectors, totalSectors) = sectors
       metadataSectors = words.number(1)
@@ -138,7 +138,7 @@ struct WritecacheStatus {
   var writebackBlocks: UInt64
 
   init?(_ line: String) {
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let errors = words.number(0), let total = words.number(1), let free = words.number(2),
       let writeback = words.number(3)
     else { return nil }
@@ -156,7 +156,7 @@ struct IntegrityStatus {
   var recalculatedSectors: UInt64?
 
   init?(_ line: String) {
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let mismatches = words.number(0), let sectors = words.number(1) else { return nil }
     mismatchCount = mismatches
     dataSectors = sectors
@@ -173,7 +173,7 @@ struct VDOPoolStatus {
 
   /// `DEVICE MODE RECOVERY INDEX COMPRESSION USED TOTAL`.
   init?(_ line: String) {
-    let words = StatusWords(line)
+    let words = StatusLine(line)
     guard let mode = words.word(1), let index = words.word(3), let compression = words.word(4),
       let used = words.number(5), let total = words.number(6)
     else { return nil }

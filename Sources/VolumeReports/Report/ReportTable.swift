@@ -1,71 +1,75 @@
-/// The cells of a report as texts, sorted and selected, ready to be printed.
+/// The cells of a report, selected and sorted, ready to be printed.
 struct ReportTable {
-  /// A row that is printed.
-  struct Row {
-    /// One text for each of the report's fields.
-    var cells: [ReportValue]
-    var keys: [ReportValue]
-    let isSelected: Bool
-  }
-
   let fields: [ReportField]
-  private(set) var rows: [Row]
+  /// Row by row, in the order in which rows were found.
+  private var cells: [ReportValue] = []
+  /// The rows to be printed, in order.
+  private(set) var rows: [Int] = []
 
   /// - Parameter isSorted: false leaves rows in the order in which they are found.
   init(_ report: Report, _ rows: [ReportRow], isSorted: Bool) {
     fields = report.fields
-    let showsSelected = report.fields.contains { $0.name == ReportField.selected.name }
-    let keyPositions = report.keys.map { key in
-      report.fields.firstIndex { $0.name == key.field.name }
+    let values = report.fields.map(\.value)
+    let selectedColumns = fields.indices.filter {
+      fields[$0].name == ReportField.selected.name
     }
-    var made: [Row] = []
-    made.reserveCapacity(rows.count)
+    var keys = isSorted ? report.keys.map { KeyColumn($0, report.fields) } : []
+    cells.reserveCapacity(rows.count * fields.count)
     for row in rows {
       let isSelected = report.selection?.selects { $0.value(row) } ?? true
-      guard isSelected || showsSelected else { continue }
-      var cells: [ReportValue] = []
-      cells.reserveCapacity(report.fields.count)
-      for field in report.fields { cells.append(field.value(row)) }
-      var keys: [ReportValue] = []
-      if isSorted {
-        keys.reserveCapacity(report.keys.count)
-        for (key, position) in zip(report.keys, keyPositions) {
-          keys.append(position.map { cells[$0] } ?? key.field.value(row))
-        }
+      guard isSelected || !selectedColumns.isEmpty else { continue }
+      let start = cells.count
+      for value in values { cells.append(value(row)) }
+      for column in selectedColumns { cells[start + column] = .number(isSelected ? 1 : 0) }
+      for index in keys.indices {
+        keys[index].append(keys[index].column.map { cells[start + $0] } ?? keys[index].value(row))
       }
-      if showsSelected {
-        for (index, field) in report.fields.enumerated()
-        where field.name == ReportField.selected.name {
-          cells[index] = .number(isSelected ? 1 : 0)
-        }
-      }
-      made.append(Row(cells: cells, keys: keys, isSelected: isSelected))
     }
-    self.rows = made
-    if isSorted, !report.keys.isEmpty { sort(report.keys) }
+    self.rows = Array(0..<(fields.isEmpty ? 0 : cells.count / fields.count))
+    sort(keys)
   }
 
-  private mutating func sort(_ keys: [Report.SortKey]) {
-    let descending = keys.map(\.isDescending)
-    let byNumber = keys.map { $0.field.type != .string && $0.field.type != .stringList }
-    // The index keeps rows in order that are equal.
-    var order = Array(rows.indices)
-    order.sort { left, right in
-      for index in keys.indices {
-        let a = rows[left].keys[index]
-        let b = rows[right].keys[index]
-        if byNumber[index] {
-          let first = a.bits ?? 0
-          let second = b.bits ?? 0
-          if first != second { return (first < second) != descending[index] }
-        } else {
-          let first = a.sortText
-          let second = b.sortText
-          if first != second { return (first < second) != descending[index] }
-        }
+  subscript(row: Int, column: Int) -> ReportValue { cells[row * fields.count + column] }
+
+  private mutating func sort(_ keys: [KeyColumn]) {
+    guard !keys.isEmpty else { return }
+    // The place keeps rows in order that are equal.
+    func precedes(_ left: Int, _ right: Int) -> Bool {
+      for key in keys {
+        if let isLess = key.compare(left, right) { return isLess != key.isDescending }
       }
       return left < right
     }
-    rows = order.map { rows[$0] }
+    rows.sort(by: precedes)
+  }
+
+  /// The values of one sort key in all rows.
+  private struct KeyColumn {
+    let isDescending: Bool
+    /// The column of the table that shows the same.
+    let column: Int?
+    let value: @Sendable (ReportRow) -> ReportValue
+    private let isText: Bool
+    private var texts: [String] = []
+    private var numbers: [UInt64] = []
+
+    init(_ key: Report.SortKey, _ fields: [ReportField]) {
+      isDescending = key.isDescending
+      column = fields.firstIndex { $0.name == key.field.name }
+      value = key.field.value
+      isText = key.field.type == .string || key.field.type == .stringList
+    }
+
+    mutating func append(_ value: ReportValue) {
+      if isText { texts.append(value.sortText) } else { numbers.append(value.bits ?? 0) }
+    }
+
+    /// Nil when the rows are equal.
+    func compare(_ left: Int, _ right: Int) -> Bool? {
+      if isText {
+        return texts[left] == texts[right] ? nil : texts[left] < texts[right]
+      }
+      return numbers[left] == numbers[right] ? nil : numbers[left] < numbers[right]
+    }
   }
 }

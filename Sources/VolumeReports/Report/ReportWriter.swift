@@ -49,63 +49,80 @@ public struct ReportWriter {
     write(table, report, withHeadings: style.hasHeadings)
   }
 
-  private mutating func write(_ table: ReportTable, _ report: Report, withHeadings: Bool) {
-    let texts = table.rows.map { row in row.cells.map { style.text($0, source) } }
-    let shown = table.fields.indices.filter { index in
-      !report.compacted.contains(table.fields[index].name)
-        || texts.contains { !$0[index].isEmpty }
+  /// The table's texts, row by row in the order of printing.
+  private struct Texts {
+    let columnCount: Int
+    var texts: [String] = []
+
+    subscript(row: Int, column: Int) -> String { texts[row * columnCount + column] }
+    var rowCount: Int { columnCount == 0 ? 0 : texts.count / columnCount }
+  }
+
+  private func texts(_ table: ReportTable) -> Texts {
+    let columnCount = table.fields.count
+    var texts = Texts(columnCount: columnCount)
+    texts.texts.reserveCapacity(table.rows.count * columnCount)
+    for row in table.rows {
+      for column in 0..<columnCount { texts.texts.append(style.text(table[row, column], source)) }
     }
+    return texts
+  }
+
+  private mutating func write(_ table: ReportTable, _ report: Report, withHeadings: Bool) {
+    let texts = texts(table)
     let fields = table.fields
+    let shown = fields.indices.filter { column in
+      !report.compacted.contains(fields[column].name)
+        || (0..<texts.rowCount).contains { !texts[$0, column].isEmpty }
+    }
     if style.showsColumnsAsRows {
-      for index in shown {
-        bytes += "  ".utf8
-        var isFirst = true
-        func separate(_ bytes: inout [UInt8]) {
-          if !isFirst { bytes += style.separator.utf8 }
-          isFirst = false
-        }
-        if withHeadings {
-          separate(&bytes)
-          bytes += fields[index].heading.utf8
-        }
-        for row in texts {
-          separate(&bytes)
-          append(row[index], fields[index])
-        }
-        bytes.append(UInt8(ascii: "\n"))
-      }
+      for column in shown { writeAsRow(column, texts, fields[column], withHeadings: withHeadings) }
       return
     }
     let isAligned = style.isAligned && !style.hasNamePrefixes
     var widths = fields.map(\.width)
     if isAligned {
-      for row in texts {
-        for index in shown { widths[index] = max(widths[index], row[index].utf8.count) }
+      for row in 0..<texts.rowCount {
+        for column in shown { widths[column] = max(widths[column], texts[row, column].utf8.count) }
       }
     }
     if withHeadings {
-      line(shown) { writer, index in
-        let heading = fields[index].heading.utf8
+      line(shown) { writer, column in
+        let heading = fields[column].heading.utf8
         guard isAligned else {
           writer.bytes += heading
           return
         }
         // Some headings are longer than LVM makes their columns.
-        writer.bytes += heading.prefix(widths[index])
-        writer.pad(widths[index] - heading.count)
+        writer.bytes += heading.prefix(widths[column])
+        writer.pad(widths[column] - heading.count)
       }
     }
-    bytes.reserveCapacity(bytes.count + texts.count * (widths.reduce(3) { $0 + $1 + 1 }))
-    for row in texts {
-      line(shown) { writer, index in
-        let text = row[index]
-        guard isAligned else { return writer.append(text, fields[index]) }
-        let padding = widths[index] - text.utf8.count
-        if fields[index].type.isAlignedRight { writer.pad(padding) }
+    bytes.reserveCapacity(bytes.count + texts.rowCount * widths.reduce(3) { $0 + $1 + 1 })
+    let isRight = fields.map(\.type.isAlignedRight)
+    for row in 0..<texts.rowCount {
+      line(shown) { writer, column in
+        let text = texts[row, column]
+        guard isAligned else { return writer.append(text, fields[column]) }
+        let padding = widths[column] - text.utf8.count
+        if isRight[column] { writer.pad(padding) }
         writer.bytes += text.utf8
-        if !fields[index].type.isAlignedRight { writer.pad(padding) }
+        if !isRight[column] { writer.pad(padding) }
       }
     }
+  }
+
+  /// A column as a line: its heading, then the cells of all rows.
+  private mutating func writeAsRow(
+    _ column: Int, _ texts: Texts, _ field: ReportField, withHeadings: Bool
+  ) {
+    bytes += "  ".utf8
+    if withHeadings { bytes += field.heading.utf8 }
+    for row in 0..<texts.rowCount {
+      if withHeadings || row > 0 { bytes += style.separator.utf8 }
+      append(texts[row, column], field)
+    }
+    bytes.append(UInt8(ascii: "\n"))
   }
 
   private mutating func line(
@@ -120,7 +137,7 @@ public struct ReportWriter {
   }
 
   private mutating func pad(_ count: Int) {
-    if count > 0 { bytes += repeatElement(UInt8(ascii: " "), count: count) }
+    for _ in 0..<max(count, 0) { bytes.append(UInt8(ascii: " ")) }
   }
 
   /// A value, with its name before it where that is wanted.
@@ -151,7 +168,7 @@ public struct ReportWriter {
     let fields = table.fields
     let shown = fields.indices.filter { index in
       !report.compacted.contains(fields[index].name)
-        || table.rows.contains { !style.text($0.cells[index], source).isEmpty }
+        || table.rows.contains { !style.text(table[$0, index], source).isEmpty }
     }
     for (number, row) in table.rows.enumerated() {
       pad(18)
@@ -159,7 +176,7 @@ public struct ReportWriter {
       for (position, index) in shown.enumerated() {
         if position > 0 { bytes += ", ".utf8 }
         bytes += "\"\(fields[index].name)\":".utf8
-        appendJSON(row.cells[index], fields[index])
+        appendJSON(table[row, index], fields[index])
       }
       bytes.append(UInt8(ascii: "}"))
       if number < table.rows.count - 1 { bytes.append(UInt8(ascii: ",")) }
