@@ -35,7 +35,9 @@ package struct Campaign {
       lines.append(
         String(repeating: " ", count: max(0, 6 - count.count)) + count + "  " + situation.rawValue)
     }
-    for failure in failures.prefix(20) { lines.append("seed \(failure.seed): \(failure.violation)") }
+    for failure in failures.prefix(20) {
+      lines.append("seed \(failure.seed): \(failure.violation)")
+    }
     lines.append(
       failures.isEmpty
         ? "no violation" : "\(Set(failures.map(\.seed)).count) seeds with violations")

@@ -168,7 +168,8 @@ package final class MembershipWorld {
       feed(.diskRound(id: round, .failed), slot, daemon)
     case .kernelStopped(let slot, let boot, let name, let generation):
       kernelStopped(slot, boot, name, generation)
-    case .kernelStarts(let slot, let boot, let name, let generation, let members, let ticket, let kind):
+    case .kernelStarts(
+      let slot, let boot, let name, let generation, let members, let ticket, let kind):
       kernelStarts(slot, boot, name, generation, members, ticket, kind)
     case .recovered(let slot, let boot, let daemon, let name, let generation):
       guard machines[slot.index.asInt].boot == boot,

@@ -54,11 +54,12 @@ extension MembershipWorld {
 
   private func noteDecision(_ decision: Decision, after previous: Decision?) {
     let record = decision.record
-    note("decision \(decision.term):\(decision.index) view \(record.viewID) "
-      + "members \(record.members.map { $0.slot.index }) removed "
-      + "\(record.removed.map { "\($0.member.slot.index)\($0.member.isDirty ? "!" : "")" }) spaces "
-      + "\(record.spaces.map { "\($0.name):\($0.generation)\($0.phase == .started ? "r" : "s")\($0.members.map { $0.index })" })"
-      + " attempts \(record.attempts.map { "\($0.executor.index)>\($0.victim.index)" })")
+    note(
+      "decision \(decision.term):\(decision.index) view \(record.viewID) "
+        + "members \(record.members.map { $0.slot.index }) removed "
+        + "\(record.removed.map { "\($0.member.slot.index)\($0.member.isDirty ? "!" : "")" }) spaces "
+        + "\(record.spaces.map { "\($0.name):\($0.generation)\($0.phase == .started ? "r" : "s")\($0.members.map { $0.index })" })"
+        + " attempts \(record.attempts.map { "\($0.executor.index)>\($0.victim.index)" })")
     for message in decision.batch { noteMessage(message) }
     for space in record.spaces
     where space.phase == .started && startViews[space.generation] == nil {

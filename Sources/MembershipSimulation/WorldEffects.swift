@@ -12,7 +12,11 @@ extension MembershipWorld {
       if let countdown = crashCountdown, countdown.slot == slot {
         if countdown.effects <= 0 {
           crashCountdown = nil
-          if chance.chance(60) { powerOff(slot, "at a step") } else { crashDaemon(slot, "at a step") }
+          if chance.chance(60) {
+            powerOff(slot, "at a step")
+          } else {
+            crashDaemon(slot, "at a step")
+          }
           return
         }
         crashCountdown?.effects -= 1
@@ -245,7 +249,9 @@ extension MembershipWorld {
     if let incarnation = victim.daemon?.incarnation, incarnation > attempt.incarnation {
       situations.insert(.fencedAfterReturn)
       let key = NodeInstanceSlot(slot: attempt.victim, incarnation: incarnation)
-      if plan.checksFenceTargets, let admitted = admittedIn[key], admitted > attemptsDecided[attempt.id] ?? 0 {
+      if plan.checksFenceTargets, let admitted = admittedIn[key],
+        admitted > attemptsDecided[attempt.id] ?? 0
+      {
         violate(
           "S12: attempt \(attempt.id) hits n\(attempt.victim.index), admitted after it was decided")
       }

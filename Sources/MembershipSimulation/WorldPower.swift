@@ -181,7 +181,8 @@ extension MembershipWorld {
     var last = now - random(0...UInt64(timers.pet)) * 1_000_000
     // A keeper that stalls between looking at the clock and the pet.
     if machines[index].keeperStallsUntil > now { last = now + UInt64(timers.watchdog) * 999_000 }
-    let fires = last + (UInt64(timers.watchdog) + random(0...UInt64(timers.granularity))) * 1_000_000
+    let fires =
+      last + (UInt64(timers.watchdog) + random(0...UInt64(timers.granularity))) * 1_000_000
     machines[index].watchdogFiresAt = max(fires, now)
     agenda.schedule(
       .watchdog(slot, boot: boot), at: Timestamp(nanoseconds: machines[index].watchdogFiresAt))

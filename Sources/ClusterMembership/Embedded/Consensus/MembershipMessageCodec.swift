@@ -182,7 +182,8 @@ extension ByteReader {
 
   fileprivate mutating func readPing() throws(ByteDecodingError) -> MembershipMessage.Ping {
     MembershipMessage.Ping(
-      sentAt: try read(), life: try read(), isLeader: try readFlags(1)[0], hears: try readSet(), viewID: try readNumber(),
+      sentAt: try read(), life: try read(), isLeader: try readFlags(1)[0], hears: try readSet(),
+      viewID: try readNumber(),
       acceptedTerm: try readNumber(), acceptedIndex: try readNumber(),
       appliedIndex: try readNumber(), stopped: try readGenerations(),
       running: try readGenerations(), uptime: try readNumber(), amnesia: try read())

@@ -122,7 +122,9 @@ extension EmbeddedMembership {
   /// an earlier life of it awaits its proof: another leader may not have heard.
   mutating func askToJoin(_ effects: inout [EmbeddedEffect]) {
     let isAwaited = applied.removed.contains { $0.member.slot == me && $0.member.isDirty }
-    guard stage == .outside || isAwaited, let node = consensus.accepted.record.node(me), !node.isWitness else {
+    guard stage == .outside || isAwaited, let node = consensus.accepted.record.node(me),
+      !node.isWitness
+    else {
       return
     }
     let join = ownJoin
@@ -136,7 +138,8 @@ extension EmbeddedMembership {
   var ownJoin: MembershipMessage.Join {
     MembershipMessage.Join(
       life: life, bootID: bootID, uptime: now / 1_000_000, capabilities: capabilities,
-      neverStarted: state.neverStarted, viewID: max(viewRead, appliedIndex > 0 ? applied.viewID : 0),
+      neverStarted: state.neverStarted,
+      viewID: max(viewRead, appliedIndex > 0 ? applied.viewID : 0),
       timers: timers)
   }
 

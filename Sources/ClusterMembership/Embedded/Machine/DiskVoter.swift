@@ -192,7 +192,8 @@ extension EmbeddedMembership {
       if !isLed { disk.mayStand = true }
     case .vote(let term):
       if highest > term, !defects.contains(.noDiskSecondRead) {
-        effects.append(.report("the quorum disk refuses its vote: another node stands for election"))
+        effects.append(
+          .report("the quorum disk refuses its vote: another node stands for election"))
         consensus.diskRefused(highest, &consensusEffects)
       } else {
         consensus.diskVoted(for: term, newest: newest, &consensusEffects)

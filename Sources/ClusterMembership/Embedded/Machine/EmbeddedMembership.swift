@@ -191,7 +191,9 @@ public struct EmbeddedMembership: Sendable {
     if now >= nextHeartbeat { heartbeat(&effects) }
     watchTime(&effects)
     pump(&effects)
-    if stage != .halted, stage != .left { effects.append(.wake(at: Timestamp(nanoseconds: nextWake))) }
+    if stage != .halted, stage != .left {
+      effects.append(.wake(at: Timestamp(nanoseconds: nextWake)))
+    }
   }
 
   private mutating func begin(_ effects: inout [EmbeddedEffect]) {

@@ -50,7 +50,9 @@ extension EmbeddedMembership {
     var moment = nextHeartbeat
     if !consensus.isLeader { moment = min(moment, max(electionDue, now + 1_000_000)) }
     if hadLease { moment = min(moment, max(lease, now + 1_000_000)) }
-    if consensus.canPropose, let due = leader?.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
+    if consensus.canPropose, let due = leader?.dueAt {
+      moment = min(moment, max(due, now + 1_000_000))
+    }
     if let due = disk.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
     return moment
   }

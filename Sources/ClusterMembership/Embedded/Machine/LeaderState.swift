@@ -84,8 +84,9 @@ extension EmbeddedMembership {
     guard consensus.canPropose, !consensus.stable.hasFailed,
       leader?.isDue == true || leader?.dueAt.map({ now >= $0 }) == true
     else { return }
-    guard consensus.committed.record.configuration.voters.contains(me)
-      || consensus.committed.record.newestConfiguration.voters.contains(me)
+    guard
+      consensus.committed.record.configuration.voters.contains(me)
+        || consensus.committed.record.newestConfiguration.voters.contains(me)
     else {
       effects.append(.report("this node has no vote any more: it leads no more"))
       consensus.becomeFollower(&consensusEffects)

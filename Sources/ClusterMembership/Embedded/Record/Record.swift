@@ -17,7 +17,8 @@ public struct BootID: Hashable, Sendable, CustomStringConvertible {
   public init?(_ text: some StringProtocol) {
     let digits = String(text.filter { $0 != "-" })
     guard digits.count == 32, text.count == 36,
-      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
+      let high = UInt64(digits.prefix(16), radix: 16),
+      let low = UInt64(digits.suffix(16), radix: 16)
     else { return nil }
     self.init(high: high, low: low)
   }
