@@ -140,9 +140,11 @@ public final class OfflineSession {
       throw CommandStop("Skipping clustered volume group \(name)")
     case .shared:
       // Nobody else has the images of a shared group open; its disks belong to the cluster.
-      guard group.members.compactMap(\.scanned).allSatisfy({ scanned in
-        disks.first { $0.device === scanned.device }?.isImage == true
-      }) else {
+      guard
+        group.members.compactMap(\.scanned).allSatisfy({ scanned in
+          disks.first { $0.device === scanned.device }?.isImage == true
+        })
+      else {
         throw CommandStop(
           "Cannot access VG \(name) due to missing locks: it is shared. Leave --devices out, so "
             + "that clvmd changes it under the cluster's lock.")
@@ -190,7 +192,8 @@ extension CommandSettings {
     }
     if let kibibytes = configuration.integer("devices/data_alignment"), kibibytes > 0 {
       metadata.alignmentSectors = UInt64(kibibytes) * 2
-    } else if let mebibytes = configuration.integer("devices/default_data_alignment"), mebibytes > 0 {
+    } else if let mebibytes = configuration.integer("devices/default_data_alignment"), mebibytes > 0
+    {
       metadata.alignmentSectors = UInt64(mebibytes) * 2048
     }
     if let sectors = configuration.integer("metadata/pvmetadatasize"), sectors > 0 {

@@ -115,7 +115,9 @@ extension OfflineSession {
       let group = group(of: volume.label.id)
       guard (group == nil && !volume.label.isUsed) || command.forceCount > 1 else {
         let use =
-          group.map { "PV \(name) is used by VG \($0.volumeGroup.name) so please use vgreduce first." }
+          group.map {
+            "PV \(name) is used by VG \($0.volumeGroup.name) so please use vgreduce first."
+          }
           ?? "PV \(name) is used by a VG but its metadata is missing."
         throw CommandStop(
           use, "(If you are certain you need pvremove, then confirm by using --force twice.)",
@@ -221,7 +223,9 @@ extension OfflineSession {
     var status: Int32 = 0
     for name in command.devices {
       do throws(CommandStop) {
-        guard let disk = disk(name) else { throw CommandStop("Cannot use \(name): device not found") }
+        guard let disk = disk(name) else {
+          throw CommandStop("Cannot use \(name): device not found")
+        }
         guard let volume = physicalVolume(on: disk) else {
           throw CommandStop("Failed to find physical volume \"\(name)\".")
         }

@@ -11,13 +11,9 @@ package struct AllocatableExtents {
 extension VolumeGroup {
   /// The free extents of `choices`, or of all PVs when nil.
   ///
-  /// - Parameters:
-  ///   - warn: is given LVM's word on each PV named in vain.
-  ///   - deviceName: how a PV is called in messages.
-  ///   - requiringAny: throws when none of the PVs named has free extents.
+  /// - Parameter requiringAny: throws when none of the PVs named has free extents.
   package func allocatableExtents(
-    _ choices: [PhysicalVolumeChoice]?, requiringAny: Bool = true,
-    deviceName: (LVMIdentifier) -> String = { $0.dashed }, warn: (String) -> Void = { _ in }
+    _ choices: [PhysicalVolumeChoice]?, requiringAny: Bool = true
   ) throws(VolumeGroupRefusal) -> AllocatableExtents {
     let used = usedAreasByPhysicalVolume()
     var map = FreeExtentMap()
@@ -25,16 +21,6 @@ extension VolumeGroup {
       guard let index = physicalVolumes.firstIndex(where: { $0.id == choice.id }) else { continue }
       let volume = physicalVolumes[index]
       let isFull = used[index].reduce(0) { $0 + $1.extents.count } >= volume.extentCount
-      let name = deviceName(volume.id)
-      if choices != nil {
-        if !volume.isAllocatable {
-          warn("WARNING: Physical volume \(name) not allocatable.")
-        } else if volume.isMarkedMissing {
-          warn("WARNING: Physical volume \(name) is missing.")
-        } else if isFull {
-          warn("WARNING: No free extents on physical volume \"\(name)\".")
-        }
-      }
       guard volume.isAllocatable, !volume.isMarkedMissing, !isFull || choices == nil else {
         continue
       }
@@ -45,6 +31,19 @@ extension VolumeGroup {
     }
     return AllocatableExtents(
       listedCount: choices == nil ? physicalVolumes.count : map.volumes.count, map: map)
+  }
+
+  /// Why extents of a PV that the command line names cannot be had at all; nil when they can.
+  package func reasonAgainst(
+    _ id: LVMIdentifier, deviceName name: String
+  ) -> String? {
+    guard let index = physicalVolumes.firstIndex(where: { $0.id == id }) else { return nil }
+    let volume = physicalVolumes[index]
+    if !volume.isAllocatable { return "WARNING: Physical volume \(name) not allocatable." }
+    if volume.isMarkedMissing { return "WARNING: Physical volume \(name) is missing." }
+    let used = usedAreasByPhysicalVolume()[index].reduce(0) { $0 + $1.extents.count }
+    return used >= volume.extentCount
+      ? "WARNING: No free extents on physical volume \"\(name)\"." : nil
   }
 
   /// Chooses extents; nothing is changed.

@@ -85,10 +85,11 @@ extension VolumeGroup {
   ///
   /// - Parameters:
   ///   - deviceName: how a PV is called in messages.
+  ///   - isUsable: false leaves a PV out, whatever extents of it are named.
   ///   - resolve: the PV on a device path, or nil.
   public func physicalVolumeChoices(
     _ arguments: [PhysicalVolumeArgument], deviceName: (LVMIdentifier) -> String,
-    resolve: (String) -> LVMIdentifier?
+    isUsable: (LVMIdentifier) -> Bool = { _ in true }, resolve: (String) -> LVMIdentifier?
   ) throws(VolumeGroupRefusal) -> [PhysicalVolumeChoice] {
     var choices: [PhysicalVolumeChoice] = []
     for argument in arguments {
@@ -102,7 +103,7 @@ extension VolumeGroup {
         }
         volumes = [volume]
       }
-      for volume in volumes {
+      for volume in volumes where isUsable(volume.id) {
         try Self.add(argument.ranges, of: volume, deviceName(volume.id), to: &choices)
       }
     }

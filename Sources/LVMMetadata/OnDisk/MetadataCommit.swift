@@ -47,7 +47,9 @@ public struct MetadataCommit {
     let old = current.volumeGroup
     groupName = group.name
     if let obstacle = current.obstacles.first { throw .refused(group: old.name, "\(obstacle)") }
-    guard group.id == old.id || changesIdentifier else { throw .refused(group: old.name, "its id would change") }
+    guard group.id == old.id || changesIdentifier else {
+      throw .refused(group: old.name, "its id would change")
+    }
     guard group.seqno == old.seqno &+ 1 else {
       throw .refused(
         group: old.name, "seqno \(group.seqno) does not follow \(old.seqno)")

@@ -93,7 +93,8 @@ public struct ScannedVolumeGroup {
   /// A group that has not been written yet: its seqno is 0, and all members are still to come.
   public init(unwritten group: VolumeGroup) {
     text = MetadataText(
-      volumeGroup: group, provenance: MetadataProvenance(description: "", creationHost: "", creationTime: 0))
+      volumeGroup: group,
+      provenance: MetadataProvenance(description: "", creationHost: "", creationTime: 0))
     location = TextLocation(offset: 0, size: 0, checksum: 0)
     members = []
   }

@@ -198,7 +198,8 @@ extension CommandArguments {
     guard let policy = AllocationPolicy(rawValue: text) else {
       throw .invalidArgument("alloc", text)
     }
-    return .policy(policy)
+    // LVM has one policy with two names.
+    return .policy(policy == .clingByTags ? .cling : policy)
   }
 }
 

@@ -134,6 +134,14 @@ public struct CreateCommand: GroupCommand {
         "clvm lvcreate does not make volumes of type \(type): use LVM's own lvcreate.")
     }
     if case .striped = request.kind { request.copyCount = nil }
+    if case .raid(let type) = request.kind, let stripes = try arguments.stripes(Self.name).count,
+      let raid = RAIDType(type), !raid.isRAID1
+    {
+      let least = raid.parityCount == 2 ? 3 : 2
+      guard stripes >= least else {
+        throw .usage(Self.name, "Minimum of \(least) stripes required for \(type).")
+      }
+    }
   }
 
   private mutating func readThin(

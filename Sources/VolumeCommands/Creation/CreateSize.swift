@@ -8,7 +8,8 @@ struct CreateSize: Equatable {
 
 extension GroupEdit {
   mutating func createSize(
-    for request: CreateRequest, _ parameters: StripeParameters, _ extents: AllocatableExtents
+    for request: CreateRequest, _ parameters: inout StripeParameters,
+    _ extents: AllocatableExtents
   ) throws(VolumeGroupRefusal) -> CreateSize {
     guard let size = request.size else {
       throw VolumeGroupRefusal("Please specify either size or extents.")
@@ -30,6 +31,7 @@ extension GroupEdit {
         extentCount: try extentCount(percent, base, request, parameters, extents),
         isApproximate: true)
     }
+    limitStripeSize(&parameters)
     result.extentCount = try roundedToStripes(result, parameters)
     if case .snapshot(let origin) = request.kind {
       result.extentCount = try limitedToCOWSize(result.extentCount, origin, request)

@@ -6,7 +6,7 @@ extension GroupEdit {
   public mutating func create(_ request: CreateRequest) throws(VolumeGroupRefusal) {
     try checkCreatable(request)
     if let name = request.name { try checkNewName(name) }
-    let parameters = try stripeParameters(for: request)
+    var parameters = try stripeParameters(for: request)
     // LVM makes up a name when all that comes first has its own.
     var name = request.name ?? generatedName("lvol")
     switch request.kind {
@@ -14,7 +14,7 @@ extension GroupEdit {
     case .thinSnapshot(let origin): try createThinSnapshot(request, name: name, origin: origin)
     case .striped, .raid, .mirror, .snapshot, .thinPool:
       let extents = try allocatableExtents(request.physicalVolumes)
-      let size = try createSize(for: request, parameters, extents)
+      let size = try createSize(for: request, &parameters, extents)
       let policy = request.allocation?.policy ?? group.allocationPolicy
       guard
         parameters.areaCount <= extents.listedCount || parameters.stripeCount == 1
@@ -38,9 +38,9 @@ extension GroupEdit {
   /// Adds a thin pool that a thin volume is about to be made in: LVM speaks of the volume only.
   mutating func createPoolQuietly(_ request: CreateRequest) throws(VolumeGroupRefusal) {
     if let name = request.name { try checkNewName(name) }
-    let parameters = try stripeParameters(for: request)
+    var parameters = try stripeParameters(for: request)
     let extents = try allocatableExtents(request.physicalVolumes)
-    let size = try createSize(for: request, parameters, extents)
+    let size = try createSize(for: request, &parameters, extents)
     try checkFreeSpace(size)
     _ = try createThinPool(request, name: request.name, parameters, size)
   }
@@ -108,16 +108,19 @@ extension GroupEdit {
   mutating func allocatableExtents(
     _ arguments: [PhysicalVolumeArgument]?
   ) throws(VolumeGroupRefusal) -> AllocatableExtents {
-    var choices: [PhysicalVolumeChoice]?
-    if let arguments {
-      choices = try group.physicalVolumeChoices(
-        arguments, deviceName: context.deviceName, resolve: context.physicalVolume)
-    }
+    guard let arguments else { return try group.allocatableExtents(nil) }
     var warnings: [String] = []
     defer { for warning in warnings { warn(warning) } }
-    return try group.allocatableExtents(choices, deviceName: context.deviceName) {
-      warnings.append($0)
-    }
+    let choices = try group.physicalVolumeChoices(
+      arguments, deviceName: context.deviceName,
+      isUsable: { id in
+        guard let reason = group.reasonAgainst(id, deviceName: context.deviceName(id)) else {
+          return true
+        }
+        warnings.append(reason)
+        return false
+      }, resolve: context.physicalVolume)
+    return try group.allocatableExtents(choices)
   }
 
   // MARK: - Linear and striped

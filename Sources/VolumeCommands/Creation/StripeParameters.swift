@@ -57,7 +57,7 @@ extension GroupEdit {
   ) throws(VolumeGroupRefusal) {
     let least = parameters.parityCount == 2 ? 3 : 2
     let isRAID1 = type == "raid1"
-    guard isRAID1 || stripeCount >= least || type == "raid0" || type == "raid0_meta" else {
+    guard isRAID1 || stripeCount >= least else {
       throw VolumeGroupRefusal("Minimum of \(least) stripes required for \(type).")
     }
     let count = stripeCount * parameters.copyCount + parameters.parityCount
@@ -87,16 +87,20 @@ extension GroupEdit {
       let size = settings.allocation.defaultStripeSizeSectors
       print("Using default stripesize \(DisplayUnit.message(sectors: size)).")
     }
-    var size = given ?? settings.allocation.defaultStripeSizeSectors
+    let size = given ?? settings.allocation.defaultStripeSizeSectors
     guard size >= 8, size.nonzeroBitCount == 1 else {
       throw VolumeGroupRefusal("Invalid stripe size \(DisplayUnit.message(sectors: size)).")
     }
-    if size > group.extentSizeSectors {
-      print(
-        "Reducing requested stripe size \(DisplayUnit.message(sectors: size)) to maximum, "
-          + "physical extent size \(DisplayUnit.message(sectors: group.extentSizeSectors)).")
-      size = group.extentSizeSectors
-    }
     return size
+  }
+
+  /// A stripe is no larger than an extent.
+  mutating func limitStripeSize(_ parameters: inout StripeParameters) {
+    guard parameters.stripeSectors > group.extentSizeSectors else { return }
+    print(
+      "Reducing requested stripe size \(DisplayUnit.message(sectors: parameters.stripeSectors)) "
+        + "to maximum, physical extent size "
+        + "\(DisplayUnit.message(sectors: group.extentSizeSectors)).")
+    parameters.stripeSectors = group.extentSizeSectors
   }
 }

@@ -88,6 +88,7 @@ extension GroupEdit {
           "Rounding size to boundary between physical extents: "
             + "\(self.size(extents: amount.count)).")
       }
+      roundToRAIDStripes(&amount.count, of: volume, request)
     case .percentage(let percent, let base):
       amount.isPercentage = true
       amount.count = percentage(

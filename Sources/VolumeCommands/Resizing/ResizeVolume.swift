@@ -175,14 +175,6 @@ extension GroupEdit {
     if isVirtual {
       return update(volume.name) { $0.segments[$0.segments.count - 1].extentCount += added }
     }
-    guard
-      target.stripeCount <= extents.listedCount
-        || policy(for: volume, request) == .anywhere
-    else {
-      throw VolumeGroupRefusal(
-        "Number of stripes (\(target.stripeCount)) must not exceed number of physical volumes "
-          + "(\(extents.listedCount))")
-    }
     var allocation = AllocationRequest(
       extentCount: added, areaCount: target.stripeCount * target.copyCount,
       multiple: target.stripeCount, policy: policy(for: volume, request),
