@@ -55,7 +55,7 @@ public struct DisplayUnit: Sendable, Equatable {
     _ bytes: UInt128, base: UInt128, marks: Bool, _ suffix: Suffix
   ) -> String {
     // LVM shows nothing at all with a blank for a unit.
-    guard bytes > 0 else { return "0 " }
+    guard bytes > 0 else { return if case .word = suffix { "0   " } else { "0 " } }
     var power = prefixes.count
     while power > 0, bytes < Self.power(base, power) { power -= 1 }
     let kind: Suffix = if case .none = suffix { .letter } else { suffix }

@@ -185,17 +185,18 @@ extension GroupEdit {
       target.stripeSectors = layout.stripeSizeSectors
       return
     }
+    if let raid = layout?.raid, let layout, let given = request.stripeCount,
+      given != (raid.isRAID1 ? 1 : layout.multiple)
+    {
+      throw VolumeGroupRefusal(
+        "Unable to extend \"\(last.baseType)\" segment type with different number of stripes.")
+    }
     let given = request.stripeCount
     var size = request.stripeSectors ?? 0
     var count = given
     if given != 1, given == nil || size == 0 {
       let seen = try agreedStripes(of: volume, request)
-      if given == nil {
-        count = seen.count
-      } else if volume.segments.first?.raidType != nil, given != seen.count {
-        throw VolumeGroupRefusal(
-          "Unable to extend \"\(last.baseType)\" segment type with different number of stripes.")
-      }
+      if given == nil { count = seen.count }
       if size == 0, let count, count > 1 {
         size = seen.sectors > 0 ? seen.sectors : settings.allocation.defaultStripeSizeSectors
         print(

@@ -85,6 +85,13 @@ extension GroupEdit {
     case (.extend, _), (.reduce, _), (.either, _): break
     }
     let extents = try allocatableExtents(request.physicalVolumes)
+    var request = request
+    if let stripe = request.stripeSectors, stripe > group.extentSizeSectors {
+      print(
+        "Reducing stripe size \(DisplayUnit.message(sectors: stripe)) to maximum, physical extent "
+          + "size \(DisplayUnit.message(sectors: group.extentSizeSectors)).")
+      request.stripeSectors = group.extentSizeSectors
+    }
     let target = try resizeTarget(request, size, of: volume, extents)
     let existing = volume.extentCount
     if target.extentCount < existing, request.direction == .extend {

@@ -1,0 +1,214 @@
+import ClusterSimulation
+import Testing
+
+/// Every line, every exit status and every metadata text as LVM's own.
+@Suite(
+  .serialized,
+  .enabled(
+    if: ComparedDisks.obstacle == nil,
+    "SKIPPED, not compared with LVM itself: \(ComparedDisks.obstacle ?? "")"))
+struct ComparisonTests {
+  private func compare(_ disks: ComparedDisks, _ line: String, _ note: String = "") throws {
+    let words = line.split(separator: " ").map(String.init)
+    let theirs = try disks.lvm(words)
+    let ours = try disks.ours(words)
+    guard ours != theirs else { return }
+    Issue.record(
+      """
+      \(line) \(note)
+      status \(ours.status), LVM's \(theirs.status)
+      output \(ours.output), LVM's \(theirs.output)
+      errors \(ours.errors), LVM's \(theirs.errors)
+      text \(ours.text.difference(from: theirs.text))
+      """)
+    try disks.copy(from: "lvm")
+  }
+
+  @Test func commandsSayAndWriteTheSame() throws {
+    let disks = try ComparedDisks(sizes: [64, 64, 64, 64, 64])
+    for line in Self.commands { try compare(disks, line) }
+  }
+
+  /// What needs no device-mapper of LVM: it refuses to shrink RAID volumes and to make most of them.
+  private static let commands = """
+    pvcreate pv0
+    pvcreate nosuch
+    vgcreate vg pv0 pv1 pv2
+    lvcreate -an -Zn -n a -l 3 vg
+    lvcreate -an -Zn -n a -l 3 vg
+    lvcreate -an -Zn -n x_rimage -l 3 vg
+    lvcreate -an -Zn -n pvmove9 -l 3 vg
+    lvcreate -an -Zn -n -bad -l 3 vg
+    lvcreate -an -Zn -l 3 nosuch
+    lvcreate -an -Zn vg
+    lvcreate -an -Zn -l 3 -L 4m vg
+    lvcreate -an -Zn -l abc vg
+    lvcreate -an -Zn -l 0 vg
+    lvcreate -an -Zn -l 50%LV vg
+    lvcreate -an -Zn -l 3 --foo vg
+    lvcreate -an -Zn -i 3 -I 3k -l 3 vg
+    lvcreate -an -Zn -i 200 -l 3 vg
+    lvcreate -an -Zn -i 5 -l 3 vg
+    lvcreate -an -Zn -l 3 --addtag t1 --addtag @t2 vg
+    lvcreate -an -Zn --type raid0 -i 2 -l 4 -n r0 vg
+    lvcreate -an -l 1 -pr -r 64k -ky --setautoactivation n -Cy -n attrs vg
+    lvextend -l +3 vg/nosuch
+    lvextend -l -3 vg/a
+    lvextend vg/a
+    lvextend -L +1 vg/a pv1 pv9
+    lvextend -l +2 vg/r0
+    lvextend -i 1 -l +2 vg/a
+    lvreduce -l +1 vg/a
+    lvreduce -l 50 vg/a
+    lvreduce -y -l -1 vg/a
+    lvreduce -y -l -100 vg/a
+    lvresize -l 5 vg/a
+    lvrename vg a b
+    lvrename vg/b a
+    lvrename vg a a
+    lvrename vg nosuch q
+    lvrename vg a attrs
+    lvrename vg r0 r0x
+    lvchange --addtag t1 vg/a
+    lvchange --deltag t9 vg/a
+    lvchange -pr vg/a
+    lvchange -pr vg/a
+    lvchange -prw vg/a
+    lvchange -px vg/a
+    lvchange --alloc cling vg/a
+    lvchange --alloc cling vg/a
+    lvchange -Cn vg/a
+    lvchange -r 64k vg/a
+    lvchange -r 64k vg/a
+    lvchange vg/a
+    lvchange --addtag q vg/nosuch
+    vgcreate vg pv3
+    vgcreate vg2 pv0
+    vgcreate -s 1m --addtag q --alloc cling --maxlogicalvolumes 5 -p 6 vg3 pv3
+    pvremove pv0
+    pvremove pv4
+    vgextend vg pv4
+    vgextend vg pv3
+    vgreduce vg pv0
+    vgreduce vg pv4
+    vgreduce vg pv4
+    vgrename vg wg
+    vgrename nosuch q
+    vgrename wg wg
+    vgrename wg vg
+    vgchange --alloc cling vg
+    vgchange --alloc cling vg
+    vgchange -x n vg
+    vgchange -l 5 vg
+    vgchange -x y vg
+    vgchange -p 1 vg
+    vgchange -l 50 vg
+    vgchange --uuid vg
+    vgchange -s 2m vg
+    vgchange -s 64m vg
+    vgchange vg
+    pvresize pv0
+    pvresize -y --setphysicalvolumesize 63m pv0
+    pvchange -x n pv0
+    pvchange -x n pv0
+    pvchange --addtag t pv0
+    pvchange --uuid pv0
+    pvchange -x n pv4
+    lvremove vg/nosuch
+    lvremove -y vg/a
+    vgremove vg
+    vgremove -y vg
+    vgremove vg
+    pvremove pv4
+    pvcreate --pvmetadatacopies 2 pv4
+    """.split(separator: "\n").map(String.init)
+
+  /// Layouts that nobody thought of: from a seed, sizes, policies, ranges, percentages, tags.
+  @Test(arguments: [20, 21, 22, 23] as [UInt64]) func randomLayoutsAreTheSame(
+    seed: UInt64
+  ) throws {
+    var random = SeededGenerator(seed: seed)
+    let count = Int.random(in: 2...6, using: &random)
+    let sizes = (0..<count).map { _ in [13, 17, 21, 33].randomElement(using: &random) ?? 13 }
+    let settings = ["", "maximise_cling = 0", "cling_tag_list = [ \"@*\" ]"]
+    let disks = try ComparedDisks(
+      sizes: sizes, allocation: settings.randomElement(using: &random) ?? "")
+    let note = "seed \(seed)"
+    let extentSize = ["1m", "64k", "2m"].randomElement(using: &random) ?? "1m"
+    let names = (0..<count).map { "pv\($0)" }
+    try compare(disks, "vgcreate -s \(extentSize) vg \(names.joined(separator: " "))", note)
+    for name in names where random.chance(50) {
+      try compare(
+        disks, "pvchange --addtag s\(Int.random(in: 1...2, using: &random)) \(name)", note)
+    }
+    var volumes: [String] = []
+    for round in 0..<14 {
+      if volumes.isEmpty || random.chance(50) {
+        let name = "l\(round)"
+        let type = random.chance(20) ? "--type raid0 -i 2" : Self.stripes(count, &random)
+        try compare(
+          disks,
+          "lvcreate -an -Zn -n \(name) \(type) \(Self.options(count, &random, sign: "")) vg"
+            + Self.physicalVolumes(count, &random), note)
+        volumes.append(name)
+      } else {
+        let name = volumes.randomElement(using: &random) ?? ""
+        let sign = random.chance(80) ? "+" : ""
+        try compare(
+          disks,
+          "lvextend \(Self.options(count, &random, sign: sign)) vg/\(name)"
+            + Self.physicalVolumes(count, &random), note)
+      }
+    }
+  }
+
+  private static func stripes(_ count: Int, _ random: inout SeededGenerator) -> String {
+    guard random.chance(40) else { return "" }
+    let size =
+      random.chance(40) ? " -I \(["4k", "1m", "2m"].randomElement(using: &random) ?? "4k")" : ""
+    return "-i \(Int.random(in: 1...(count + 1), using: &random))\(size)"
+  }
+
+  private static func options(
+    _ count: Int, _ random: inout SeededGenerator, sign: String
+  ) -> String {
+    let policies = ["contiguous", "cling", "normal", "anywhere", "cling_by_tags", "inherit"]
+    let policy = random.chance(30) ? "--alloc \(policies.randomElement(using: &random) ?? "") " : ""
+    switch Int.random(in: 0..<3, using: &random) {
+    case 0: return "\(policy)-l \(sign)\(Int.random(in: 1...30, using: &random))"
+    case 1:
+      let base = ["FREE", "VG", "PVS"].randomElement(using: &random) ?? "FREE"
+      return "\(policy)-l \(sign)\(Int.random(in: 1...60, using: &random))%\(base)"
+    default: return "\(policy)-L \(sign)\(Int.random(in: 1...20, using: &random))m"
+    }
+  }
+
+  private static func physicalVolumes(_ count: Int, _ random: inout SeededGenerator) -> String {
+    guard random.chance(30) else { return "" }
+    return (0..<count).shuffled(using: &random).prefix(Int.random(in: 1...count, using: &random))
+      .map { index in
+        random.chance(40)
+          ? " pv\(index):\(Int.random(in: 0...3, using: &random))-\(Int.random(in: 4...5, using: &random))"
+          : " pv\(index)"
+      }.joined()
+  }
+
+  /// LVM cannot make these here, but it must accept ours and extend them as we do.
+  @Test func lvmTakesOverWhatWeMade() throws {
+    let disks = try ComparedDisks(sizes: [33, 33, 33, 33, 33, 33])
+    try compare(disks, "vgcreate -s 1m vg pv0 pv1 pv2 pv3 pv4 pv5")
+    for type in ["raid1 -m 2", "raid5 -i 2", "raid10 -i 2", "raid6 -i 3", "mirror -m 1"] {
+      let name = String(type.prefix { $0 != " " })
+      let made = try disks.ours(
+        "lvcreate --type \(type) -n \(name) -l 6 vg".split(separator: " ").map(String.init))
+      #expect(made.status == 0, "\(made.errors)")
+      try disks.copy(from: "ours")
+      let check = try disks.lvm(["vgck", "vg"])
+      #expect(check.status == 0 && check.errors.isEmpty, "\(check.errors)")
+      #expect(check.text == made.text)
+      try compare(disks, "lvextend -l +5 vg/\(name)")
+      try compare(disks, "lvrename vg \(name) x\(name)")
+    }
+    try compare(disks, "lvremove -y vg/xraid5 vg/xmirror")
+  }
+}
