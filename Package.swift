@@ -99,7 +99,9 @@ let package = Package(
       ]),
     module(
       "OfflineCommands",
-      ["BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
+      [
+        "BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeActivation", "VolumeCommands",
+      ]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
@@ -143,7 +145,10 @@ let package = Package(
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
     tests(
       "OfflineCommands",
-      ["BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory", "VolumeCommands"]),
+      [
+        "BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory",
+        "VolumeActivation", "VolumeCommands",
+      ]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),

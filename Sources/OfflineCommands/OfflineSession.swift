@@ -1,6 +1,7 @@
 import BlockDevices
 import LVMMetadata
 import LVMSystemDirectory
+import VolumeActivation
 import VolumeCommands
 
 /// Ends a command: what to say on standard error, and LVM's exit status.
@@ -52,20 +53,26 @@ public final class OfflineSession {
   private let print: (CommandMessage) -> Void
   private let ask: (String) -> Bool
   private(set) var scan: MetadataScan
-  /// Active LVs of this host; nil when nothing here can be active.
+  /// Nil when nothing here can be active: all disks are images, or the kernel has no device-mapper.
+  var mapper: (any DeviceMapping)?
+
+  /// The device-mapper with what the command has done to it.
+  public var currentMapper: (any DeviceMapping)? { mapper }
+
+  /// LVs that had a mapped device when the command began.
   private let activeVolumes: Set<LVMIdentifier>
   private var generator = SystemRandomNumberGenerator()
 
   /// - Parameters:
   ///   - disks: all that the command may look at, opened for writing.
-  ///   - activeVolumes: ids of LVs that have a mapped device.
+  ///   - mapper: nil when nothing here can be active.
   ///   - print: is given every line.
   ///   - ask: puts a question to the user; false means no.
   public init(
     disks: [Disk], configuration: LVMConfiguration, commandLine: String, isTest: Bool,
-    writesBackups: Bool, activeVolumes: Set<LVMIdentifier>,
+    writesBackups: Bool, mapper: (any DeviceMapping)?,
     print: @escaping (CommandMessage) -> Void, ask: @escaping (String) -> Bool
-  ) {
+  ) throws(DeviceMapperError) {
     self.disks = disks
     self.configuration = configuration
     settings = CommandSettings(configuration)
@@ -73,7 +80,9 @@ public final class OfflineSession {
     self.commandLine = commandLine
     self.isTest = isTest
     self.writesBackups = writesBackups
-    self.activeVolumes = activeVolumes
+    var mapper = mapper
+    activeVolumes = Set(try mapper?.devices().map(\.uuid.logicalVolume) ?? [])
+    self.mapper = mapper
     self.print = print
     self.ask = ask
     scan = MetadataScanner.scan(disks.map(\.device))

@@ -4,7 +4,7 @@ import VolumeCommands
 
 /// Writing what a command decided.
 extension OfflineSession {
-  /// Carries an edit of `current` out: data first, then the metadata.
+  /// Carries an edit of `current` out: data first, then the metadata, and with it what is active.
   func commit(_ edit: GroupEdit, from current: ScannedVolumeGroup) throws(CommandStop) {
     try checkActivity(edit, of: current.volumeGroup)
     try archive(current.volumeGroup)
@@ -14,24 +14,27 @@ extension OfflineSession {
     } catch {
       throw CommandStop("\(error)", "Volume group \(current.volumeGroup.name) is not changed.")
     }
-    try write(edit.group, from: current)
+    try deactivate(edit.deactivations, of: current)
+    try write(edit.group, from: current, reloading: edit.reloads)
     try backup(edit.group, replacing: current.volumeGroup)
+    try activate(edit.activations, of: edit.group, on: current)
   }
 
-  /// LVs whose mapping would have to change with the metadata.
+  /// What cannot be done while volumes are active.
   private func checkActivity(_ edit: GroupEdit, of group: VolumeGroup) throws(CommandStop) {
-    let old = edit.deactivations + edit.reloads
-    let active = old.first { name in
-      group.logicalVolume(named: name).map { isActive($0.id) } ?? false
-    }
-    if let active {
-      throw CommandStop(
-        "Logical volume \(group.name)/\(active) is active. Deactivate it first: lvchange -an "
-          + "\(group.name)/\(active)")
-    }
-    let moved = group.logicalVolumes.first { isActive($0.id) && !edit.copies.isEmpty }
-    if let moved {
-      throw CommandStop("Logical volume \(group.name)/\(moved.name) is active: use LVM's pvmove.")
+    // A mapped device keeps the name that it was made with.
+    let isRenamed = edit.group.name != group.name
+    for volume in group.logicalVolumes where isActive(volume.id) {
+      let path = "\(group.name)/\(volume.name)"
+      guard !isRenamed, edit.group.logicalVolume(id: volume.id)?.name ?? volume.name == volume.name
+      else {
+        throw CommandStop(
+          "Logical volume \(path) is active and would get another name. Deactivate it first: "
+            + "lvchange -an \(path)")
+      }
+      guard edit.copies.isEmpty else {
+        throw CommandStop("Logical volume \(path) is active: use LVM's pvmove.")
+      }
     }
   }
 
@@ -55,29 +58,51 @@ extension OfflineSession {
     }
   }
 
-  /// Commits `group` as the version that follows `current`.
+  /// Commits `group` as the version that follows `current`. Volumes named that are active get
+  /// their new tables with it: loaded before, suspended during, resumed after the commit.
   func write(
-    _ group: VolumeGroup, from current: ScannedVolumeGroup, changesIdentifier: Bool = false
+    _ group: VolumeGroup, from current: ScannedVolumeGroup, reloading names: [String] = []
   ) throws(CommandStop) {
     var group = group
     group.seqno = current.volumeGroup.seqno + 1
     let text = MetadataText(
       volumeGroup: group, provenance: MetadataProvenance(description: "Write from \(commandLine)."))
-    do throws(MetadataCommitError) {
+    do {
       var change = try MetadataCommit(
         from: current, to: text, changesIdentifier: group.id != current.volumeGroup.id)
       try change.write()
       try change.precommit()
-      switch change.commit() {
-      case .everywhere: break
-      case .partly(let stale):
-        for failure in stale { error("WARNING: \(failure)") }
-      case .unknown(let failures):
-        throw MetadataCommitError.failed(
-          group: group.name, failures[0], notReverted: Array(failures.dropFirst()))
+      var mapping = try orRevert(&change, group) { () throws(CommandStop) in
+        try prepare(names, of: group, from: current)
       }
+      try orRevert(&change, group) { () throws(CommandStop) in try suspend(&mapping) }
+      let outcome = change.commit()
+      if case .unknown(let failures) = outcome, let first = failures.first {
+        // Neither table is known to be right: the volumes wait for somebody who looks.
+        throw MetadataCommitError.failed(
+          group: group.name, first, notReverted: Array(failures.dropFirst()))
+      }
+      if case .partly(let stale) = outcome {
+        for failure in stale { error("WARNING: \(failure)") }
+      }
+      try resume(&mapping)
+    } catch let failure as MetadataCommitError {
+      throw CommandStop("\(failure)", "Failed to write VG \(group.name).")
+    } catch let stop as CommandStop {
+      throw stop
     } catch {
-      throw CommandStop("\(error)", "Failed to write VG \(group.name).")
+      throw CommandStop("\(error)")
+    }
+  }
+
+  private func orRevert<Result>(
+    _ change: inout MetadataCommit, _ group: VolumeGroup, _ body: () throws(CommandStop) -> Result
+  ) throws(CommandStop) -> Result {
+    do {
+      return try body()
+    } catch {
+      for failure in change.revert() { self.error("WARNING: \(failure)") }
+      throw error
     }
   }
 

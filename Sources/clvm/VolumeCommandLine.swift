@@ -105,11 +105,11 @@ enum VolumeCommandLine {
         "  TEST MODE: Metadata will NOT be updated and volumes will not be (de)activated.")
     }
     let answersYes = arguments.has("yes")
-    return OfflineSession(
+    return try OfflineSession(
       disks: disks, configuration: configuration,
       commandLine: (["clvm", command.name] + words).joined(separator: " "), isTest: isTest,
       writesBackups: try writesBackups(arguments),
-      activeVolumes: try activeVolumes(disks), print: show
+      mapper: mapper(disks), print: show
     ) { question in answersYes || ask(question) }
   }
 
@@ -121,20 +121,12 @@ enum VolumeCommandLine {
     }
   }
 
-  /// LVs with a mapped device. Nothing can be active where all disks are image files, or where the
-  /// kernel has no device-mapper.
-  private static func activeVolumes(
-    _ disks: [OfflineSession.Disk]
-  ) throws -> Set<LVMIdentifier> {
+  /// Nil where nothing can be active: all disks are image files, or the kernel has no device-mapper.
+  private static func mapper(_ disks: [OfflineSession.Disk]) -> LibraryDeviceMapper? {
     guard disks.contains(where: { $0.device.number != nil }), DeviceMapperPresence.isPresent else {
-      return []
+      return nil
     }
-    var mapper = LibraryDeviceMapper()
-    do {
-      return Set(try mapper.devices().map(\.uuid.logicalVolume))
-    } catch {
-      throw CommandFailure("\(error)")
-    }
+    return LibraryDeviceMapper()
   }
 
   private static func show(_ message: CommandMessage) {

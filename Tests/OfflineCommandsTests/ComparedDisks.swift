@@ -3,6 +3,7 @@ import Glibc
 import LVMMetadata
 import LVMSystemDirectory
 import OfflineCommands
+import VolumeActivation
 import VolumeCommands
 
 /// The same commands on two sets of equal disks: LVM's on loop devices, ours on image files. Both
@@ -101,11 +102,11 @@ final class ComparedDisks {
         Array(words.dropFirst()), options: command.options, command: name)
       let work = try command.prepare(arguments)
       let answersYes = arguments.has("yes")
-      let session = OfflineSession(
+      let session = try OfflineSession(
         disks: try disks("ours"),
         configuration: try LVMConfiguration(systemDirectory: folder),
         commandLine: words.joined(separator: " "), isTest: arguments.has("test"),
-        writesBackups: false, activeVolumes: [],
+        writesBackups: false, mapper: nil,
         print: { message in
           switch message.stream {
           case .output: result.output.append(message.text)
@@ -123,6 +124,34 @@ final class ComparedDisks {
     }
     result.text = try text("ours")
     return result
+  }
+
+  /// A session on the loop devices, which are real block devices, with a device-mapper.
+  func session(_ mapper: any DeviceMapping, answer: Bool = true) throws -> (OfflineSession, Lines) {
+    let lines = Lines()
+    let disks = try loops.enumerated().map { index, path in
+      OfflineSession.Disk(
+        device: try BlockDevice(path: path, name: "pv\(index)", access: .readWrite), path: path)
+    }
+    let session = try OfflineSession(
+      disks: disks, configuration: try LVMConfiguration(systemDirectory: folder),
+      commandLine: "test", isTest: false, writesBackups: false, mapper: mapper,
+      print: { lines.texts.append($0.text) }, ask: { _ in answer })
+    return (session, lines)
+  }
+
+  /// Sizes in sectors of the loop devices.
+  func blockDevices() throws -> [DeviceNumber: UInt64] {
+    var sizes: [DeviceNumber: UInt64] = [:]
+    for path in loops {
+      let device = try BlockDevice(path: path, access: .readOnly)
+      if let number = device.number { sizes[number] = device.sizeBytes / 512 }
+    }
+    return sizes
+  }
+
+  final class Lines {
+    var texts: [String] = []
   }
 
   /// Lets our disks be what LVM's are, or the other way round.
