@@ -44,6 +44,16 @@ extension OfflineSession {
     }
   }
 
+  func abandon(_ mapping: inout MappingChange?) throws(CommandStop) {
+    guard var mapper, mapping != nil else { return }
+    defer { self.mapper = mapper }
+    do {
+      try mapping?.abandon(on: &mapper)
+    } catch {
+      throw CommandStop("\(error)", "Problem reactivating logical volume.")
+    }
+  }
+
   func resume(_ mapping: inout MappingChange?) throws(CommandStop) {
     guard var mapper, mapping != nil else { return }
     defer { self.mapper = mapper }

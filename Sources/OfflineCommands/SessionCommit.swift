@@ -1,5 +1,6 @@
 import LVMMetadata
 import LVMSystemDirectory
+import VolumeActivation
 import VolumeCommands
 
 /// Writing what a command decided.
@@ -70,21 +71,15 @@ extension OfflineSession {
     do {
       var change = try MetadataCommit(
         from: current, to: text, changesIdentifier: group.id != current.volumeGroup.id)
+      let signals = HeldSignals()
+      defer { signals.release() }
       try change.write()
       try change.precommit()
       var mapping = try orRevert(&change, group) { () throws(CommandStop) in
         try prepare(names, of: group, from: current)
       }
       try orRevert(&change, group) { () throws(CommandStop) in try suspend(&mapping) }
-      let outcome = change.commit()
-      if case .unknown(let failures) = outcome, let first = failures.first {
-        // Neither table is known to be right: the volumes wait for somebody who looks.
-        throw MetadataCommitError.failed(
-          group: group.name, first, notReverted: Array(failures.dropFirst()))
-      }
-      if case .partly(let stale) = outcome {
-        for failure in stale { error("WARNING: \(failure)") }
-      }
+      try finish(&change, &mapping, group)
       try resume(&mapping)
     } catch let failure as MetadataCommitError {
       throw CommandStop("\(failure)", "Failed to write VG \(group.name).")
@@ -92,6 +87,23 @@ extension OfflineSession {
       throw stop
     } catch {
       throw CommandStop("\(error)")
+    }
+  }
+
+  /// Commits. Where it is not known whether that was done, the disks tell.
+  private func finish(
+    _ change: inout MetadataCommit, _ mapping: inout MappingChange?, _ group: VolumeGroup
+  ) throws(CommandStop) {
+    switch change.commit() {
+    case .everywhere: break
+    case .partly(let stale): for failure in stale { error("WARNING: \(failure)") }
+    case .unknown(let failures):
+      for failure in failures { error("WARNING: \(failure)") }
+      let found = MetadataScanner.readGroup(id: group.id, from: disks.map(\.device))
+      guard let found, found.volumeGroup.seqno >= group.seqno else {
+        try abandon(&mapping)
+        throw CommandStop("Failed to write VG \(group.name).")
+      }
     }
   }
 

@@ -16,17 +16,21 @@ enum VolumeCommandLine {
   static func run(_ words: [String]) -> ExitStatus? {
     guard let name = words.first, let command = OfflineCommand.named(name) else { return nil }
     let rest = Array(words.dropFirst())
-    if isActivation(name, rest) { return nil }
+    if ["lvchange", "vgchange"].contains(name), isActivation(rest, command) { return nil }
     return isForDaemon(command, rest) ? nil : run(command, rest)
   }
 
-  /// Whether it is about devices and not about metadata; `ActivationCommands` has those.
-  private static func isActivation(_ name: String, _ words: [String]) -> Bool {
-    guard name == "lvchange" || name == "vgchange" else { return false }
-    return words.contains { word in
-      word == "--refresh" || word.hasPrefix("--activate")
-        || (word.hasPrefix("-a") && !word.hasPrefix("--"))
-    }
+  /// True for command lines that only make volumes active or inactive.
+  private static func isActivation(_ words: [String], _ command: OfflineCommand) -> Bool {
+    let own = [
+      CommandOption(name: "activate", letter: "a", takesValue: true, help: ""),
+      CommandOption(name: "refresh", letter: nil, takesValue: false, help: ""),
+      CommandOption(name: "ignoreactivationskip", letter: "K", takesValue: false, help: ""),
+      CommandOption(name: "activationmode", letter: nil, takesValue: true, help: ""),
+    ]
+    let arguments = try? CommandArguments(
+      words, options: command.options + own, command: command.name)
+    return arguments?.has("activate") == true || arguments?.has("refresh") == true
   }
 
   /// True when no devices are given and the daemon has started one of the groups.
