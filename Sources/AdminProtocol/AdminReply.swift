@@ -19,13 +19,16 @@ public enum AdminReply: Equatable, Sendable {
   /// Of the whole cluster, without those that only the silent nodes know.
   case locks([LockStatus], silentNodes: [NodeID])
   case resized(ResizeOutcome)
+  /// What a command line of LVM's prints on standard output.
+  case printed([String])
   case mappedDevices([MappedDeviceStatus])
 
   /// Whether no other reply follows.
   public var isFinal: Bool {
     switch self {
     case .progress, .lockGranted, .lockBlocks: false
-    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .mappedDevices: true
+    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed, .mappedDevices:
+      true
     }
   }
 }
@@ -71,6 +74,7 @@ extension AdminReply {
     case lockspaces
     case locks
     case resized
+    case printed
     case mappedDevices = "mapped_devices"
   }
 
@@ -105,6 +109,9 @@ extension AdminReply {
     case .resized(let outcome):
       fields.add("result", Name.resized.rawValue)
       fields.entries += outcome.fields.entries
+    case .printed(let lines):
+      fields.add("result", Name.printed.rawValue)
+      fields.add("lines", lines)
     case .mappedDevices(let devices):
       fields.add("result", Name.mappedDevices.rawValue)
       fields.add("mapped_devices", devices)
@@ -134,6 +141,7 @@ extension AdminReply {
       self = .locks(
         try fields.elements("locks"), silentNodes: try fields.nodeList("silent_nodes"))
     case .resized: self = .resized(try ResizeOutcome(fields: fields))
+    case .printed: self = .printed(try fields.texts("lines"))
     case .mappedDevices: self = .mappedDevices(try fields.elements("mapped_devices"))
     }
   }

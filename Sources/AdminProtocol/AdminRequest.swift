@@ -13,6 +13,8 @@ public enum AdminRequest: Equatable, Sendable {
   /// The administrator vouches that the node does not act any more.
   case nodeFenced(NodeID)
   case resize(ResizeRequest)
+  /// One of LVM's command lines about a shared volume group.
+  case volumeCommand(VolumeCommandRequest)
   /// The mapped devices of this node that belong to LVM.
   case mappedDevices
 
@@ -99,6 +101,19 @@ public struct ResizeRequest: Equatable, Sendable {
   }
 }
 
+/// A command line as LVM takes it.
+public struct VolumeCommandRequest: Equatable, Sendable {
+  /// "lvcreate".
+  public var command: String
+  /// The words behind it.
+  public var words: [String]
+
+  public init(command: String, words: [String]) {
+    self.command = command
+    self.words = words
+  }
+}
+
 extension AdminRequest {
   private enum Name: String {
     case status
@@ -109,6 +124,7 @@ extension AdminRequest {
     case nodeFenced = "node_fenced"
     case lvextend
     case lvreduce
+    case volumeCommand = "volume_command"
     case mappedDevices = "mapped_devices"
   }
 
@@ -139,6 +155,10 @@ extension AdminRequest {
     case .resize(let request):
       fields.add("request", request.command.rawValue)
       request.add(to: &fields)
+    case .volumeCommand(let request):
+      name(.volumeCommand)
+      fields.add("command", request.command)
+      fields.add("words", request.words)
     case .mappedDevices: name(.mappedDevices)
     }
     return fields.text(style: .raw) + AdminFraming.terminator
@@ -160,6 +180,10 @@ extension AdminRequest {
     case .nodeFenced: self = .nodeFenced(try fields.node("node"))
     case .lvextend: self = .resize(try ResizeRequest(.extend, fields))
     case .lvreduce: self = .resize(try ResizeRequest(.reduce, fields))
+    case .volumeCommand:
+      self = .volumeCommand(
+        VolumeCommandRequest(
+          command: try fields.text("command"), words: try fields.texts("words")))
     case .mappedDevices: self = .mappedDevices
     }
   }

@@ -71,6 +71,8 @@ final class Daemon: ClusterObserver {
       resizes: ResizeService(
         node: node, locks: locks, volumes: volumes, workers: workers, loop: loop,
         pool: pools.volumes),
+      commands: GroupCommandService(
+        node: node, locks: locks, workers: workers, loop: loop, pool: pools.volumes),
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
       locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,

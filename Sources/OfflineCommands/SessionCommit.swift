@@ -10,8 +10,9 @@ extension OfflineSession {
     try checkActivity(edit, of: current.volumeGroup)
     try archive(current.volumeGroup)
     do throws(MetadataDeviceError) {
-      try copy(edit.copies, current)
-      try wipe(edit.wipes, current)
+      let writer = ExtentWriter(current)
+      try writer.copy(edit.copies)
+      try writer.wipe(edit.wipes)
     } catch {
       throw CommandStop("\(error)", "Volume group \(current.volumeGroup.name) is not changed.")
     }
@@ -117,78 +118,4 @@ extension OfflineSession {
       throw error
     }
   }
-
-  // MARK: - Data
-
-  private func position(
-    of extent: Int, on id: LVMIdentifier, _ group: ScannedVolumeGroup
-  ) throws(MetadataDeviceError) -> (device: any MetadataDevice, offset: UInt64) {
-    guard let member = group.members.first(where: { $0.id == id }),
-      case .present(let scanned) = member.state,
-      let volume = group.volumeGroup.physicalVolume(id: id)
-    else {
-      throw MetadataDeviceError(device: id.dashed, operation: .open, reason: "the PV is missing")
-    }
-    let sectors = volume.extentStartSectors + group.volumeGroup.sectors(extents: extent)
-    return (scanned.device, sectors * 512)
-  }
-
-  /// Zeroes the starts of extents that nobody used before.
-  private func wipe(
-    _ wipes: [ExtentWipe], _ group: ScannedVolumeGroup
-  ) throws(MetadataDeviceError) {
-    for wipe in wipes {
-      let (device, offset) = try position(of: wipe.firstExtent, on: wipe.volume, group)
-      try requireFree(wipe.firstExtent, on: wipe.volume, group)
-      var written = 0
-      while written < wipe.byteCount {
-        let count = min(wipe.byteCount - written, Self.transferSize)
-        let unit = max(device.logicalSectorSize, 512)
-        let padded = (count + unit - 1) / unit * unit
-        try device.write([UInt8](repeating: 0, count: padded), at: offset + UInt64(written))
-        written += padded
-      }
-      try device.flush()
-    }
-  }
-
-  private func copy(
-    _ copies: [ExtentCopy], _ group: ScannedVolumeGroup
-  ) throws(MetadataDeviceError) {
-    let size = group.volumeGroup.extentSizeSectors * 512
-    for copy in copies {
-      for index in 0..<copy.extentCount {
-        let (source, from) = try position(of: copy.firstExtent + index, on: copy.source, group)
-        let target = copy.destinationExtent + index
-        let (destination, to) = try position(of: target, on: copy.destination, group)
-        try requireFree(target, on: copy.destination, group)
-        var done: UInt64 = 0
-        while done < size {
-          let count = Int(min(size - done, UInt64(Self.transferSize)))
-          try destination.write(try source.read(at: from + done, count: count), at: to + done)
-          done += UInt64(count)
-        }
-      }
-      if let member = group.members.first(where: { $0.id == copy.destination })?.scanned {
-        try member.device.flush()
-      }
-    }
-  }
-
-  /// Whatever a command decided: data in use is never overwritten.
-  private func requireFree(
-    _ extent: Int, on id: LVMIdentifier, _ group: ScannedVolumeGroup
-  ) throws(MetadataDeviceError) {
-    guard let index = group.volumeGroup.physicalVolumes.firstIndex(where: { $0.id == id }) else {
-      return
-    }
-    let used = group.volumeGroup.usedAreasByPhysicalVolume()[index]
-    if let area = used.first(where: { $0.extents.contains(extent) }) {
-      throw MetadataDeviceError(
-        device: deviceName(of: id), operation: .write,
-        reason: "extent \(extent) belongs to \(area.logicalVolume)")
-    }
-  }
-
-  private static let transferSize = 1 << 20
 }

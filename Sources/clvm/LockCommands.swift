@@ -130,7 +130,8 @@ struct LockCommand: ParsableCommand {
         case .invalidRequest, .notFound, .refused, .noQuorum, .failed:
           throw CommandFailure(failure)
         }
-      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .mappedDevices:
+      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
+        .mappedDevices:
         throw daemon.unexpected(reply)
       }
     }
@@ -146,7 +147,8 @@ struct LockCommand: ParsableCommand {
           Output.error("  Somebody waits for \(resource) in \(mode.rawValue).")
         case .progress(let text): Output.error("  " + text)
         case .failed(let failure): Output.error("  " + failure.message)
-        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .mappedDevices:
+        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
+          .mappedDevices:
           break
         }
       }

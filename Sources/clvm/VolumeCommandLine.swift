@@ -17,7 +17,38 @@ enum VolumeCommandLine {
     guard let name = words.first, let command = OfflineCommand.named(name) else { return nil }
     let rest = Array(words.dropFirst())
     if ["lvchange", "vgchange"].contains(name), isActivation(rest, command) { return nil }
-    return isForDaemon(command, rest) ? nil : run(command, rest)
+    guard let socketPath = daemonSocket(for: command, rest) else { return run(command, rest) }
+    // The daemon's own resize tells, and prints as JSON, how long each node held I/O.
+    if ["lvextend", "lvreduce"].contains(name) { return nil }
+    return sendToDaemon(name, rest, socketPath)
+  }
+
+  /// Has the daemon carry the command out.
+  private static func sendToDaemon(
+    _ name: String, _ words: [String], _ socketPath: String
+  ) -> ExitStatus {
+    do {
+      var client = try AdminClient(socketPath: socketPath)
+      let request = AdminRequest.volumeCommand(VolumeCommandRequest(command: name, words: words))
+      let reply = try client.perform(request) { notice in
+        if case .progress(let text) = notice { Output.error("  " + text) }
+      }
+      switch reply {
+      case .printed(let lines):
+        Output.lines(lines.map { "  " + $0 })
+        Output.flush()
+        return .success
+      case .failed(let failure):
+        Output.error("  " + failure.message)
+        return CommandFailure(failure).status
+      default:
+        Output.error("  clvmd gave an answer to another question: \(reply)")
+        return .failed
+      }
+    } catch {
+      Output.error("  \(error)")
+      return .failed
+    }
   }
 
   /// True for command lines that only make volumes active or inactive.
@@ -33,19 +64,20 @@ enum VolumeCommandLine {
     return arguments?.has("activate") == true || arguments?.has("refresh") == true
   }
 
-  /// True when no devices are given and the daemon has started one of the groups.
-  private static func isForDaemon(_ command: OfflineCommand, _ words: [String]) -> Bool {
-    guard let type = command.groupCommand, DaemonResize.names.contains(command.name),
+  /// The daemon's socket when no devices are given and it has started one of the groups.
+  private static func daemonSocket(for command: OfflineCommand, _ words: [String]) -> String? {
+    guard let type = command.groupCommand,
       let arguments = try? CommandArguments(
         words, options: command.options + DaemonResize.options, command: command.name),
       !arguments.has("devices"), !arguments.has("help"),
       let names = (try? type.init(arguments))?.groupNames
-    else { return false }
+    else { return nil }
     let path = arguments.value("socket") ?? AdminClient.defaultSocketPath
     guard var client = try? AdminClient(socketPath: path),
-      case .status(let status)? = try? client.perform(.status, progress: { _ in })
-    else { return false }
-    return status.volumeGroups.contains { names.contains($0.name) }
+      case .status(let status)? = try? client.perform(.status),
+      status.volumeGroups.contains(where: { names.contains($0.name) })
+    else { return nil }
+    return path
   }
 
   /// Runs a command on devices that this process opens itself, and returns its exit status.
@@ -166,7 +198,6 @@ enum VolumeCommandLine {
 
 /// What the daemon does for shared groups.
 private enum DaemonResize {
-  static let names: Set<String> = ["lvextend", "lvreduce"]
   /// Only the daemon's answer has a form for programs.
   static let options = [
     CommandOption(name: "json", letter: nil, takesValue: false, help: "Print JSON.")

@@ -21,6 +21,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private let status: StatusReport
   private let commandLocks: CommandLocks
   private let resizes: ResizeService
+  private let commands: GroupCommandService
   private let workers: VolumeWorkers
   private let loop: any EventLoop
   private let pool: NIOThreadPool
@@ -34,12 +35,14 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   init(
     node: ClusterNode, status: StatusReport, commandLocks: CommandLocks, resizes: ResizeService,
+    commands: GroupCommandService,
     workers: VolumeWorkers, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
   ) {
     self.node = node
     self.status = status
     self.commandLocks = commandLocks
     self.resizes = resizes
+    self.commands = commands
     self.workers = workers
     self.loop = loop
     self.pool = pool
@@ -96,6 +99,17 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
       } completion: { [self] result in
         switch result {
         case .success(let outcome): reply(.resized(outcome), to: client)
+        case .failure(let failure): reply(.failed(failure), to: client)
+        }
+      }
+      keep(cancel, for: client)
+    case .volumeCommand(let request):
+      logger.notice("\(request.command) \(request.words.joined(separator: " ")) is asked for")
+      let cancel = commands.run(request, processID: processID) { [self] text in
+        reply(.progress(text), to: client)
+      } completion: { [self] result in
+        switch result {
+        case .success(let lines): reply(.printed(lines), to: client)
         case .failure(let failure): reply(.failed(failure), to: client)
         }
       }

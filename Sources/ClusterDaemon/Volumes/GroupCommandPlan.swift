@@ -1,0 +1,188 @@
+import AdminProtocol
+import Glibc
+import LVMMetadata
+import VolumeCommands
+
+/// What a command line is to make of a shared volume group: decided and not begun.
+struct GroupCommandPlan: Sendable {
+  let volumeGroup: String
+  let volumeGroupID: String
+  let oldSeqno: UInt32
+  /// The new metadata.
+  let text: MetadataText
+  let wipes: [ExtentWipe]
+  /// LVs that must not be active anywhere: what changes about them is not carried to other nodes.
+  let inactive: [LockedVolume]
+  let isTest: Bool
+  let output: [String]
+  let warnings: [String]
+}
+
+/// An LV and the name of its lock.
+struct LockedVolume: Sendable, Equatable {
+  let name: String
+  let lock: String
+}
+
+extension VolumeWorkers {
+  /// Reads the volume group, under its lock, and lets the command decide.
+  func planCommand(_ request: VolumeCommandRequest) throws -> GroupCommandPlan {
+    let (command, isTest) = try Self.parse(request)
+    guard let name = command.groupNames?.first, let group = try disks.group(named: name) else {
+      throw AdminFailure(.notFound, "Volume group \"\(command.groupNames?.first ?? "")\" not found")
+    }
+    try group.volumeGroup.checkNativeResize()
+    var generator = SystemRandomNumberGenerator()
+    var questions: [String] = []
+    let names = group.members.compactMap { member in
+      member.scanned.map { (id: member.id, name: $0.device.name) }
+    }
+    let answersYes = ["-y", "--yes", "-f", "--force"].contains { request.words.contains($0) }
+    var now = timespec()
+    let hasTime = clock_gettime(CLOCK_REALTIME, &now) == 0
+    let seconds = hasTime ? UInt64(clamping: now.tv_sec) : 0
+    let context = CommandContext(
+      settings: CommandSettings(), hostName: disks.hostName, now: seconds,
+      makeIdentifier: { LVMIdentifier(using: &generator) },
+      physicalVolume: { path in names.first { $0.name == path }?.id },
+      deviceName: { id in names.first { $0.id == id }?.name ?? "[unknown]" },
+      confirm: { question in
+        if !answersYes { questions.append("\(question)[n]") }
+        return answersYes
+      })
+    let edit: GroupEdit
+    switch command.edit(group.volumeGroup, context) {
+    case .success(let result): edit = result
+    case .failure(let failure):
+      let lines = questions + failure.messages.map(\.text)
+      throw AdminFailure(.refused, lines.joined(separator: "\n  "))
+    }
+    var changed = edit.group
+    changed.seqno += 1
+    let line = ([request.command] + request.words).joined(separator: " ")
+    return GroupCommandPlan(
+      volumeGroup: name, volumeGroupID: group.volumeGroup.id.dashed,
+      oldSeqno: group.volumeGroup.seqno,
+      text: MetadataText(
+        volumeGroup: changed,
+        provenance: MetadataProvenance(
+          generator: "clvmd", description: "Write from clvm \(line).",
+          creationHost: disks.hostName, creationTime: seconds)),
+      wipes: edit.wipes,
+      inactive: group.volumeGroup.volumesTouched(by: edit.group), isTest: isTest,
+      output: edit.messages.filter { $0.stream == .output }.map(\.text),
+      warnings: edit.messages.filter { $0.stream == .error }.map(\.text)
+        + edit.activations.map {
+          "Logical volume \(name)/\($0) is not active yet: activate it with lvchange -ay."
+        })
+  }
+
+  /// The group that a request is about.
+  static func groupName(of request: VolumeCommandRequest) throws(AdminFailure) -> String {
+    guard let name = try parse(request).command.groupNames?.first else {
+      throw AdminFailure(.invalidRequest, "Please name one volume group.")
+    }
+    return name
+  }
+
+  private static func parse(
+    _ request: VolumeCommandRequest
+  ) throws(AdminFailure) -> (command: any GroupCommand, isTest: Bool) {
+    guard let type = groupCommands.first(where: { $0.name == request.command }),
+      !(type is MoveCommand.Type), !(type is RenameGroupCommand.Type)
+    else {
+      throw AdminFailure(
+        .refused, "\(request.command) is not for a volume group that the cluster has started.")
+    }
+    do throws(CommandLineError) {
+      let arguments = try CommandArguments(
+        request.words, options: type.options, command: request.command)
+      guard !["uuid", "systemid", "devices"].contains(where: { arguments.has($0) }) else {
+        throw CommandLineError(
+          "--uuid, --systemid and --devices are not for a volume group that the cluster has "
+            + "started.")
+      }
+      let command = try type.init(arguments)
+      guard command.groupNames?.count == 1 else {
+        throw CommandLineError("Please name one volume group.")
+      }
+      return (command, arguments.has("test"))
+    } catch {
+      throw AdminFailure(.invalidRequest, error.messages.joined(separator: "\n  "))
+    }
+  }
+
+  /// Writes what was planned; nothing that is active is concerned.
+  func commit(_ plan: GroupCommandPlan) throws {
+    let group = try disks.group(id: plan.volumeGroupID, slot: .committed, access: .readWrite)
+    guard group.volumeGroup.seqno == plan.oldSeqno else {
+      throw DaemonError("VG \(plan.volumeGroup) was changed meanwhile")
+    }
+    try ExtentWriter(group).wipe(plan.wipes)
+    var commit = try MetadataCommit(from: group, to: plan.text)
+    try commit.write()
+    try commit.precommit()
+    switch commit.commit() {
+    case .everywhere, .partly: break
+    case .unknown(let failures):
+      let found = try disks.group(id: plan.volumeGroupID, slot: .committed, access: .readOnly)
+      guard found.volumeGroup.seqno > plan.oldSeqno else {
+        throw DaemonError(failures.map(\.description).joined(separator: "; "))
+      }
+    }
+  }
+}
+
+extension VolumeGroup {
+  /// The LVs whose locks say whether anything is active that `next` changes: those that are gone or
+  /// mapped differently, and those that something new is built on, each by its holder.
+  func volumesTouched(by next: VolumeGroup) -> [LockedVolume] {
+    var names: Set<String> = []
+    for volume in logicalVolumes {
+      let after = next.logicalVolume(id: volume.id)
+      guard
+        after == nil || after?.name != volume.name || after?.segments != volume.segments
+          || after?.isWritable != volume.isWritable
+          || after?.readAheadSectors != volume.readAheadSectors || after?.minor != volume.minor
+      else { continue }
+      names.insert(lockHolder(of: volume.name))
+    }
+    for volume in next.logicalVolumes where logicalVolume(id: volume.id) == nil {
+      for below in next.logicalVolumesBelow(volume) where logicalVolume(named: below) != nil {
+        names.insert(lockHolder(of: below))
+      }
+    }
+    return logicalVolumes.filter { names.contains($0.name) }.map {
+      LockedVolume(name: $0.name, lock: $0.id.dashed)
+    }
+  }
+
+  /// The LV whose lock covers another: the one that users see, a snapshot's origin, a thin
+  /// volume's pool.
+  private func lockHolder(of name: String) -> String {
+    var current = name
+    // A stack is not that high; whoever wrote a ring gets an answer all the same.
+    for _ in 0..<16 {
+      guard let volume = logicalVolume(named: current) else { return current }
+      let binding = logicalVolumes.first { volume in
+        ["cow_store", "merging_store"].contains { volume.segments.first?.volumeName($0) == current }
+      }
+      if let origin = binding?.segments.first?.volumeName("origin") {
+        current = origin
+      } else if let pool = volume.segments.first?.volumeName("thin_pool") {
+        current = pool
+      } else if let origin = volume.segments.first?.volumeName("origin"),
+        volume.segments.first?.baseType == "snapshot"
+      {
+        current = origin
+      } else if !volume.isVisible,
+        let user = logicalVolumes.first(where: { logicalVolumesBelow($0).contains(current) })
+      {
+        current = user.name
+      } else {
+        return current
+      }
+    }
+    return current
+  }
+}
