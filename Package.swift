@@ -109,8 +109,8 @@ let package = Package(
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
         "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
-        "KernelLockspaces",
-        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "LockspaceGroups",
+        "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
+        "LockspaceGroups",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
@@ -121,7 +121,6 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
         "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
         "VolumeReports", arguments,
-        "LVMSystemDirectory", "VolumeActivation", "VolumeCommands", "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "dlm-peer",
@@ -170,7 +169,7 @@ let package = Package(
     tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol"),
-    tests("VolumeReports", ["ByteCoding", "LVMMetadata", "VolumeActivation"]),
+    tests("VolumeReports", ["BlockDevices", "ByteCoding", "LVMMetadata", "VolumeActivation"]),
     tests(
       "ClusterDaemon",
       [

@@ -1,3 +1,4 @@
+import BlockDevices
 import Glibc
 import LVMMetadata
 import Testing
@@ -93,9 +94,8 @@ private struct Comparison {
     }
     var numbers: [String: (major: UInt32, minor: UInt32)] = [:]
     for path in oracle.paths {
-      var attributes = stat()
-      guard Glibc.stat(path, &attributes) == 0 else { continue }
-      numbers[path] = (gnu_dev_major(attributes.st_rdev), gnu_dev_minor(attributes.st_rdev))
+      guard let number = DeviceNodes.number(ofBlockDevice: path) else { continue }
+      numbers[path] = (number.major, number.minor)
     }
     source = ReportSource(
       scan: MetadataScanner.scan(renamed), deviceNumbers: numbers,

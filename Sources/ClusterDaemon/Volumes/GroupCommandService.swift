@@ -1,5 +1,6 @@
 import AdminProtocol
 import ClusterTypes
+import DistributedLockManager
 import LVMFrontends
 import LockProtocol
 import NIOCore
