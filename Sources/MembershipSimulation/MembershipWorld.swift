@@ -65,8 +65,8 @@ package final class MembershipWorld {
   var everAdmitted: Set<NodeInstanceSlot> = []
   var attemptsDecided: [UInt64: UInt64] = [:]
   var admittedIn: [NodeInstanceSlot: UInt64] = [:]
-  /// Who was in the view when a generation's start was decided.
-  var startViews: [UInt64: [NodeInstanceSlot]] = [:]
+  /// The decision that started a generation, and who was in the view then.
+  var startViews: [UInt64: (index: UInt64, members: [NodeInstanceSlot])] = [:]
   var startedSets: [UInt64: [NodeInstanceSlot]] = [:]
   /// Incarnations that held lockspaces, and when the last of their I/O lands; max while they live.
   var writers: [NodeInstanceSlot: UInt64] = [:]

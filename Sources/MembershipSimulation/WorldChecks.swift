@@ -63,9 +63,10 @@ extension MembershipWorld {
     for message in decision.batch { noteMessage(message) }
     for space in record.spaces
     where space.phase == .started && startViews[space.generation] == nil {
-      startViews[space.generation] = record.members.map {
-        NodeInstanceSlot(slot: $0.slot, incarnation: $0.incarnation)
-      }
+      startViews[space.generation] = (
+        decision.index,
+        record.members.map { NodeInstanceSlot(slot: $0.slot, incarnation: $0.incarnation) }
+      )
     }
     guard let old = previous?.record else {
       for member in record.members { noteAdmission(member, decision.index) }
@@ -184,10 +185,12 @@ extension MembershipWorld {
         "S4: n\(slot.index) starts \(name):\(generation) while n\(other.slot.index) runs "
           + "\(space.generation)")
     }
-    guard let inView = startViews[generation] else {
+    guard let (index, inView) = startViews[generation] else {
       return violate("S4: generation \(generation) of \(name) starts undecided")
     }
-    for (key, lastWrite) in writers where lastWrite > now && !inView.contains(key) {
+    // Whoever was admitted later is not excluded: the start is of before.
+    for (key, lastWrite) in writers
+    where lastWrite > now && !inView.contains(key) && admittedIn[key] ?? 0 <= index {
       violate(
         "S6: n\(slot.index) starts \(name):\(generation), decided without incarnation "
           + "\(key.incarnation) of n\(key.slot.index), which can still write")

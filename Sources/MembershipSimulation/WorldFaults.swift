@@ -187,9 +187,9 @@ extension MembershipWorld {
 
   /// A vote that is needed for every quorum cannot be taken back by the others.
   private func othersDecide(without slot: NodeSlot) -> Bool {
-    guard let record = machines.first(where: { $0.isUp && $0.slot != slot })?.daemon?.record,
-      record.configurations.count == 1
-    else { return false }
+    guard let record = decisions[newestIndex]?.record, record.configurations.count == 1 else {
+      return false
+    }
     let nodes = record.configuration.nodes
     let votes = nodes.reduce(record.configuration.hasDisk ? 1 : 0) {
       $0 + ($1.slot == slot ? 0 : Int($1.votes))

@@ -187,3 +187,24 @@ extension EmbeddedMembership {
     return (stopped, running)
   }
 }
+
+extension EmbeddedMembership {
+  /// Who has stopped for a generation, as this node has heard.
+  public func nodesStopped(for generation: UInt64) -> NodeSet {
+    acknowledged(generation, by: spaceAcknowledgements.stopped, \.stopped)
+  }
+
+  /// Who runs a generation, as this node has heard.
+  public func nodesRunning(_ generation: UInt64) -> NodeSet {
+    acknowledged(generation, by: spaceAcknowledgements.running, \.running)
+  }
+
+  private func acknowledged(
+    _ generation: UInt64, by own: [UInt64], _ theirs: KeyPath<Peer, [UInt64]>
+  ) -> NodeSet {
+    NodeSet(
+      applied.memberSet.filter { slot in
+        (slot == me ? own : peers[slot.number][keyPath: theirs]).contains(generation)
+      })
+  }
+}

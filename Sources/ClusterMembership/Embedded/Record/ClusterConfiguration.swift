@@ -108,8 +108,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
     if hasDisk && totalVotes % 2 == 0 {
       problems.append("a quorum disk is allowed only where it makes the number of votes odd")
     }
-    if fenceRace && (nodes.count != 2 || hasDisk) {
-      problems.append("fence_race is for two nodes without a third vote")
+    if fenceRace {
+      problems.append("fence_race is not available: give two nodes a quorum disk or a witness")
     }
     for node in nodes {
       if node.id.rawValue > 32_768 {

@@ -87,6 +87,18 @@ public struct ViewMember: Hashable, Sendable {
   /// The longest lease that it may hold, in milliseconds: the largest of all configurations since it
   /// was admitted.
   public var longestLease: UInt32
+
+  package init(
+    slot: NodeSlot, incarnation: Incarnation, bootID: BootID, capabilities: Capabilities,
+    isDirty: Bool, longestLease: UInt32
+  ) {
+    self.slot = slot
+    self.incarnation = incarnation
+    self.bootID = bootID
+    self.capabilities = capabilities
+    self.isDirty = isDirty
+    self.longestLease = longestLease
+  }
 }
 
 /// An incarnation that was removed from the view. While a dirty one is here, nothing starts.
@@ -94,6 +106,11 @@ public struct RemovedMember: Hashable, Sendable {
   public var member: ViewMember
   /// The view that removed it.
   public var sinceView: UInt64
+
+  package init(member: ViewMember, sinceView: UInt64) {
+    self.member = member
+    self.sinceView = sinceView
+  }
 }
 
 /// The newest incarnation of a node that was ever admitted.
@@ -134,6 +151,19 @@ public struct Space: Hashable, Sendable {
   public var leaving: NodeSet
   /// Restarts since it last ran, because somebody was stuck in recovery.
   public var stuckCount: UInt8
+
+  package init(
+    name: LockspaceName, kind: UInt8, generation: UInt64, phase: Phase, members: NodeSet,
+    leaving: NodeSet, stuckCount: UInt8
+  ) {
+    self.name = name
+    self.kind = kind
+    self.generation = generation
+    self.phase = phase
+    self.members = members
+    self.leaving = leaving
+    self.stuckCount = stuckCount
+  }
 }
 
 /// The last request of a node that was decided.
@@ -203,7 +233,8 @@ public struct Record: Hashable, Sendable {
 
   public subscript(member slot: NodeSlot) -> ViewMember? { members.first { $0.slot == slot } }
 
-  func node(_ slot: NodeSlot) -> ConfiguredNode? {
+  /// The node in a slot, by the newest configuration that knows it.
+  public func node(_ slot: NodeSlot) -> ConfiguredNode? {
     for configuration in configurations.reversed() {
       if let node = configuration[slot] { return node }
     }

@@ -1,0 +1,72 @@
+import ClusterMembership
+import ClusterTypes
+import Testing
+
+@testable import LockspaceGroups
+
+@Suite struct RecordedLockspacesTests {
+  private let name = LockspaceName("alpha")!
+  private let slots = (0..<3).compactMap { NodeSlot($0) }
+
+  /// Three configured nodes, of which `members` are in the view, in incarnations 10, 11, 12.
+  private func record(members: [Int], removed: [Int] = []) -> Record {
+    let nodes = slots.compactMap { slot in
+      NodeID(Int32(slot.index) + 1).map {
+        ConfiguredNode(slot: slot, id: $0, name: "n\($0)", addresses: [])
+      }
+    }
+    var record = Record(
+      clusterID: 1, configuration: ClusterConfiguration(nodes: nodes, timers: .standard))
+    record.viewID = 4
+    record.members = members.map(member)
+    record.removed = removed.map { RemovedMember(member: member($0), sinceView: 4) }
+    return record
+  }
+
+  private func member(_ index: Int) -> ViewMember {
+    ViewMember(
+      slot: slots[index], incarnation: Incarnation(UInt64(10 + index)),
+      bootID: BootID(high: 1, low: 2), capabilities: Capabilities(), isDirty: true,
+      longestLease: 6000)
+  }
+
+  private func instance(_ index: Int) -> NodeInstance {
+    NodeInstance(NodeID(Int32(index + 1))!, Incarnation(UInt64(10 + index)))
+  }
+
+  private func start(_ generation: UInt64, _ members: [Int]) -> EmbeddedEffect {
+    .startSpace(
+      name, kind: LockspaceKind.kernel.rawValue, generation: generation,
+      members: members.map {
+        NodeInstanceSlot(slot: slots[$0], incarnation: Incarnation(UInt64(10 + $0)))
+      })
+  }
+
+  @Test func whoLeftIsInTheViewAndWhoFailedIsNot() throws {
+    var groups = RecordedLockspaces(local: instance(0))
+    let all = record(members: [0, 1, 2])
+    guard case .start(let first)? = groups.driverEffect(for: start(1, [0, 1, 2]), record: all)
+    else { return #expect(Bool(false)) }
+    #expect(first.isFirstStart && first.failed.isEmpty && first.left.isEmpty)
+    // Node 2 left the lockspace, node 3 died.
+    let later = record(members: [0, 1], removed: [2])
+    guard case .start(let second)? = groups.driverEffect(for: start(2, [0]), record: later)
+    else { return #expect(Bool(false)) }
+    #expect(second.left == [instance(1)] && second.failed == [instance(2)])
+    #expect(!second.isFirstStart && second.members == [instance(0)])
+  }
+
+  @Test func statusNamesWhatIsAwaited() {
+    var record = record(members: [0, 1], removed: [2])
+    record.spaces = [
+      Space(
+        name: name, kind: LockspaceKind.kernel.rawValue, generation: 7, phase: .stopping,
+        members: [slots[0], slots[1]], leaving: [], stuckCount: 0)
+    ]
+    let lockspaces = RecordedLockspaces.lockspaces(
+      in: record, stopped: { $0 == 7 ? [slots[1]] : [] }, running: { _ in [] })
+    #expect(lockspaces.map(\.mustStop) == [[instance(0).node, instance(1).node]])
+    #expect(lockspaces.first?.phase == .stopping(stopped: [instance(1).node]))
+    #expect(RecordedLockspaces.unfencedNodes(in: record).map(\.instance) == [instance(2)])
+  }
+}
