@@ -62,7 +62,9 @@ let package = Package(
     .executableTarget(
       name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
       swiftSettings: strict),
-    module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
+    module(
+      "FuzzTargets",
+      ["ByteCoding", "ClusterMembership", "ClusterTypes", "Fuzzing", "LockProtocol"]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
       swiftSettings: strict),

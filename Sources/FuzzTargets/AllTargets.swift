@@ -3,5 +3,6 @@ import Fuzzing
 /// Every target of `clvm-fuzz`. To add one: write it in a file of its own, name it here.
 public let allTargets: [FuzzTarget] = [
   .lockFrames,
+  .membershipMessages,
   .peerLink,
 ]
