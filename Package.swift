@@ -176,7 +176,7 @@ let package = Package(
       "ClusterDaemon",
       [
         "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "LVMMetadata",
-        "LockManager", "LockProtocol", nioCore, nioPosix, logging,
+        "LockManager", "LockProtocol", "VolumeCommands", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

@@ -28,6 +28,8 @@ import Testing
           size: SizeArgument(sign: .plus, amount: .sectors(8192)),
           physicalVolumes: ["/dev/sda:0-9", "@fast"], devices: ["/dev/sda"], allocation: "cling",
           stripes: 2, stripeSizeSectors: 128, isTest: true)),
+      .volumeCommand(
+        VolumeCommandRequest(command: "lvcreate", words: ["-n", "a \"b\"", "-l", "1", "vg"])),
       .mappedDevices,
     ]
   }
@@ -68,6 +70,7 @@ import Testing
           volumeGroup: "vg0", logicalVolume: "home", oldSizeBytes: 1 << 40, newSizeBytes: .max,
           oldExtents: 1, newExtents: 2,
           suspensions: [.init(node: try node(1), milliseconds: 17)], warnings: ["One area."])),
+      .printed(["Logical volume \"a\" created."]), .printed([]),
       .mappedDevices([
         MappedDeviceStatus(
           name: "vg0-home", uuid: "LVM-x", major: 253, minor: 0, openCount: 1, isSuspended: true,
