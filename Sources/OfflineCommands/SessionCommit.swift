@@ -72,6 +72,8 @@ extension OfflineSession {
       case .everywhere: break
       case .partly(let stale):
         for failure in stale { error("WARNING: \(failure)") }
+      case .takenBack(let failures):
+        throw MetadataCommitError.failed(group: group.name, failures[0], notReverted: [])
       case .unknown(let failures):
         throw MetadataCommitError.failed(
           group: group.name, failures[0], notReverted: Array(failures.dropFirst()))

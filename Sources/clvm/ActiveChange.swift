@@ -69,12 +69,16 @@ struct ActiveChange {
     switch commit.commit() {
     case .everywhere: warnings = []
     case .partly(let stale): warnings = stale.map { "\($0) was not written" }
+    case .takenBack(let failures):
+      var messages = failures.map(\.description)
+      do { try mapping.abandon(on: &mapper) } catch { messages.append("\(error)") }
+      throw CommandFailure(messages)
     case .unknown(let failures):
       // What the disk says counts.
       let found = MetadataScanner.readGroup(
         id: group.volumeGroup.id, from: devices, slot: .committed)
       guard let found, found.volumeGroup.seqno >= text.volumeGroup.seqno else {
-        var messages = failures.map(\.description) + commit.revert().map(\.description)
+        var messages = failures.map(\.description)
         do { try mapping.abandon(on: &mapper) } catch { messages.append("\(error)") }
         throw CommandFailure(messages)
       }
