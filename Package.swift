@@ -62,7 +62,13 @@ let package = Package(
     .executableTarget(
       name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
       swiftSettings: strict),
-    module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
+    module("MetadataSamples", ["ClusterSimulation", "ConfigText", "LVMMetadata"]),
+    module(
+      "FuzzTargets",
+      [
+        "BlockDevices", "ByteCoding", "ClusterTypes", "ConfigText", "Fuzzing", "LVMMetadata",
+        "LockProtocol",
+      ]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
       swiftSettings: strict),
@@ -132,11 +138,12 @@ let package = Package(
       ], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
-      dependencies: ["LVMMetadata", arguments], swiftSettings: strict),
+      dependencies: ["BlockDevices", "LVMMetadata", "MetadataSamples", arguments],
+      swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),
-    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation"]),
+    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation", "MetadataSamples"]),
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
     tests(
       "OfflineCommands",

@@ -4,4 +4,8 @@ import Fuzzing
 public let allTargets: [FuzzTarget] = [
   .lockFrames,
   .peerLink,
+  .metadataDevice,
+  .metadataText,
+  .configText,
+  .deviceFilter,
 ]
