@@ -62,9 +62,13 @@ let package = Package(
     .executableTarget(
       name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
       swiftSettings: strict),
+    module("MetadataSamples", ["ClusterSimulation", "ConfigText", "LVMMetadata"]),
     module(
       "FuzzTargets",
-      ["ByteCoding", "ClusterMembership", "ClusterTypes", "Fuzzing", "LockProtocol"]),
+      [
+        "BlockDevices", "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "Fuzzing",
+        "LVMMetadata", "LockProtocol",
+      ]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
       swiftSettings: strict),
@@ -138,11 +142,12 @@ let package = Package(
       name: "LockExample", dependencies: ["DistributedLockManager"], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
-      dependencies: ["LVMMetadata", arguments], swiftSettings: strict),
+      dependencies: ["BlockDevices", "LVMMetadata", "MetadataSamples", arguments],
+      swiftSettings: strict),
 
     tests("ByteCoding"),
     tests("ConfigText"),
-    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation"]),
+    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation", "MetadataSamples"]),
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
     tests(
       "OfflineCommands",

@@ -5,4 +5,8 @@ public let allTargets: [FuzzTarget] = [
   .lockFrames,
   .membershipMessages,
   .peerLink,
+  .metadataDevice,
+  .metadataText,
+  .configText,
+  .deviceFilter,
 ]

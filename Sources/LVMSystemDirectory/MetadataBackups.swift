@@ -84,26 +84,40 @@ public struct MetadataBackups: Sendable {
   /// with LVM.
   public func removeBackup(of name: String) { unlink(backupPath(of: name)) }
 
-  /// Writes a group in the form of a backup file to `path`, in one step.
+  /// Writes a group in the form of a backup file to `path`: in one step, so that there is the old
+  /// file or the new one. What is there and no file (`/dev/stdout`) is written to.
   public func write(
     _ group: VolumeGroup, description: String, to path: String
   ) throws(SystemFileError) {
+    var attributes = stat()
+    if stat(path, &attributes) == 0, attributes.st_mode & S_IFMT != S_IFREG {
+      return try SystemFile.write(text(group, description: description), to: path)
+    }
     let temporary = try writeTemporary(
       group, description: description, in: SystemFile.folder(of: path), durable: true)
     try SystemFile.rename(temporary, to: path)
   }
 
+  /// The content of a backup file.
+  public static func read(_ path: String) throws(SystemFileError) -> [UInt8] {
+    try SystemFile.read(path)
+  }
+
   private func writeTemporary(
     _ group: VolumeGroup, description: String, in folder: String, durable: Bool
   ) throws(SystemFileError) -> String {
-    let text = MetadataText(
-      volumeGroup: group, provenance: MetadataProvenance(description: description))
-    let bytes = text.bytes(form: .file, secondsFromUTC: HostIdentity.secondsFromUTC)
+    let bytes = text(group, description: description)
     let host = HostIdentity.current.nodeName
     let number = UInt32.random(in: 0...UInt32(Int32.max))
     let path = "\(folder)/.lvm_\(host)_\(getpid())_\(number)"
     try SystemFile.create(path, bytes, durable: durable)
     return path
+  }
+
+  private func text(_ group: VolumeGroup, description: String) -> [UInt8] {
+    MetadataText(
+      volumeGroup: group, provenance: MetadataProvenance(description: description)
+    ).bytes(form: .file, secondsFromUTC: HostIdentity.secondsFromUTC)
   }
 }
 

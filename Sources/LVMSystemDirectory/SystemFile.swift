@@ -52,17 +52,7 @@ enum SystemFile {
     guard descriptor >= 0 else { throw error(path, "create") }
     defer { close(descriptor) }
     do throws(SystemFileError) {
-      var written = 0
-      while written < content.count {
-        let count = content[written...].withUnsafeBytes {
-          write(descriptor, $0.baseAddress, $0.count)
-        }
-        if count >= 0 {
-          written += count
-        } else if errno != EINTR {
-          throw error(path, "write")
-        }
-      }
+      try write(content, to: descriptor, of: path)
       // Some file systems cannot say when something is durable; LVM goes on there, too.
       guard !durable || fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
         throw error(path, "fsync")
@@ -70,6 +60,30 @@ enum SystemFile {
     } catch {
       unlink(path)
       throw error
+    }
+  }
+
+  /// Writes to something that is there and is no file.
+  static func write(_ content: [UInt8], to path: String) throws(SystemFileError) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw error(path, "open") }
+    defer { close(descriptor) }
+    try write(content, to: descriptor, of: path)
+  }
+
+  private static func write(
+    _ content: [UInt8], to descriptor: Int32, of path: String
+  ) throws(SystemFileError) {
+    var written = 0
+    while written < content.count {
+      let count = content[written...].withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress, $0.count)
+      }
+      if count >= 0 {
+        written += count
+      } else if errno != EINTR {
+        throw error(path, "write")
+      }
     }
   }
 

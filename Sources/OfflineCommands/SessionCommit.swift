@@ -98,6 +98,10 @@ extension OfflineSession {
     switch change.commit() {
     case .everywhere: break
     case .partly(let stale): for failure in stale { error("WARNING: \(failure)") }
+    case .takenBack(let failures):
+      for failure in failures { error("WARNING: \(failure)") }
+      try abandon(&mapping)
+      throw CommandStop("Failed to write VG \(group.name).")
     case .unknown(let failures):
       for failure in failures { error("WARNING: \(failure)") }
       let found = MetadataScanner.readGroup(id: group.id, from: disks.map(\.device))

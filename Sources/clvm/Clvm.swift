@@ -7,15 +7,17 @@ struct Clvm: ParsableCommand {
     commandName: "clvm",
     abstract: "Look at and change a cluster of volume groups.",
     discussion: """
-      pvs, vgs, lvs and dm-tables read the disks and need no daemon. lvcreate, lvextend, lvreduce, lvresize, \
-      lvrename, lvremove, lvchange, lvconvert, vgcreate, vgextend, vgreduce, vgremove, vgrename, \
-      vgchange, pvcreate, pvremove, pvresize, pvchange and pvmove take LVM's own command lines; \
-      those about volume groups that the cluster shares go to clvmd, as do all other commands.
+      pvs, vgs, lvs, dm-tables, vgcfgbackup, vgcfgrestore and vgck work on the disks and need no \
+      daemon. lvcreate, lvextend, lvreduce, lvresize, lvrename, lvremove, lvchange, lvconvert, \
+      vgcreate, vgextend, vgreduce, vgremove, vgrename, vgchange, pvcreate, pvremove, pvresize, \
+      pvchange and pvmove take LVM's own command lines; those about volume groups that the cluster \
+      shares go to clvmd, as do all other commands.
       """,
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
       LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
       LogicalVolumesCommand.self, FullReportCommand.self, ExtendCommand.self, ReduceCommand.self,
+      GroupBackupCommand.self, GroupRestoreCommand.self, GroupCheckCommand.self,
       MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
       VolumeGroupChangeCommand.self,
     ])

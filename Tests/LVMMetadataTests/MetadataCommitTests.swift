@@ -253,7 +253,34 @@ enum SampleGroup {
     #expect(MetadataScanner.scan(devices).warnings.isEmpty)
   }
 
-  @Test func aCommitThatNoAreaTakesIsUnknown() throws {
+  @Test func aCommitThatNoAreaTakesIsTakenBack() throws {
+    let devices = try SampleGroup.devices()
+    let current = try SampleGroup.scan(devices)
+    var change = try MetadataCommit(
+      from: current, to: SampleGroup.nextText(after: current, tag: "x"))
+    try change.write()
+    try change.precommit()
+    for device in devices {
+      var failuresLeft = 1
+      device.failure = { operation, _ in
+        guard operation == .write, failuresLeft > 0 else { return nil }
+        failuresLeft -= 1
+        return "Input/output error"
+      }
+    }
+    guard case .takenBack(let failures) = change.commit() else {
+      Issue.record("not taken back")
+      return
+    }
+    #expect(failures.map(\.device) == ["pv0", "pv1"])
+    for slot in [MetadataScanner.Slot.committed, .precommitted] {
+      let after = try #require(MetadataScanner.scan(devices, slot: slot).groups.first)
+      #expect(after.volumeGroup == current.volumeGroup)
+    }
+    try SampleGroup.change(devices, tag: "y")
+  }
+
+  @Test func aCommitWhoseEndNobodyKnowsIsUnknown() throws {
     let devices = try SampleGroup.devices()
     let current = try SampleGroup.scan(devices)
     var change = try MetadataCommit(
@@ -267,7 +294,25 @@ enum SampleGroup {
       Issue.record("not unknown")
       return
     }
-    #expect(failures.map(\.device) == ["pv0", "pv1"])
+    #expect(failures.prefix(2).map(\.device) == ["pv0", "pv1"])
+  }
+
+  /// Swallows what is written to it: a device that lies is found out before the commit.
+  @Test func whatCannotBeReadBackIsNotCommitted() throws {
+    let devices = try SampleGroup.devices()
+    let current = try SampleGroup.scan(devices)
+    var change = try MetadataCommit(
+      from: current, to: SampleGroup.nextText(after: current, tag: "x"))
+    let before = try devices[1].read(at: 0, count: 1 << 20)
+    devices[1].observer = { event in
+      if case .write(let offset, let bytes) = event {
+        let old = before[Int(offset)..<(Int(offset) + bytes.count)]
+        devices[1].store(Array(old), at: offset)
+      }
+    }
+    let error = #expect(throws: MetadataCommitError.self) { try change.write() }
+    #expect(error?.description.contains("checksum of the metadata text") == true)
+    #expect(try SampleGroup.scan(devices).volumeGroup == current.volumeGroup)
   }
 
   @Test func aChangeBySomebodyElseIsNoticed() throws {

@@ -1,4 +1,6 @@
+import ClusterSimulation
 import LVMMetadata
+import MetadataSamples
 import Testing
 
 /// LVM itself reads what we write, and we read what it writes.
@@ -85,6 +87,75 @@ struct RealLVMTests {
     #expect(change.revert() == [])
     try expectAcceptance(of: current.volumeGroup, by: tools)
     #expect(try scan(tools).volumeGroup == current.volumeGroup)
+  }
+
+  /// What a crash leaves is read by LVM, too, as the old version or the new one.
+  @Test func lvmReadsWhatACrashLeaves() throws {
+    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
+    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    try tools.workingLVM("vgchange", "--addtag", "old", "vg")
+    let files = try tools.devices()
+    let start = try files.map { file in
+      let device = MemoryDevice(name: file.name, sizeBytes: file.sizeBytes)
+      device.store(try file.read(at: 0, count: 1 << 20), at: 0)
+      return device
+    }
+    let epochs = try SampleGroup.epochs(of: start.map { $0.copy() }, tag: "new")
+    var generator = SeededGenerator(seed: 0xC4A5_0002)
+    for (number, epoch) in epochs.enumerated() {
+      let states = CrashState.all(of: epoch, using: &generator)
+      for state in states.shuffled(using: &generator).prefix(6) {
+        let devices = start.map { $0.copy() }
+        for earlier in epochs[..<number] {
+          let whole = earlier.map { [Bool](repeating: true, count: $0.sectorCount) }
+          try CrashState(arrived: whole, torn: nil).apply(earlier, to: devices)
+        }
+        try state.apply(epoch, to: devices)
+        let ours = try SampleGroup.scan(devices).volumeGroup
+        for (file, device) in zip(files, devices) {
+          try file.write(try device.read(at: 0, count: 1 << 20), at: 0)
+          try file.flush()
+        }
+        let report = try tools.workingLVM("vgs", "--noheadings", "-o", "vg_tags", "vg")
+        let tags = report.split(separator: "\n").last.map { $0.filter { $0 != " " } }
+        #expect(tags == ours.tags.joined(separator: ","), "epoch \(number), \(state)")
+      }
+    }
+  }
+
+  /// LVM takes over what we restore, and what we make of every type that it has.
+  @Test func lvmReadsGeneratedGroupsAsTheyAreMeant() throws {
+    let tools = try RealTools(deviceCount: 1, sizeBytes: 64 << 20)
+    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    let current = try scan(tools)
+    var generator = GroupGenerator(seed: 0x6E6E_0005)
+    for seqno in 2..<6 {
+      var group = generator.linearGroup(volumeCount: 10 * seqno)
+      group.seqno = UInt32(seqno) + 10
+      var volume = current.volumeGroup.physicalVolumes[0]
+      let id = volume.id
+      volume.extentCount = group.physicalVolumes[0].extentCount
+      volume.deviceSizeSectors = current.volumeGroup.physicalVolumes[0].deviceSizeSectors
+      group.extentSizeSectors = 2
+      group.physicalVolumes = [volume]
+      for index in group.logicalVolumes.indices {
+        let area = SegmentArea.physicalVolume(id, firstExtent: 8 * index)
+        group.logicalVolumes[index].segments[0].kind = .striped(StripedLayout(areas: [area]))
+      }
+      let found = MetadataScanner.scan(try tools.devices()).physicalVolumes
+      let members = found.map {
+        ScannedVolumeGroup.Member(id: $0.label.id, state: .present($0))
+      }
+      let text = MetadataText(
+        volumeGroup: group,
+        provenance: MetadataProvenance(
+          generator: "clvmd", description: "x", creationHost: "n", creationTime: 1))
+      var commit = try MetadataCommit(restoring: text, onto: members)
+      try commit.write()
+      try commit.precommit()
+      #expect(commit.commit() == .everywhere)
+      try expectAcceptance(of: group, by: tools)
+    }
   }
 
   @Test func sizesAreShownAlike() throws {

@@ -164,6 +164,21 @@ import Testing
     #expect(again?.volumeGroup == precommitted.volumeGroup)
   }
 
+  @Test func aTextThatHasNotChangedIsParsedOnce() throws {
+    let devices = try Fixture.devices("vg-extend-reduce/00-two")
+    var texts = MetadataTextCache()
+    let first = MetadataScanner.scan(devices, texts: &texts)
+    #expect(texts.parsedCount == 1)
+    for _ in 0..<3 {
+      let again = MetadataScanner.scan(devices, texts: &texts)
+      #expect(again.groups.first?.volumeGroup == first.groups.first?.volumeGroup)
+    }
+    #expect(texts.parsedCount == 1)
+    let group = try SampleGroup.change(devices, tag: "new")
+    #expect(MetadataScanner.scan(devices, texts: &texts).groups.first?.volumeGroup == group)
+    #expect(texts.parsedCount == 2)
+  }
+
   @Test func aLostDeviceMakesItsVolumesPartial() throws {
     var devices = try Fixture.devices("missing-pv/00-good")
     let whole = try #require(MetadataScanner.scan(devices).groups.first)

@@ -1,6 +1,7 @@
 import BlockDevices
 import ClusterTypes
 import LVMMetadata
+import Synchronization
 import VolumeActivation
 
 /// The disks of this node as LVM would see them, opened anew for each look.
@@ -9,12 +10,27 @@ struct SharedDisks: Sendable {
   /// Told in the metadata that this node writes.
   let hostName: String
   let filter: DeviceFilter
+  /// A group that has not changed since the last look is read, but not parsed again.
+  private let texts = ParsedTexts()
+
+  init(localNode: NodeID, hostName: String, filter: DeviceFilter) {
+    self.localNode = localNode
+    self.hostName = hostName
+    self.filter = filter
+  }
+
+  private final class ParsedTexts: Sendable {
+    let current = Mutex(MetadataTextCache())
+  }
 
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
     let candidates = BlockDeviceScanner(filter: filter).candidates()
-    return MetadataScanner.scan(candidates.compactMap { try? $0.open(.readOnly) }, slot: slot)
+    let devices = candidates.compactMap { try? $0.open(.readOnly) }
+    var known = texts.current.withLock { $0 }
+    defer { texts.current.withLock { $0 = known } }
+    return MetadataScanner.scan(devices, slot: slot, texts: &known)
   }
 
   func group(

@@ -93,7 +93,7 @@ final class VolumeGroupWorker: Sendable {
     switch outcome {
     case .everywhere: return .committed(staleAreas: [])
     case .partly(let stale): return .committed(staleAreas: stale.map(\.description))
-    case .unknown(let failures):
+    case .takenBack(let failures), .unknown(let failures):
       return commitFound(change, failures.map(\.description).joined(separator: "; "))
     }
   }

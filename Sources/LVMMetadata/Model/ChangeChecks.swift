@@ -46,6 +46,13 @@ extension VolumeGroup {
     }
   }
 
+  /// Some segment is of a type that LVM 2.03 does not have.
+  public var hasUnknownSegments: Bool {
+    logicalVolumes.contains { volume in
+      volume.segments.contains { !SegmentType($0.typeName).isKnown }
+    }
+  }
+
   /// Throws when LVM would refuse to write the group (lvm2-metadata 15).
   public func checkWritable() throws(VolumeGroupRefusal) {
     guard VolumeName.isValid(name) else {

@@ -98,14 +98,15 @@ struct GroupAssembly {
         scanned.areas[areaIndex].state = .unusable(error)
       }
       checkDevice(of: volume, scanned, usedAreas[index], &group)
-      if volume.isMarkedMissing, !usedAreas[index].isEmpty {
+      if volume.isMarkedMissing, !usedAreas[index].isEmpty, scanned.hasAreaInUse {
         group.members.append(.init(id: volume.id, state: .returned(scanned)))
         let warning = MetadataWarning.returnedPhysicalVolume(
           device: scanned.device.name, id: volume.id, group: name)
         group.warnings.append(warning)
         group.obstacles.append(warning)
       } else {
-        // Nothing of value was on it while it was away: it is as good as new.
+        // Nothing of value was on it while it was away, or it has no metadata that could be
+        // stale: LVM takes it as it is (lvm2-metadata 4).
         group.text.volumeGroup.physicalVolumes[index].flags.remove(.missing)
         group.text.volumeGroup.physicalVolumes[index].status.remove(.missing)
         group.members.append(.init(id: volume.id, state: .present(scanned)))

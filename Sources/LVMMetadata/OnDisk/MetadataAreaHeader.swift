@@ -39,6 +39,8 @@ public struct MetadataAreaHeader: Sendable, Equatable {
   static func checksum(of text: [UInt8]) -> UInt32 { CRC32.lvm(text) }
 
   static let encodedSize = 512
+  /// An area has room for its header and at least as much text.
+  static let areaSizeMin: UInt64 = 1024
   static let magic: [UInt8] = [
     0x20, 0x4C, 0x56, 0x4D, 0x32, 0x20, 0x78, 0x5B, 0x35, 0x41, 0x25, 0x72, 0x30, 0x4E, 0x2A, 0x3E,
   ]
@@ -56,7 +58,7 @@ public struct MetadataAreaHeader: Sendable, Equatable {
     guard fields.magic == Self.magic else { throw .magic }
     guard fields.version == 1 else { throw .version(fields.version) }
     guard fields.start == start else { throw .wrongStart(fields.start) }
-    guard fields.size >= 2 * UInt64(Self.encodedSize), fields.size <= 1 << 62, start <= 1 << 62
+    guard fields.size >= Self.areaSizeMin, fields.size <= 1 << 62, start <= 1 << 62
     else { throw .wrongSize(fields.size) }
     self.start = start
     self.size = fields.size
@@ -128,6 +130,8 @@ public enum MetadataAreaError: Error, Sendable, Equatable, CustomStringConvertib
   case text(MetadataTextError)
   /// Somebody else wrote to the area although its lock is held.
   case changedMeanwhile
+  /// What was written is not what is read.
+  case notReadBack
   /// Another area has a different text with the same seqno.
   case differs(from: String)
 
@@ -144,6 +148,7 @@ public enum MetadataAreaError: Error, Sendable, Equatable, CustomStringConvertib
     case .textChecksum: "incorrect checksum of the metadata text"
     case .text(let error): "bad metadata text: \(error)"
     case .changedMeanwhile: "somebody else changed the metadata although its lock is held"
+    case .notReadBack: "what was written is not what is read"
     case .differs(let device): "its metadata differs from that on \(device) with the same seqno"
     }
   }

@@ -17,9 +17,19 @@ public struct MetadataCommit {
   fileprivate struct Target {
     let device: any MetadataDevice
     let area: DiskArea
-    /// The header on disk before the change.
+    /// The header on disk before the change; in a repair of a bad one, the empty one in its place.
     let header: MetadataAreaHeader
     let location: TextLocation
+    let isRebuilt: Bool
+  }
+
+  /// What a change is for.
+  public enum Purpose: Sendable {
+    /// To change the group: refused while anything about it needs an administrator.
+    case change
+    /// To make all copies equal again (`vgck --updatemetadata`): areas with bad headers or with
+    /// another text of the same seqno are written anew, and missing PVs are no obstacle.
+    case repair
   }
 
   private enum Step {
@@ -32,6 +42,8 @@ public struct MetadataCommit {
   private let groupName: String
   private let bytes: [UInt8]
   private let targets: [Target]
+  /// Devices whose labels do not say that they are used, and the labels that do.
+  private let labels: [(device: any MetadataDevice, label: PhysicalVolumeLabel)]
   private var step = Step.planned
 
   /// Plans the change and refuses, before anything is written, what could not be carried through.
@@ -41,12 +53,15 @@ public struct MetadataCommit {
   ///   - text: its next version, with a seqno greater by one.
   ///   - changesIdentifier: the group is meant to get another id.
   public init(
-    from current: ScannedVolumeGroup, to text: MetadataText, changesIdentifier: Bool = false
+    from current: ScannedVolumeGroup, to text: MetadataText, purpose: Purpose = .change,
+    changesIdentifier: Bool = false
   ) throws(MetadataCommitError) {
     let group = text.volumeGroup
     let old = current.volumeGroup
     groupName = group.name
-    if let obstacle = current.obstacles.first { throw .refused(group: old.name, "\(obstacle)") }
+    if let obstacle = current.obstacles.first(where: { purpose == .change || !$0.isRepairable }) {
+      throw .refused(group: old.name, "\(obstacle)")
+    }
     guard group.id == old.id || changesIdentifier else {
       throw .refused(group: old.name, "its id would change")
     }
@@ -64,11 +79,56 @@ public struct MetadataCommit {
     guard (try? MetadataText(parsing: bytes))?.volumeGroup == group else {
       throw .refused(group: old.name, "the new metadata would not be read back as it is meant")
     }
-    targets = try Self.plan(for: bytes, members: current.members, group: group)
+    targets = try Self.plan(for: bytes, members: current.members, group: group, purpose: purpose)
+    // LVM leaves the labels of shared and foreign groups alone.
+    labels =
+      group.isShared || group.systemID != nil
+      ? [] : Self.outdatedLabels(of: current.members, in: group)
+  }
+
+  /// Plans to write a group, as a backup describes it, over whatever its PVs hold
+  /// (`vgcfgrestore`). The seqno must be greater than any on them.
+  ///
+  /// - Parameter members: a device for every PV of the group.
+  public init(
+    restoring text: MetadataText, onto members: [ScannedVolumeGroup.Member]
+  ) throws(MetadataCommitError) {
+    let group = text.volumeGroup
+    groupName = group.name
+    do throws(VolumeGroupRefusal) {
+      try group.checkWritable()
+    } catch {
+      throw .refused(group: group.name, error.message)
+    }
+    for volume in group.physicalVolumes {
+      let member = members.first { $0.id == volume.id }
+      guard member?.scanned != nil else {
+        throw .refused(group: group.name, "PV \(volume.id) is missing")
+      }
+    }
+    bytes = text.bytes(form: .disk)
+    targets = try Self.plan(for: bytes, members: members, group: group, purpose: .repair)
+    labels = Self.outdatedLabels(of: members, in: group)
+  }
+
+  /// Labels that LVM brings up to date with the next change: those without the mark of use, or too
+  /// old to have one (lvm2-metadata 1.4).
+  private static func outdatedLabels(
+    of members: [ScannedVolumeGroup.Member], in group: VolumeGroup
+  ) -> [(device: any MetadataDevice, label: PhysicalVolumeLabel)] {
+    members.compactMap { member in
+      guard group.physicalVolume(id: member.id) != nil, let scanned = member.scanned,
+        !scanned.label.isUsed
+      else { return nil }
+      var label = scanned.label
+      label.isUsed = true
+      return label.fitsItsSector ? (scanned.device, label) : nil
+    }
   }
 
   private static func plan(
-    for bytes: [UInt8], members: [ScannedVolumeGroup.Member], group: VolumeGroup
+    for bytes: [UInt8], members: [ScannedVolumeGroup.Member], group: VolumeGroup,
+    purpose: Purpose
   ) throws(MetadataCommitError) -> [Target] {
     let size = UInt64(bytes.count)
     let checksum = MetadataAreaHeader.checksum(of: bytes)
@@ -76,7 +136,12 @@ public struct MetadataCommit {
     for member in members where group.physicalVolume(id: member.id) != nil {
       guard let scanned = member.scanned else { continue }
       for area in scanned.areas {
-        guard let header = area.headerForWriting else { continue }
+        var header = area.headerForWriting
+        var isRebuilt = false
+        if header == nil, purpose == .repair {
+          (header, isRebuilt) = headerForRepair(of: area, on: scanned.device)
+        }
+        guard let header else { continue }
         let buffer = CircularText(header: header)
         guard size <= buffer.newTextSizeMax else {
           throw .textTooLarge(
@@ -89,17 +154,37 @@ public struct MetadataCommit {
         targets.append(
           Target(
             device: scanned.device, area: area.area, header: header,
-            location: TextLocation(offset: offset, size: size, checksum: checksum)))
+            location: TextLocation(offset: offset, size: size, checksum: checksum),
+            isRebuilt: isRebuilt))
       }
     }
     guard !targets.isEmpty else { throw .noArea(group: group.name) }
     return targets
   }
 
+  /// The header that an area with a bad one, or with a text of somebody else, starts from; nil for
+  /// one that is ignored or whose place on the device is nonsense.
+  private static func headerForRepair(
+    of area: ScannedArea, on device: any MetadataDevice
+  ) -> (MetadataAreaHeader?, isRebuilt: Bool) {
+    guard case .unusable = area.state else { return (nil, false) }
+    if let header = try? MetadataScanner.readHeader(of: area.area, on: device) {
+      return (header.isIgnored ? nil : header, false)
+    }
+    let (end, overflow) = area.area.offset.addingReportingOverflow(area.area.size)
+    guard !overflow, end <= device.sizeBytes, area.area.size >= MetadataAreaHeader.areaSizeMin
+    else { return (nil, false) }
+    return (MetadataAreaHeader(area: area.area), true)
+  }
+
   /// Writes the new text into the free part of every area. On failure everything is taken back.
+  ///
+  /// Labels that lack the mark of use get it first: that is true whether or not the change comes
+  /// through.
   public mutating func write() throws(MetadataCommitError) {
     precondition(step == .planned, "the text is written once")
     step = .written
+    try markLabels()
     let bytes = self.bytes
     for target in targets {
       try orRevert(target) { target throws(MetadataAreaError) in
@@ -113,6 +198,24 @@ public struct MetadataCommit {
       }
     }
     try flushOrRevert()
+    for target in targets {
+      try orRevert(target) { target throws(MetadataAreaError) in
+        let text = try CircularText(header: target.header)
+          .read(target.location, from: target.device)
+        guard text == bytes else { throw .notReadBack }
+      }
+    }
+  }
+
+  private func markLabels() throws(MetadataCommitError) {
+    for (device, label) in labels {
+      do throws(MetadataDeviceError) {
+        try device.writeSectors(
+          label.encoded(), at: UInt64(label.sector * PhysicalVolumeLabel.sectorSize))
+      } catch {
+        throw .label(group: groupName, error)
+      }
+    }
   }
 
   /// Lets slot 1 of every area point to the new text. On failure everything is taken back.
@@ -128,23 +231,27 @@ public struct MetadataCommit {
       }
     }
     try flushOrRevert()
+    for target in targets {
+      try orRevert(target) { target throws(MetadataAreaError) in
+        let header = try MetadataScanner.readHeader(of: target.area, on: target.device)
+        guard header.precommitted == target.location else { throw .notReadBack }
+      }
+    }
   }
 
   /// Lets slot 0 of every area point to the new text.
   ///
   /// The change is done as soon as one area has it; the others are stale and the next change
-  /// brings them up to date.
+  /// brings them up to date. When none has it, everything is taken back: the new version must not
+  /// come to life later on, when nobody expects it any more.
   public mutating func commit() -> MetadataCommitOutcome {
     precondition(step == .precommitted, "commit follows precommit")
     step = .finished
     var failures: [MetadataAreaFailure] = []
     var written: [Target] = []
     for target in targets {
-      var header = target.header
-      header.committed = target.location
-      header.precommitted = nil
-      do {
-        try target.write(header)
+      do throws(MetadataAreaError) {
+        try target.write(target.committedHeader)
         written.append(target)
       } catch {
         failures.append(MetadataAreaFailure(target, error))
@@ -152,15 +259,35 @@ public struct MetadataCommit {
     }
     var committedCount = 0
     for target in written {
-      do {
-        try target.device.flush()
+      do throws(MetadataAreaError) {
+        try target.flush()
+        let header = try MetadataScanner.readHeader(of: target.area, on: target.device)
+        guard header == target.committedHeader else { throw .notReadBack }
         committedCount += 1
       } catch {
-        failures.append(MetadataAreaFailure(target, .device(error)))
+        failures.append(MetadataAreaFailure(target, error))
       }
     }
     if failures.isEmpty { return .everywhere }
-    return committedCount > 0 ? .partly(stale: failures) : .unknown(failures)
+    return committedCount > 0 ? .partly(stale: failures) : takenBack(failures)
+  }
+
+  /// After a commit that failed in every area: the old headers are written again, and if all of
+  /// them can be read back, the old version counts for certain.
+  private func takenBack(_ failures: [MetadataAreaFailure]) -> MetadataCommitOutcome {
+    for target in targets {
+      var header = target.header
+      header.precommitted = nil
+      do throws(MetadataAreaError) {
+        try target.write(header)
+        try target.flush()
+        let now = try MetadataScanner.readHeader(of: target.area, on: target.device)
+        guard now == header else { throw .notReadBack }
+      } catch {
+        return .unknown(failures + [MetadataAreaFailure(target, error)])
+      }
+    }
+    return .takenBack(failures)
   }
 
   /// Takes back a change that is not committed: slot 1 is emptied, slot 0 stays.
@@ -206,8 +333,17 @@ public struct MetadataCommit {
 }
 
 extension MetadataCommit.Target {
+  /// What the header says once the change is done.
+  fileprivate var committedHeader: MetadataAreaHeader {
+    var header = header
+    header.committed = location
+    header.precommitted = nil
+    return header
+  }
+
   /// Throws unless the header on disk still has the committed slot it had when it was scanned.
   fileprivate func checkUnchanged() throws(MetadataAreaError) {
+    guard !isRebuilt else { return }
     let now = try MetadataScanner.readHeader(of: area, on: device)
     guard now.committed == header.committed else {
       throw .changedMeanwhile

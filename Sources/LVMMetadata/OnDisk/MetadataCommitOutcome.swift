@@ -4,7 +4,10 @@ public enum MetadataCommitOutcome: Sendable, Equatable {
   case everywhere
   /// The new version is durable and counts; the areas named still show the old one.
   case partly(stale: [MetadataAreaFailure])
-  /// No area is known to be durable: the disk must be read again to see which version counts.
+  /// No area took the new version, and the old one was put back: the group is unchanged.
+  case takenBack([MetadataAreaFailure])
+  /// No area is known to have the new version, nor could the old one be put back everywhere: the
+  /// disk must be read again to see which version counts.
   case unknown([MetadataAreaFailure])
 }
 
@@ -34,6 +37,8 @@ public enum MetadataCommitError: Error, Sendable, Equatable, CustomStringConvert
   case areaFull(group: String, device: String)
   /// Nothing was written: no PV has a metadata area in use.
   case noArea(group: String)
+  /// Nothing but labels was written.
+  case label(group: String, MetadataDeviceError)
   /// A write failed and was taken back, except where `notReverted` says otherwise.
   case failed(group: String, MetadataAreaFailure, notReverted: [MetadataAreaFailure])
 
@@ -46,6 +51,7 @@ public enum MetadataCommitError: Error, Sendable, Equatable, CustomStringConvert
     case .areaFull(let group, let device):
       "VG \(group) metadata on \(device) has no room beside the metadata in use"
     case .noArea(let group): "VG \(group) has no metadata area in use on any of its devices"
+    case .label(let group, let error): "VG \(group) is not changed: \(error)"
     case .failed(let group, let failure, let notReverted):
       "VG \(group) is not changed: \(failure)"
         + notReverted.map { "; not taken back: \($0)" }.joined()

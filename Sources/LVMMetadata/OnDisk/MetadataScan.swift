@@ -22,6 +22,11 @@ public struct ScannedPhysicalVolume {
   public var device: any MetadataDevice
   public var label: PhysicalVolumeLabel
   public var areas: [ScannedArea]
+
+  /// True when it has a metadata area that is not ignored.
+  var hasAreaInUse: Bool {
+    areas.contains { if case .ignored = $0.state { false } else { true } }
+  }
 }
 
 /// A metadata area as it was found.

@@ -12,8 +12,18 @@ public enum MetadataScanner {
   public static func scan(
     _ devices: [any MetadataDevice], slot: Slot = .committed
   ) -> MetadataScan {
+    var texts = MetadataTextCache()
+    return scan(devices, slot: slot, texts: &texts)
+  }
+
+  /// The same for whoever scans again and again: texts that are still what they were at the last
+  /// scan with `texts` are read, but not parsed.
+  public static func scan(
+    _ devices: [any MetadataDevice], slot: Slot = .committed, texts: inout MetadataTextCache
+  ) -> MetadataScan {
     var scan = MetadataScan()
-    var texts = TextCache()
+    texts.beginScan()
+    defer { texts.endScan() }
     for device in devices {
       do throws(MetadataDeviceError) {
         guard let volume = try read(device, slot: slot, texts: &texts, &scan.warnings) else {
@@ -37,7 +47,7 @@ public enum MetadataScanner {
 
   /// Nil when the device has no label.
   private static func read(
-    _ device: any MetadataDevice, slot: Slot, texts: inout TextCache,
+    _ device: any MetadataDevice, slot: Slot, texts: inout MetadataTextCache,
     _ warnings: inout [MetadataWarning]
   ) throws(MetadataDeviceError) -> ScannedPhysicalVolume? {
     let labelBytes = PhysicalVolumeLabel.sectorCount * PhysicalVolumeLabel.sectorSize
@@ -60,7 +70,7 @@ public enum MetadataScanner {
   }
 
   private static func read(
-    _ area: DiskArea, of device: any MetadataDevice, slot: Slot, texts: inout TextCache
+    _ area: DiskArea, of device: any MetadataDevice, slot: Slot, texts: inout MetadataTextCache
   ) -> ScannedArea.State {
     let header: MetadataAreaHeader
     do {
@@ -110,31 +120,5 @@ extension MetadataAreaHeader {
       }
     }
     return committed
-  }
-}
-
-/// Texts that were parsed already: the PVs of a group normally hold the same one.
-private struct TextCache {
-  private struct Key: Hashable {
-    let checksum: UInt32
-    let size: UInt64
-  }
-
-  private var texts: [Key: (bytes: [UInt8], text: MetadataText)] = [:]
-
-  /// Reads the bytes in any case, since damage shows only there; parses what is new.
-  mutating func text(
-    at location: TextLocation, _ header: MetadataAreaHeader, _ device: any MetadataDevice
-  ) throws(MetadataAreaError) -> MetadataText {
-    let bytes = try CircularText(header: header).read(location, from: device)
-    let key = Key(checksum: location.checksum, size: location.size)
-    if let known = texts[key], known.bytes == bytes { return known.text }
-    do {
-      let text = try MetadataText(parsing: bytes)
-      texts[key] = (bytes, text)
-      return text
-    } catch {
-      throw .text(error)
-    }
   }
 }

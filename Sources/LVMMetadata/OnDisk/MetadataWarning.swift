@@ -18,6 +18,18 @@ public enum MetadataWarning: Sendable, Equatable, CustomStringConvertible {
   case usedOrphan(device: String, id: LVMIdentifier)
   case deviceTooSmall(device: String, sizeBytes: UInt64, neededBytes: UInt64, group: String)
 
+  /// True for obstacles that `MetadataCommit.Purpose.repair` takes away or may leave as they are.
+  var isRepairable: Bool {
+    switch self {
+    case .unusableArea, .staleMetadata, .missingPhysicalVolume, .returnedPhysicalVolume,
+      .outdatedPhysicalVolume, .unusedMark:
+      true
+    case .unreadableDevice, .strayLabel, .malformedLabel, .additionalLabel,
+      .duplicatePhysicalVolume, .duplicateGroupName, .claimedTwice, .usedOrphan, .deviceTooSmall:
+      false
+    }
+  }
+
   public var description: String {
     switch self {
     case .unreadableDevice(let error): "\(error)"

@@ -138,7 +138,15 @@ extension PhysicalVolumeLabel {
     return found
   }
 
-  /// The 512 bytes of the sector. The lists must fit: up to 21 areas in all do.
+  /// True when the lists have room in the sector. Those of a label that was read do, but a label
+  /// of an old form may be too full for the present one.
+  public var fitsItsSector: Bool {
+    let areaCount = dataAreas.count + metadataAreas.count + bootloaderAreas.count
+    // The header, the areas with the ends of their three lists, and the extension.
+    return 32 + 40 + 16 * (areaCount + 3) + 8 <= Self.sectorSize
+  }
+
+  /// The 512 bytes of the sector. The lists must fit: `fitsItsSector`.
   public func encoded() -> [UInt8] {
     var body = ByteWriter(reservingCapacity: Self.sectorSize)
     body.write(UInt32(32))
@@ -150,7 +158,7 @@ extension PhysicalVolumeLabel {
     body.write(extensionVersion)
     body.write(extensionFlags)
     Self.write(bootloaderAreas, to: &body)
-    precondition(body.count <= Self.sectorSize - 20, "a label has room for one sector only")
+    precondition(fitsItsSector, "a label has room for one sector only")
     body.writeZeros(Self.sectorSize - 20 - body.count)
     var sectorBytes = ByteWriter(reservingCapacity: Self.sectorSize)
     sectorBytes.write(Self.magic)
