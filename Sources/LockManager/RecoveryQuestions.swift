@@ -49,7 +49,9 @@ extension LockspaceMachine {
   /// dlm-wire 14.2.
   private func accepts(_ message: RecoveryMessage) -> Bool {
     if case .stopped = recovery.phase, message.type != .status { return false }
-    if message.type.isReply, message.sequenceReply != recovery.sequence { return false }
+    if message.type.isReply, message.sequenceReply != recovery.sequence {
+      return configuration.faults.contains(.mindsStaleAnswers)
+    }
     switch message.type {
     case .status, .statusReply: return true
     case .names, .namesReply: return recovery.status.contains(.nodes)
