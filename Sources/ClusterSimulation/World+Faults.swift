@@ -21,6 +21,7 @@ extension World {
       } else {
         drop(id, isAcceptor ? \.toDialer : \.toAcceptor, after: kept)
       }
+      if !isAcceptor { connections[id]?.awaitsDialer = false }
       close(id, atAcceptor: isAcceptor)
       if !isTold { connections[id]?.isBroken = false }
     }

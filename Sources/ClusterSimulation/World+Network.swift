@@ -102,6 +102,8 @@ extension World {
       return .nothing
     }
     if atAcceptor {
+      // Lost before the acceptor could take it.
+      guard !connection.isBroken else { return .nothing }
       connections[id]?.isAcceptorOpen = true
     } else {
       connections[id]?.awaitsDialer = false
@@ -204,20 +206,18 @@ extension World {
   }
 
   mutating func closed(_ id: ConnectionID, atAcceptor: Bool) -> Occurrence {
+    let happening = Happening.closed(id, atAcceptor: atAcceptor)
     guard let connection = connections[id], connection.isOpen(atAcceptor: atAcceptor) else {
       return .nothing
     }
     let own = connection.receiver(atAcceptor: atAcceptor)
     let other = connection.receiver(atAcceptor: !atAcceptor)
-    guard slots[index(own.node)]?.life == own.life else { return .nothing }
     if isBlocked(other.node, own.node) {
       // A reset does not pass either; whoever waits gives up some time.
-      agenda.schedule(.closed(id, atAcceptor: atAcceptor), after: .milliseconds(100))
+      agenda.schedule(happening, after: .milliseconds(100))
       return .nothing
     }
-    guard isRunning(own.node, own.life, or: .closed(id, atAcceptor: atAcceptor)) else {
-      return .nothing
-    }
+    guard isRunning(own.node, own.life, or: happening) else { return .nothing }
     close(id, atAcceptor: atAcceptor)
     return act(own.node, .closed(id))
   }

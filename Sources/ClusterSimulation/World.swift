@@ -77,7 +77,14 @@ public struct World<Stack: NodeStack, Outside: Sendable> {
   public init(seed: UInt64) { self.seed = seed }
 
   public var now: Timestamp { agenda.now }
-  public var isOver: Bool { agenda.isEmpty }
+  /// Nothing is under way on the network.
+  public var isNetworkQuiet: Bool {
+    messagesInFlight == 0
+      && connections.values.allSatisfy {
+        // The end of a connection that its side has not learned of yet is under way, too.
+        !$0.awaitsDialer && !($0.isBroken && ($0.isDialerOpen || $0.isAcceptorOpen))
+      }
+  }
 
   // MARK: Nodes
 

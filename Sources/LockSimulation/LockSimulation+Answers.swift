@@ -15,7 +15,7 @@ extension LockSimulation {
     guard lock.pending != .nothing else {
       return violate(.singleCompletion, "second completion of \(handle)")
     }
-    locks[handle]?.blocks = nil
+    if outcome.result == .granted { locks[handle]?.blocks = nil }
     guard let mode = outcome.mode else {
       if case .granted = outcome.result {
         violate(.singleCompletion, "\(handle) granted and gone")

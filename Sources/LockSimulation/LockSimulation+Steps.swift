@@ -45,7 +45,7 @@ extension LockSimulation {
     deliveryCount += 1
     note("\(from)>\(node) \(packet.summary)")
     let enabled = world.withStack(of: node) { $0.peers[from]?.life } ?? nil
-    if let enabled, enabled != life {
+    if let enabled, life < enabled {
       violate(.oldMessages, "node \(node) takes a message of an earlier life of node \(from)")
     }
   }

@@ -5,6 +5,8 @@ import LockProtocol
 /// A master's queues after a step, to compare with those after the next.
 struct MasterQueues: Sendable {
   var converting: [UInt32]
+  /// What each converting lock wants.
+  var wanted: [UInt32: LockMode]
   var waiting: [UInt32]
   /// Everything that was on a queue.
   var all: Set<UInt32>
@@ -94,6 +96,8 @@ extension LockSimulation {
       guard let flags, flags.isDisjoint(with: mayOvertake) else { continue }
       let id = lock.id.rawValue
       if let place = earlier.converting.firstIndex(of: id) {
+        // Otherwise it was cancelled, and has its old mode.
+        guard lock.granted == earlier.wanted[id] else { continue }
         report(
           id, earlier.converting[..<place].filter(converting.contains), resource, node)
       } else if let place = earlier.waiting.firstIndex(of: id) {
@@ -192,6 +196,8 @@ extension LockSimulation {
 extension MasterQueues {
   init(_ resource: ResourceInspection) {
     converting = resource.converting.map(\.id.rawValue)
+    wanted = Dictionary(
+      resource.converting.map { ($0.id.rawValue, $0.requested) }, uniquingKeysWith: { $1 })
     waiting = resource.waiting.map(\.id.rawValue)
     granted = Set(resource.granted.map(\.id.rawValue))
     all = granted.union(converting).union(waiting)

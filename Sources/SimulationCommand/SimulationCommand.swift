@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import LockSimulation
 
-/// Runs the simulator: many seeds, or one again.
+/// Runs the simulator: many seeds, or one of them again.
 @main
 struct SimulationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
