@@ -101,7 +101,8 @@ extension LockSimulation {
       .lock(
         LockCall(
           handle: handle, resource: Names.resources[resource], mode: mode, flags: flags,
-          processID: UInt32(handle.rawValue), wantsBlocking: wantsBlocking)), on: node, about: resource)
+          processID: UInt32(handle.rawValue), wantsBlocking: wantsBlocking)), on: node,
+      about: resource)
   }
 
   private mutating func newHandle() -> LockHandle {
@@ -165,7 +166,8 @@ extension LockSimulation {
       locks[lock.handle]?.held = min(lock.held, mode)
     }
     note("call \(lock.handle): convert \(lock.held) to \(mode)\(flags.words)")
-    call(.convert(lock.handle, mode, flags: flags, valueBlock: value), on: lock.node,
+    call(
+      .convert(lock.handle, mode, flags: flags, valueBlock: value), on: lock.node,
       about: lock.resource)
   }
 
@@ -197,7 +199,8 @@ extension LockSimulation {
     locks[lock.handle]?.pending = .unlock
     locks[lock.handle]?.held = .iv
     note("call \(lock.handle): unlock \(lock.held)\(flags.words)")
-    call(.unlock(lock.handle, flags: flags, valueBlock: value), on: lock.node,
+    call(
+      .unlock(lock.handle, flags: flags, valueBlock: value), on: lock.node,
       about: lock.resource)
   }
 
@@ -239,7 +242,8 @@ extension LockSimulation {
     locks[orphan.handle]?.isOrphanTaken = true
     locks[orphan.handle]?.held = .iv
     note("call on \(node): purge the orphans of process \(orphan.processID) on \(orphan.node)")
-    call(.purge(orphan.node, processID: orphan.processID), on: node,
+    call(
+      .purge(orphan.node, processID: orphan.processID), on: node,
       about: orphan.resource)
   }
 

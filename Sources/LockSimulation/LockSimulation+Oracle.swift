@@ -10,6 +10,8 @@ struct LockOracle: Sendable {
   var members: Set<NodeID> = []
   /// Members that have the lockspace, started or not.
   var joined: Set<NodeID> = []
+  /// The seed of the last join that was ordered.
+  var joinSeeds: [NodeID: UInt64] = [:]
   /// Members on their way out; true for those that go down afterwards.
   var leaving: [NodeID: Bool] = [:]
   /// Counts membership changes; a later one replaces an unfinished one.
@@ -71,9 +73,9 @@ extension LockSimulation {
     case .start(let epoch, let members, let departed):
       note("node \(node) starts with \(members), departed \(departed.sorted())")
       views[node]?.epoch = epoch
-    case .join:
+    case .join(let seed):
       views[node] = NodeView()
-      oracle.joined.insert(node)
+      if oracle.joinSeeds[node] == seed { oracle.joined.insert(node) }
     case .left: views[node] = nil
     case .enable, .fenced, .close, .call: break
     }
@@ -100,7 +102,9 @@ extension LockSimulation {
     note("node \(node) joins")
     oracle.members.insert(node)
     oracle.departed[node] = []
-    order(.join(seed: random.next()), to: node)
+    let seed = random.next()
+    oracle.joinSeeds[node] = seed
+    order(.join(seed: seed), to: node)
   }
 
   mutating func changeMembers() {
@@ -144,6 +148,7 @@ extension LockSimulation {
     oracle.leaving[node] = nil
     oracle.started.remove(node)
     oracle.joined.remove(node)
+    oracle.joinSeeds[node] = nil
     depart(node)
     loseApplications(of: node)
     order(.left, to: node)
@@ -171,6 +176,7 @@ extension LockSimulation {
     world.crash(node)
     views[node] = nil
     oracle.joined.remove(node)
+    oracle.joinSeeds[node] = nil
     loseApplications(of: node)
     oracle.unnoticed[node] = life
     oracle.underWay += 1
