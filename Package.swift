@@ -151,7 +151,7 @@ let package = Package(
     tests("LockProtocol", ["ClusterSimulation"]),
     tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership"),
-    tests("LockSimulation", ["ClusterSimulation"]),
+    tests("LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockProtocol"]),
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),

@@ -15,8 +15,6 @@ package struct MachineFaults: OptionSet, Hashable, Sendable {
   package static let keepsDeadLocks = Self(rawValue: 2)
   /// A departed node's PW or EX lock does not make the value block doubtful.
   package static let forgetsLostValue = Self(rawValue: 4)
-  /// Answers to questions of an earlier recovery count.
-  package static let mindsStaleAnswers = Self(rawValue: 8)
   /// Nobody looks through the queues after the recovery.
-  package static let skipsGrantPass = Self(rawValue: 16)
+  package static let skipsGrantPass = Self(rawValue: 8)
 }

@@ -49,9 +49,7 @@ extension LockspaceMachine {
   /// dlm-wire 14.2.
   private func accepts(_ message: RecoveryMessage) -> Bool {
     if case .stopped = recovery.phase, message.type != .status { return false }
-    if message.type.isReply, message.sequenceReply != recovery.sequence {
-      return configuration.faults.contains(.mindsStaleAnswers)
-    }
+    if message.type.isReply, message.sequenceReply != recovery.sequence { return false }
     switch message.type {
     case .status, .statusReply: return true
     case .names, .namesReply: return recovery.status.contains(.nodes)

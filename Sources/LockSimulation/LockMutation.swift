@@ -16,7 +16,6 @@ public enum LockMutation: String, CaseIterable, Sendable {
   case losesWaiters = "loses-waiters"
   case keepsDeadLocks = "keeps-dead-locks"
   case forgetsLostValue = "forgets-lost-value"
-  case mindsStaleAnswers = "minds-stale-answers"
   case skipsGrantPass = "skips-grant-pass"
   case reusesLockIDs = "reuses-lock-ids"
   /// A request may overtake those that wait.
@@ -48,7 +47,6 @@ public enum LockMutation: String, CaseIterable, Sendable {
     switch self {
     case .keepsDeadLocks: .keepsDeadLocks
     case .forgetsLostValue: .forgetsLostValue
-    case .mindsStaleAnswers: .mindsStaleAnswers
     case .skipsGrantPass: .skipsGrantPass
     case .reusesLockIDs: .reusesLockIDs
     case .skipsBarriers, .dropsRequestQueue, .ignoresStop, .ignoresDeparture, .losesConversions,

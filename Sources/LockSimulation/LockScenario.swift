@@ -28,6 +28,8 @@ public struct LockScenario: Sendable, CustomStringConvertible {
   public var usesInvalidation: Bool
   /// How many of 100 operations use the value block.
   public var valueBlockPercent: Int
+  /// How many do not want to wait.
+  public var noQueuePercent: Int
   /// Messages that a link keeps for a peer that does not acknowledge.
   public var linkLimit: Int
   public var tossMilliseconds: UInt64
@@ -36,7 +38,7 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     self.seed = seed
     var random = SeededGenerator(seed: seed ^ 0x5CEA)
     nodeCount = Int.random(in: 2...5, using: &random)
-    resourceCount = Int.random(in: 1...6, using: &random)
+    resourceCount = [1, 1, 2, 3, 6].drawn(using: &random)
     actionCount = Int.random(in: 60...260, using: &random)
     locksPerNode = Int.random(in: 1...5, using: &random)
     let isDemoting = random.chance(20)
@@ -48,12 +50,19 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     breakPercent = [0, 0, 3, 8].drawn(using: &random)
     partitionPercent = [0, 0, 2, 4].drawn(using: &random)
     pausePercent = [0, 0, 2, 4].drawn(using: &random)
+    if hasMembershipChanges, random.chance(12) {
+      // Hardly a recovery that is not disturbed.
+      crashPercent = 25
+      leavePercent = 5
+      breakPercent = 20
+    }
     gap = [0...300, 0...2000, 200...6000].drawn(using: &random)
     usualDelay = [20...100, 50...2000, 500...5000].drawn(using: &random)
     hasAnchors = random.chance(60)
     usesOrphans = random.chance(25)
     usesInvalidation = random.chance(30)
     valueBlockPercent = [0, 70, 95].drawn(using: &random)
+    noQueuePercent = [0, 5, 20].drawn(using: &random)
     linkLimit = random.chance(15) ? 60 : 1 << 16
     tossMilliseconds = [200, 1000, 10000].drawn(using: &random)
   }
@@ -66,7 +75,7 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     actions every \(gap.lowerBound)-\(gap.upperBound) us, messages take \(usualDelay.lowerBound)-\
     \(usualDelay.upperBound) us; anchors \(hasAnchors), cancel \(usesCancel), CONVDEADLK \
     \(usesConversionDeadlock), orphans \(usesOrphans), IVVALBLK \(usesInvalidation), VALBLK \
-    \(valueBlockPercent) %, link limit \(linkLimit), toss \(tossMilliseconds) ms
+    \(valueBlockPercent) %, NOQUEUE \(noQueuePercent) %, link limit \(linkLimit), toss \(tossMilliseconds) ms
     """
   }
 }

@@ -79,7 +79,7 @@ extension LockSimulation {
   private func queueFlags(_ dice: inout SeededGenerator) -> LockFlags {
     var flags: LockFlags = []
     if dice.chance(scenario.valueBlockPercent) { flags.insert(.valueBlock) }
-    if dice.chance(15) { flags.insert(.noQueue) }
+    if dice.chance(scenario.noQueuePercent) { flags.insert(.noQueue) }
     if dice.chance(10) { flags.insert(.noQueueBlockingCallback) }
     if dice.chance(5) { flags.insert(.headOfQueue) }
     if dice.chance(5) { flags.insert(.noOrder) }
@@ -221,6 +221,12 @@ extension LockSimulation {
       return purge(
         orphan, from: stableMembers.filter(canCall).randomElement(using: &dice) ?? orphan.node)
     }
+    // Which of several orphans in one mode is adopted is not for the caller to say.
+    let twins = locks.values.filter {
+      $0.node == orphan.node && $0.resource == orphan.resource && $0.isOrphan
+        && $0.held == orphan.held
+    }
+    guard twins.count == 1 else { return }
     let handle = newHandle()
     let flags: LockFlags = orphan.flags.intersection([.valueBlock, .persistent])
     locks[orphan.handle]?.isOrphanTaken = true

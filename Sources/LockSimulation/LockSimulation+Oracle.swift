@@ -39,6 +39,8 @@ struct NodeView: Sendable {
   /// Locking is enabled.
   var isRunning = false
   var generation: UInt32 = 0
+  /// Resources that the node mastered when it was last looked at while it ran.
+  var mastered: Set<Int> = []
   /// Lock ids that were seen; none may come again.
   var lockIDs: Set<UInt32> = []
   /// The queues as the master had them after its last step, by resource.

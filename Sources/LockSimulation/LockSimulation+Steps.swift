@@ -9,7 +9,10 @@ extension LockSimulation {
   mutating func examine(_ reports: [LockReport], of node: NodeID, about resource: Int? = nil) {
     var touched = resource.map(Touched.resource) ?? .nothing
     let isRecovering = reports.contains { if case .effect(.recovered) = $0 { true } else { false } }
-    if isRecovering { views[node]?.isRunning = true }
+    if isRecovering {
+      checkRebuilt(beforeRunningOn: node)
+      views[node]?.isRunning = true
+    }
     for report in reports {
       switch report {
       case .received(let packet, let from, let life):
@@ -158,6 +161,20 @@ extension Packet {
           ? " \(message.resourceName.map(\.description) ?? "")" : "")
     case .recovery(let message):
       "\(message.type) result \(message.result) seq \(message.sequence)/\(message.sequenceReply)"
+        + message.lockWords
+    }
+  }
+}
+
+extension RecoveryMessage {
+  /// The lock that is sent to its new master, or acknowledged by it.
+  fileprivate var lockWords: String {
+    switch body {
+    case .lock(let lock), .lockReply(let lock):
+      " \(lock.resourceName) lkid \(lock.lockID) remid \(lock.remoteID) \(lock.grantedMode)/"
+        + "\(lock.requestedMode) \(lock.status) result \(lock.result)"
+    case .lookup(let name): " \(name)"
+    case .status, .names, .statusReply, .namesReply, .lookupReply: ""
     }
   }
 }

@@ -145,6 +145,7 @@ public enum Invariant: String, CaseIterable, Sendable {
   case memory = "memory per peer is bounded"
   case blocking = "blockers are told"
   case agreement = "owner and master agree at rest"
+  case rebuilt = "after recovery the living have the locks they had"
   case recovery = "recovery succeeds"
   case refusals = "correct calls are not refused"
   case liveness = "everything ends"

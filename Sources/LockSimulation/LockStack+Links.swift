@@ -63,7 +63,13 @@ extension LockStack {
     _ id: ConnectionID, to node: NodeID, life: NodeLife, isDialed: Bool, at now: Timestamp,
     effects: inout Effects
   ) {
-    if isDialed { peers[node]?.isDialing = false }
+    if isDialed {
+      // Dialed for an earlier life, which was forgotten since.
+      guard let peer = peers[node], peer.isDialing, peer.life.map({ $0 <= life }) ?? true else {
+        return effects.append(.abort(id))
+      }
+      peers[node]?.isDialing = false
+    }
     guard peers[node]?.isEnabled == true else { return effects.append(.abort(id)) }
     peerOf[id] = (node, life)
     peers[node]?.connections.append(id)

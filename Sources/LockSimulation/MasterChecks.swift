@@ -19,13 +19,16 @@ extension LockSimulation {
     let name = Names.resources[index]
     guard let resource = world.withStack(of: node, { $0.machine?.inspect(name) }) ?? nil else {
       views[node]?.queues[index] = nil
+      views[node]?.mastered.remove(index)
       return
     }
     for lock in resource.locks { checkLockID(lock.id, of: node, before: index) }
     guard resource.master == node, !resource.isIdle else {
       views[node]?.queues[index] = nil
+      views[node]?.mastered.remove(index)
       return
     }
+    views[node]?.mastered.insert(index)
     let queues = MasterQueues(resource)
     if let earlier = views[node]?.queues[index] { checkOrder(earlier, resource, of: node) }
     checkQueues(resource, of: node)
