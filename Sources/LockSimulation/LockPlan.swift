@@ -17,6 +17,8 @@ public struct PlannedAction: Hashable, Sendable {
     case pause(node: Int, milliseconds: UInt64)
     /// Nobody does anything for that long.
     case idle(milliseconds: UInt64)
+    /// Nobody does anything until the members have recovered, if they do so soon.
+    case awaitRecovery
     /// All trouble ends, everything comes to rest and is checked.
     case settle
   }
@@ -31,20 +33,42 @@ enum LockPlan {
   static func actions(of scenario: LockScenario) -> [PlannedAction] {
     var random = SeededGenerator(seed: scenario.seed ^ 0xAC71)
     var actions: [PlannedAction] = []
+    if random.chance(80) { actions.append(PlannedAction(kind: .awaitRecovery, microseconds: 0)) }
+    // Who went comes back some actions later, most of the time: an empty cluster shows nothing.
+    var returns: [Int: Int] = [:]
     while actions.count < scenario.actionCount {
+      if let node = returns.removeValue(forKey: actions.count) {
+        add(.join(node: node), to: &actions, scenario, &random)
+        continue
+      }
       let kind = kind(for: scenario, using: &random)
-      actions.append(
-        PlannedAction(
-          kind: kind, microseconds: UInt64.random(in: scenario.gap, using: &random)))
-      // Trouble likes company: in the midst of a recovery.
-      if kind.isMembershipChange, random.chance(40) {
-        actions.append(
-          PlannedAction(
-            kind: trouble(for: scenario, using: &random),
-            microseconds: UInt64.random(in: 500...40_000, using: &random)))
+      add(kind, to: &actions, scenario, &random)
+      if let node = kind.leaver, random.chance(90) {
+        returns[actions.count + Int.random(in: 1...25, using: &random)] = node
       }
     }
     return actions
+  }
+
+  private static func add(
+    _ kind: PlannedAction.Kind, to actions: inout [PlannedAction], _ scenario: LockScenario,
+    _ random: inout SeededGenerator
+  ) {
+    actions.append(
+      PlannedAction(kind: kind, microseconds: UInt64.random(in: scenario.gap, using: &random)))
+    guard kind.isMembershipChange else { return }
+    // Trouble likes company: in the midst of a recovery.
+    while random.chance(30) {
+      let longest: UInt64 = random.chance(50) ? 20_000 : 400_000
+      actions.append(
+        PlannedAction(
+          kind: trouble(for: scenario, using: &random),
+          microseconds: UInt64.random(in: 500...longest, using: &random)))
+    }
+    // Without a rest now and then nobody would get a lock.
+    if random.chance(75) {
+      actions.append(PlannedAction(kind: .awaitRecovery, microseconds: 80_000))
+    }
   }
 
   private static func kind(
@@ -53,11 +77,10 @@ enum LockPlan {
     let node = Int.random(in: 1...scenario.nodeCount, using: &random)
     let dice = Int.random(in: 0..<100, using: &random)
     var limit = scenario.crashPercent
-    if dice < limit { return random.chance(50) ? .crash(node: node) : .join(node: node) }
+    if dice < limit { return random.chance(80) ? .crash(node: node) : .join(node: node) }
     limit += scenario.leavePercent
     if dice < limit {
-      return random.chance(50)
-        ? .leave(node: node, closes: random.chance(50)) : .join(node: node)
+      return .leave(node: node, closes: random.chance(50))
     }
     limit += scenario.breakPercent
     if dice < limit {
@@ -95,10 +118,18 @@ enum LockPlan {
 }
 
 extension PlannedAction.Kind {
+  /// The node that is gone afterwards.
+  fileprivate var leaver: Int? {
+    switch self {
+    case .crash(let node), .leave(let node, _): node
+    case .use, .join, .breakConnections, .partition, .pause, .idle, .awaitRecovery, .settle: nil
+    }
+  }
+
   fileprivate var isMembershipChange: Bool {
     switch self {
     case .crash, .join, .leave: true
-    case .use, .breakConnections, .partition, .pause, .idle, .settle: false
+    case .use, .breakConnections, .partition, .pause, .idle, .awaitRecovery, .settle: false
     }
   }
 }
@@ -117,6 +148,7 @@ extension PlannedAction: CustomStringConvertible {
         + "\(isOneWay ? " one way" : "") for \(milliseconds) ms"
     case .pause(let node, let milliseconds): "node \(node) pauses for \(milliseconds) ms"
     case .idle(let milliseconds): "nobody does anything for \(milliseconds) ms"
+    case .awaitRecovery: "nobody does anything until the members have recovered"
     case .settle: "everything comes to rest"
     }
   }

@@ -40,19 +40,19 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     nodeCount = Int.random(in: 2...5, using: &random)
     resourceCount = [1, 1, 2, 3, 6].drawn(using: &random)
     actionCount = Int.random(in: 60...260, using: &random)
-    locksPerNode = Int.random(in: 1...5, using: &random)
-    let isDemoting = random.chance(20)
+    locksPerNode = Int.random(in: 1...6, using: &random)
+    let isDemoting = random.chance(15)
     usesConversionDeadlock = isDemoting
     usesCancel = !isDemoting && random.chance(70)
-    let hasMembershipChanges = !isDemoting && random.chance(75)
-    crashPercent = hasMembershipChanges ? [0, 2, 5, 9].drawn(using: &random) : 0
+    let hasMembershipChanges = !isDemoting && random.chance(80)
+    crashPercent = hasMembershipChanges ? [1, 2, 4, 6].drawn(using: &random) : 0
     leavePercent = hasMembershipChanges ? [0, 1, 3].drawn(using: &random) : 0
     breakPercent = [0, 0, 3, 8].drawn(using: &random)
     partitionPercent = [0, 0, 2, 4].drawn(using: &random)
     pausePercent = [0, 0, 2, 4].drawn(using: &random)
     if hasMembershipChanges, random.chance(12) {
       // Hardly a recovery that is not disturbed.
-      crashPercent = 25
+      crashPercent = 15
       leavePercent = 5
       breakPercent = 20
     }

@@ -16,6 +16,7 @@ extension LockSimulation {
     nextAction += 1
     switch action.kind {
     case .settle: return settle()
+    case .awaitRecovery: return awaitRecovery(until: now + Self.recoveryPatience)
     case .idle(let milliseconds):
       note("nobody does anything for \(milliseconds) ms")
       return scheduleAction(pause: .milliseconds(Int64(milliseconds)))
@@ -34,6 +35,17 @@ extension LockSimulation {
       world.pause(Names.node(node), for: .milliseconds(Int64(milliseconds)))
     }
     scheduleAction()
+  }
+
+  /// Partitions and pauses may keep a recovery from ending: then life goes on without.
+  mutating func awaitRecovery(until end: Timestamp) {
+    let isRunning = oracle.members.allSatisfy {
+      views[$0]?.isRunning == true && views[$0]?.epoch == oracle.epoch
+    }
+    if now > end || (isRunning && !oracle.isChanging && oracle.unnoticed.isEmpty) {
+      return scheduleAction()
+    }
+    world.schedule(.recoveryCheck(until: end), after: .milliseconds(10))
   }
 
   private mutating func crashIfOthersStay(_ node: NodeID) {

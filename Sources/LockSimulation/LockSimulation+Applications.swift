@@ -28,7 +28,9 @@ extension LockSimulation {
     if plain.count < scenario.locksPerNode, dice.chance(55) {
       requestAtRandom(on: node, &dice)
     } else if !usable.isEmpty {
-      useAtRandom(usable.drawn(using: &dice), &dice)
+      let settled = usable.filter { $0.pending == .nothing }
+      let isPatient = !settled.isEmpty && dice.chance(70)
+      useAtRandom((isPatient ? settled : usable).drawn(using: &dice), &dice)
     }
   }
 

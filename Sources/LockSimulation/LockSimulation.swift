@@ -14,6 +14,7 @@ public struct LockSimulation {
     case detected(NodeID, NodeLife)
     case powerOff(NodeID, NodeLife)
     case heal([(from: NodeID, to: NodeID)])
+    case recoveryCheck(until: Timestamp)
     /// Has everything come to rest?
     case restCheck
     case drain
@@ -52,6 +53,7 @@ public struct LockSimulation {
   public private(set) var violation: Violation?
   public private(set) var transcript: Transcript
 
+  static let recoveryPatience: Duration = .seconds(2)
   /// How long in virtual time things may take to come to rest, and to end.
   static let settlingPatience: Duration = .seconds(40)
   static let drainingPatience: Duration = .seconds(90)
@@ -110,6 +112,7 @@ public struct LockSimulation {
     case .detected(let node, let life): detected(node, life)
     case .powerOff(let node, let life): powerOff(node, life)
     case .heal(let paths): for path in paths { world.openPath(from: path.from, to: path.to) }
+    case .recoveryCheck(let end): awaitRecovery(until: end)
     case .restCheck: restCheck()
     case .drain: drain()
     }
