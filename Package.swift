@@ -68,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
       swiftSettings: strict),
-    module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockProtocol"]),
+    module("FuzzTargets", ["ClusterTypes", "Fuzzing", "LockManager", "LockProtocol"]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
       swiftSettings: strict),

@@ -4,4 +4,5 @@ import Fuzzing
 public let allTargets: [FuzzTarget] = [
   .lockFrames,
   .peerLink,
+  .lockspaceMachine,
 ]

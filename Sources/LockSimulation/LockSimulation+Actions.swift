@@ -62,6 +62,8 @@ extension LockSimulation {
       // It is back before its end was noticed.
       if oracle.unnoticed[node] != nil { gone(node) }
       boot(node)
+    } else if world.withStack(of: node, { $0.isClosed && $0.machine == nil }) != true {
+      return
     }
     join(node)
     changeMembers()

@@ -79,7 +79,7 @@ extension LockSimulation {
       views[node] = NodeView()
       if oracle.joinSeeds[node] == seed { oracle.joined.insert(node) }
     case .left: views[node] = nil
-    case .enable, .fenced, .close, .call: break
+    case .enable, .fenced, .call: break
     }
     examine(world.order(order, to: node), of: node)
   }
@@ -156,7 +156,6 @@ extension LockSimulation {
     order(.left, to: node)
     guard closes, let life = world.life(of: node) else { return }
     oracle.goingDown.insert(node)
-    order(.close, to: node)
     oracle.underWay += 1
     world.schedule(
       .powerOff(node, life),

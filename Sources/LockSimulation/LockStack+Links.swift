@@ -7,7 +7,11 @@ extension LockStack {
   mutating func send(
     _ packet: Packet, to node: NodeID, at now: Timestamp, effects: inout Effects
   ) {
-    run(node, at: now, effects: &effects) { $0.send(packet) }
+    run(node, at: now, effects: &effects) {
+      var wanted: [PeerLink.Effect] = []
+      $0.send(packet, effects: &wanted)
+      return wanted
+    }
   }
 
   mutating func run(
@@ -84,10 +88,14 @@ extension LockStack {
   ) {
     guard let (node, life) = peerOf[id] else { return }
     peers[node]?.redialMilliseconds = 0
-    guard var wanted = peers[node]?.run({ $0.receive(bytes[...], at: now) }) else { return }
+    var wanted: [PeerLink.Effect] = []
+    peers[node]?.link.receive(bytes[...], at: now, effects: &wanted)
     if mutation == .deliversTwice, case .deliver = wanted.first { wanted += wanted }
     perform(wanted, for: node, life: life, at: now, effects: &effects)
-    if isLastOfBatch { run(node, at: now, effects: &effects) { $0.endReadBatch() } }
+    guard isLastOfBatch else { return }
+    wanted = []
+    peers[node]?.link.endReadBatch(effects: &wanted)
+    perform(wanted, for: node, life: life, at: now, effects: &effects)
   }
 
   mutating func closed(_ id: ConnectionID, at now: Timestamp, effects: inout Effects) {
@@ -130,11 +138,12 @@ extension PeerLink {
 }
 
 extension LockStack {
-  /// The links that still have something to do, for whoever wonders why nothing comes to rest.
-  var linkSummary: String {
-    peers.sorted { $0.key < $1.key }.filter { $0.value.link.hasWork }.map { node, peer in
-      " (to \(node): \(peer.link.state), \(peer.connections.count) connections,"
-        + " dialing \(peer.isDialing), enabled \(peer.isEnabled))"
+  /// The links that are not closed, for whoever wonders why nothing comes to rest.
+  var openLinks: String {
+    peers.sorted { $0.key < $1.key }.filter { $0.value.link.state != .closed }.map { node, peer in
+      " (to \(node): \(peer.link.state), \(peer.link.unacknowledgedCount) unacknowledged,"
+        + " \(peer.connections.count) connections, dialing \(peer.isDialing),"
+        + " enabled \(peer.isEnabled))"
     }.joined()
   }
 }

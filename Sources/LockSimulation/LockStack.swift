@@ -13,10 +13,10 @@ enum LockOrder: Sendable {
   case join(seed: UInt64)
   case stop(epoch: Int)
   case start(epoch: Int, members: [NodeID], departed: Set<NodeID>)
-  /// The others go on without this node's lockspace.
+  /// The others go on without this node's lockspace. It was the last one: the close is agreed with
+  /// everybody, and until then it must not be joined again, or what the earlier one still had to
+  /// say would be taken for the new one's (dlm-wire 5.4).
   case left
-  /// The node is about to go: it agrees the close with everybody.
-  case close
   case call(LockspaceMachine.Input)
 }
 
@@ -125,10 +125,6 @@ struct LockStack: NodeStack {
         .start(members: members.map { Member($0) }, departed: departed), at: now,
         effects: &effects)
     case .left: left(at: now, effects: &effects)
-    case .close:
-      for node in peers.keys.sorted() {
-        run(node, at: now, effects: &effects) { $0.lastLockspaceReleased() }
-      }
     case .call(let input): step(input, at: now, effects: &effects)
     }
   }
@@ -139,6 +135,14 @@ struct LockStack: NodeStack {
     for node in members where node != local {
       run(node, at: now, effects: &effects) { $0.memberRemoved(userCount: 0) }
     }
+    for node in peers.keys.sorted() {
+      run(node, at: now, effects: &effects) { $0.lastLockspaceReleased() }
+    }
+  }
+
+  /// The close has been agreed with everybody who can agree.
+  var isClosed: Bool {
+    peers.values.allSatisfy { !$0.isEnabled || $0.link.state == .closed }
   }
 
   // MARK: The machine

@@ -29,7 +29,7 @@ extension LockSimulation {
   var unrest: String {
     let busy = oracle.members.sorted().map { node in
       "node \(node) \(world.withStack(of: node) { "\($0.machine?.state, default: "gone")" } ?? "down")"
-        + (world.withStack(of: node) { $0.linkSummary } ?? "")
+        + (world.withStack(of: node) { $0.openLinks } ?? "")
     }
     return "\(world.messagesInFlight) messages and \(oracle.underWay) orders under way; "
       + busy.joined(separator: ", ")
