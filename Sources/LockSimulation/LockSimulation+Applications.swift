@@ -278,14 +278,6 @@ extension LockSimulation {
 }
 
 extension LockFlags {
-  private static let names: [(LockFlags, String)] = [
-    (.noQueue, "NOQUEUE"), (.valueBlock, "VALBLK"), (.queueConversion, "QUECVT"),
-    (.invalidateValueBlock, "IVVALBLK"), (.conversionDeadlock, "CONVDEADLK"),
-    (.persistent, "PERSISTENT"), (.noDeadlockWait, "NODLCKWT"), (.expedite, "EXPEDITE"),
-    (.noQueueBlockingCallback, "NOQUEUEBAST"), (.headOfQueue, "HEADQUE"), (.noOrder, "NOORDER"),
-    (.alternatePR, "ALTPR"), (.alternateCW, "ALTCW"), (.forceUnlock, "FORCEUNLOCK"),
-  ]
-
-  /// A space and the flags' names, or nothing.
-  var words: String { Self.names.filter { contains($0.0) }.map { " " + $0.1 }.joined() }
+  /// A space before each flag's name, for transcripts.
+  var words: String { names.map { " " + $0 }.joined() }
 }

@@ -89,8 +89,12 @@ extension LockStack {
     guard let (node, life) = peerOf[id] else { return }
     peers[node]?.redialMilliseconds = 0
     var wanted: [PeerLink.Effect] = []
-    peers[node]?.link.receive(bytes[...], at: now, effects: &wanted)
-    if mutation == .deliversTwice, case .deliver = wanted.first { wanted += wanted }
+    if let packet = peers[node]?.link.receive(bytes[...], at: now, effects: &wanted) {
+      wanted.append(.deliver(packet))
+    }
+    if mutation == .deliversTwice, case .deliver(let packet) = wanted.last {
+      wanted.append(.deliver(packet))
+    }
     perform(wanted, for: node, life: life, at: now, effects: &effects)
     guard isLastOfBatch else { return }
     wanted = []
