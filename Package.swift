@@ -30,6 +30,7 @@ let package = Package(
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
+    .executable(name: "clvm-sim", targets: ["SimulationCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
     .library(name: "DistributedLockManager", targets: ["DistributedLockManager"]),
   ],
@@ -56,6 +57,11 @@ let package = Package(
 
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
+    module(
+      "LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockManager", "LockProtocol"]),
+    .executableTarget(
+      name: "SimulationCommand", dependencies: ["LockSimulation", arguments],
+      swiftSettings: strict),
     module("Fuzzing", ["ClusterSimulation"]),
     module(
       "MembershipSimulation", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
@@ -67,7 +73,7 @@ let package = Package(
       "FuzzTargets",
       [
         "BlockDevices", "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "Fuzzing",
-        "LVMMetadata", "LockProtocol",
+        "LVMMetadata", "LockManager", "LockProtocol",
       ]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
@@ -160,6 +166,7 @@ let package = Package(
     tests("LockManager", ["ClusterSimulation"]),
     tests("ClusterMembership", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests("MembershipSimulation", ["ClusterMembership", "ClusterTypes"]),
+    tests("LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockProtocol"]),
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),

@@ -9,4 +9,5 @@ public let allTargets: [FuzzTarget] = [
   .metadataText,
   .configText,
   .deviceFilter,
+  .lockspaceMachine,
 ]

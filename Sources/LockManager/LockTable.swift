@@ -13,6 +13,12 @@ struct LockTable: Sendable {
   private var freeIDs: [LockID] = []
   private var byHandle = SlotIndex()
   private(set) var count = 0
+  /// What is added to the id of a slot when it is used again.
+  private let reuseStep: UInt32
+
+  init(faults: MachineFaults) {
+    reuseStep = faults.contains(.reusesLockIDs) ? 0 : 1 << Self.slotBits
+  }
 
   /// Nil when all ids are taken.
   mutating func insert(_ make: (LockID) -> Lock) -> LockID? {
@@ -36,7 +42,7 @@ struct LockTable: Sendable {
     let slot = Self.slot(id)
     if let handle = slots[slot].handle { byHandle.remove(slot, hash: handle.hash) }
     slots[slot] = .vacant
-    freeIDs.append(LockID(id.rawValue &+ 1 << Self.slotBits))
+    freeIDs.append(LockID(id.rawValue &+ reuseStep))
     count -= 1
   }
 

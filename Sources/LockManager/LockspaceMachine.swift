@@ -25,7 +25,7 @@ public struct LockspaceMachine: Sendable {
   var now = Timestamp(nanoseconds: 0)
   var effects: [Effect] = []
 
-  var locks = LockTable()
+  var locks: LockTable
   var resources = ResourceTable()
   var directory = DirectoryMap(members: [])
 
@@ -49,6 +49,7 @@ public struct LockspaceMachine: Sendable {
   public init(_ configuration: Configuration) {
     self.configuration = configuration
     emptyValueBlock = Array(repeating: 0, count: configuration.lvbLength)
+    locks = LockTable(faults: configuration.faults)
     recovery = Recovery(seed: configuration.seed)
   }
 
@@ -106,6 +107,7 @@ extension LockspaceMachine {
     public var masterSearchPause: Duration
     /// Start of the ids of recovery questions; should differ between lives of the node.
     public var seed: UInt64
+    package var faults: MachineFaults = []
 
     public init(
       name: LockspaceName, lockspaceID: LockspaceID? = nil, localNode: NodeID,

@@ -92,7 +92,7 @@ extension LockspaceMachine {
     for message in queued { process(message) }
     resendOperations()
     for resource in resources.ids where resources[resource].marks.contains(.grantPass) {
-      grantOthers(on: resource)
+      if !configuration.faults.contains(.skipsGrantPass) { grantOthers(on: resource) }
       resources[resource].marks.remove(.grantPass)
       if isMaster(of: resource) { masterFound(on: resource) }
     }

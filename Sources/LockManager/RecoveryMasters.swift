@@ -6,6 +6,7 @@ import LockProtocol
 extension LockspaceMachine {
   /// Locks of departed nodes go. One that could have changed the value block leaves it doubtful.
   mutating func purgeDeparted() {
+    if configuration.faults.contains(.keepsDeadLocks) { return }
     for resource in recovery.snapshot {
       let queues =
         resources[resource].granted + resources[resource].converting + resources[resource].waiting
@@ -13,7 +14,9 @@ extension LockspaceMachine {
         guard case .node(let node) = locks[id].owner, recovery.departed.contains(node) else {
           continue
         }
-        if locks[id].flags.contains(.valueBlock), locks[id].granted >= .pw {
+        if locks[id].flags.contains(.valueBlock), locks[id].granted >= .pw,
+          !configuration.faults.contains(.forgetsLostValue)
+        {
           resources[resource].marks.insert(.lvbLost)
         }
         resources[resource].marks.insert(.grantPass)

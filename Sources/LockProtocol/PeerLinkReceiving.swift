@@ -70,10 +70,7 @@ extension PeerLink {
     if case .bare(let packet) = frame.content, packet.isBare, packet.sender == peer {
       openByStatus()
     }
-    guard state != .closed else {
-      effects.append(.dropped(.peerNotMember))
-      return
-    }
+    guard state != .closed else { return takeWhenClosed(frame, into: &effects) }
     if peerVersion == nil {
       peerVersion = frame.version
       let packets = waitingForVersion
@@ -94,6 +91,15 @@ extension PeerLink {
       }
       takeSequenced(frame.content, at: now, into: &effects)
     }
+  }
+
+  /// This side has closed. A finish message that still comes is one whose acknowledgement was lost:
+  /// it is given again, or the peer would wait until the node is removed. (A kernel gives none.)
+  private mutating func takeWhenClosed(_ frame: Frame, into effects: inout [Effect]) {
+    guard case .finish(let sequence) = frame.content, localVersion == .version3dot2, isConnected
+    else { return effects.append(.dropped(.peerNotMember)) }
+    let answer = Frame(.acknowledgement(sequence &+ 1), sender: local, version: localVersion)
+    effects.append(.send(answer.encoded()))
   }
 
   /// A status or names message: the peer has a lockspace with us. If the close was under way the

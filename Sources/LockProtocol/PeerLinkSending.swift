@@ -26,8 +26,12 @@ extension PeerLink {
   public mutating func connected() -> [Effect] {
     isConnected = true
     guard state != .overflowed else { return [] }
+    var effects: [Effect] = []
+    // Nobody repeats an acknowledgement that went down with a connection; that of the peer's finish
+    // may be the last thing it waits for.
+    if isSequenced == true, expectedSequence != 0 { transmitAcknowledgement(into: &effects) }
     // Whatever the last connection may have lost goes first; newer messages follow it.
-    var effects = queue.unacknowledged.map(Effect.send)
+    effects += queue.unacknowledged.map(Effect.send)
     effects += waitingForConnection.map(Effect.send)
     waitingForConnection = []
     return effects

@@ -43,6 +43,25 @@ struct PeerLinkClosingTests {
     #expect(fixture.link.state == .lastAck)
   }
 
+  @Test func anAcknowledgementThatWentDownWithItsConnectionIsGivenAgain() throws {
+    var fixture = try LinkFixture.established(userCount: 0)
+    _ = fixture.receive(.finish(0))
+    _ = fixture.link.connectionLost()
+    // The peer, which closes too, waits for the acknowledgement of its finish and for ours.
+    #expect(fixture.link.connected() == fixture.sends(.acknowledgement(1), .finish(0)))
+  }
+
+  @Test func aFinishIsAcknowledgedAlsoByAClosedLink() throws {
+    var fixture = try LinkFixture.established()
+    _ = fixture.link.lastLockspaceReleased()
+    _ = fixture.receive(.acknowledgement(1))
+    _ = fixture.receive(.finish(0))
+    #expect(fixture.link.state == .closed)
+    // The acknowledgement was lost; the peer sends its finish again on another connection.
+    #expect(fixture.receive(.finish(0)) == fixture.sends(.acknowledgement(1)))
+    #expect(fixture.link.state == .closed)
+  }
+
   @Test func bothCloseAtOnce() throws {
     var fixture = try LinkFixture.established()
     _ = fixture.link.lastLockspaceReleased()
