@@ -147,8 +147,16 @@ struct ReportOptions: ParsableArguments {
     var arguments = arguments
     // Whoever lists devices wants to see what is on them, whoever owns it.
     arguments.showsForeign = foreign || devices.isGiven
-    if !arguments.showsForeign { arguments.hostSystemID = try HostSystemID.read() }
+    if !arguments.showsForeign { arguments.hostSystemID = try hostSystemID() }
     return arguments
+  }
+
+  private func hostSystemID() throws -> String? {
+    do throws(LVMConfigurationError) {
+      return HostSystemID(try LVMConfiguration()).value
+    } catch {
+      throw CommandFailure(error.description)
+    }
   }
 
   /// What the devices hold. Warnings go to standard error.

@@ -124,6 +124,8 @@ extension VolumeWorkers {
     try commit.precommit()
     switch commit.commit() {
     case .everywhere, .partly: break
+    case .takenBack(let failures):
+      throw DaemonError(failures.map(\.description).joined(separator: "; "))
     case .unknown(let failures):
       let found = try disks.group(id: plan.volumeGroupID, slot: .committed, access: .readOnly)
       guard found.volumeGroup.seqno > plan.oldSeqno else {
