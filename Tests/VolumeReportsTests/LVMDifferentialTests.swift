@@ -89,8 +89,8 @@ private struct Comparison {
     let devices = try RecordedReports(stage).devices()
     self.stage = stage
     oracle = try LVMOracle(devices)
-    let renamed = try zip(devices, oracle.paths).map { device, path in
-      try Self.copy(device, named: path)
+    let renamed = zip(devices, oracle.paths).map { device, path in
+      Self.copy(device, named: path)
     }
     var numbers: [String: (major: UInt32, minor: UInt32)] = [:]
     for path in oracle.paths {
@@ -102,13 +102,9 @@ private struct Comparison {
       formatTime: RecordedReports.universalTime)
   }
 
-  private static func copy(_ device: MemoryDevice, named name: String) throws -> MemoryDevice {
+  private static func copy(_ device: MemoryDevice, named name: String) -> MemoryDevice {
     let copy = MemoryDevice(name: name, sizeBytes: device.sizeBytes)
-    for offset in stride(from: 0, to: device.sizeBytes, by: 1 << 20) {
-      let bytes = try device.read(
-        at: offset, count: Int(min(1 << 20, device.sizeBytes - offset)))
-      if bytes.contains(where: { $0 != 0 }) { copy.store(bytes, at: offset) }
-    }
+    for page in device.writtenPages { copy.store(page.bytes, at: page.offset) }
     return copy
   }
 

@@ -72,15 +72,9 @@ final class LVMOracle {
     guard ftruncate(descriptor, off_t(device.sizeBytes)) == 0 else {
       throw Failure(description: "sizing \(path)")
     }
-    // What is not zero lies in the first and the last few MiB.
-    let step: UInt64 = 1 << 20
-    for offset in stride(from: 0, to: device.sizeBytes, by: Int(step)) {
-      guard offset < 16 * step || offset + 16 * step > device.sizeBytes else { continue }
-      let bytes = try device.read(at: offset, count: Int(min(step, device.sizeBytes - offset)))
-      guard bytes.contains(where: { $0 != 0 }) else { continue }
-      guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else {
-        throw Failure(description: "writing \(path)")
-      }
+    for page in device.writtenPages {
+      guard pwrite(descriptor, page.bytes, page.bytes.count, off_t(page.offset)) == page.bytes.count
+      else { throw Failure(description: "writing \(path)") }
     }
   }
 

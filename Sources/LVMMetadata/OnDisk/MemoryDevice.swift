@@ -36,19 +36,23 @@ public final class MemoryDevice: MetadataDevice {
 
   public func forgetEvents() { events = [] }
 
+  /// All that was ever written, in whole pages, with the offset in bytes of each; the rest is zero.
+  public var writtenPages: [(offset: UInt64, bytes: [UInt8])] {
+    pages.keys.sorted().map { ($0 * Self.pageSize, pages[$0] ?? []) }
+  }
+
   public func read(at offset: UInt64, count: Int) throws(MetadataDeviceError) -> [UInt8] {
     try check(.read, offset, count)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count)
-    while bytes.count < count {
-      let position = offset + UInt64(bytes.count)
+    var bytes = [UInt8](repeating: 0, count: count)
+    var index = 0
+    while index < count {
+      let position = offset + UInt64(index)
       let inPage = Int(position % Self.pageSize)
-      let length = min(count - bytes.count, Int(Self.pageSize) - inPage)
+      let length = min(count - index, Int(Self.pageSize) - inPage)
       if let page = pages[position / Self.pageSize] {
-        bytes += page[inPage..<(inPage + length)]
-      } else {
-        bytes += repeatElement(0, count: length)
+        bytes.replaceSubrange(index..<(index + length), with: page[inPage..<(inPage + length)])
       }
+      index += length
     }
     return bytes
   }
