@@ -87,7 +87,9 @@ public struct ReportWriter {
       }
     }
     if withHeadings {
-      line(shown) { writer, column in
+      // LVM ends the headings with a separator when the last column is one that it leaves out.
+      let end = shown.last == fields.indices.last ? "" : style.separator
+      line(shown, end: end) { writer, column in
         let heading = fields[column].heading.utf8
         guard isAligned else {
           writer.bytes += heading
@@ -126,13 +128,14 @@ public struct ReportWriter {
   }
 
   private mutating func line(
-    _ columns: [Int], cell: (inout ReportWriter, Int) -> Void
+    _ columns: [Int], end: String = "", cell: (inout ReportWriter, Int) -> Void
   ) {
     bytes += "  ".utf8
     for (number, index) in columns.enumerated() {
       if number > 0 { bytes += style.separator.utf8 }
       cell(&self, index)
     }
+    bytes += end.utf8
     bytes.append(UInt8(ascii: "\n"))
   }
 
