@@ -30,7 +30,7 @@ struct MetadataImage {
       Self.put(CRC32.lvm(label.dropFirst(20)), into: &label, at: 16)
       device.store(label, at: UInt64(sector * 512))
     }
-    device.store(slice(Self.length..<input.count), at: Self.areaStart + 512)
+    device.store(slice(Self.length..<max(Self.length, input.count)), at: Self.areaStart + 512)
     var header = slice(Self.labelBytes..<Self.length)
     guard header.count == 512 else { return device }
     for slot in 0..<2 { seal(slot: 40 + 24 * slot, of: &header, on: device) }
