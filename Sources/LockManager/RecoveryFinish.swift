@@ -52,6 +52,11 @@ extension LockspaceMachine {
     if let holder = candidates.first(where: { locks[$0].granted > .cr }) {
       resources[resource].valueBlock = locks[holder].valueBlock ?? emptyValueBlock
       resources[resource].lvbSequence = locks[holder].lvbSequence
+      // Nobody can have written while such a lock is held. (A kernel forgets what IVVALBLK said.)
+      let isInvalidated = users.contains {
+        locks[$0].granted > .cr && locks[$0].flags.contains(.invalidateValueBlock)
+      }
+      if isInvalidated { resources[resource].isValueNotValid = true }
       return
     }
     resources[resource].isValueNotValid = true

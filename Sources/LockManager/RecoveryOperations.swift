@@ -49,6 +49,25 @@ extension LockspaceMachine {
     locks[id].granted.isMiddleConversion(to: locks[id].requested)
   }
 
+  /// Waits to read a value block that it did not use before. A new master must know that the lock uses
+  /// it, or the death of this holder would not make it invalid; but it would take the unread buffer for
+  /// the newest contents (15.6).
+  func isUnreadConversion(_ id: LockID) -> Bool {
+    locks[id].queue == .converting && locks[id].hasUnreadValueBlock && !isMiddleConversion(id)
+  }
+
+  /// As if the old master had not got it: the new one hears of the granted lock now, and of the
+  /// conversion when locking is enabled.
+  mutating func doConversionAnew(_ id: LockID) {
+    guard let oldMaster = locks[id].waitedFor ?? resources[locks[id].resource].master else {
+      preconditionFailure("the conversion of lock \(id) waits at no master")
+    }
+    move(id, to: .granted)
+    locks[id].outstanding = .reply(.convert, from: oldMaster)
+    locks[id].waitedFor = oldMaster
+    locks[id].isResent = true
+  }
+
   mutating func resendOperations() {
     let resent = locks.ids.filter { locks[$0].isResent }
       .sorted { (locks[$0].since, $0) < (locks[$1].since, $1) }

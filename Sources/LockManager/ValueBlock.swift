@@ -60,7 +60,8 @@ extension LockspaceMachine {
       locks[id].granted.valueBlockTransfer(granting: locks[id].requested) == .read
     else { return }
     guard !locks[id].hasUnreadValueBlock || message.lockFlags.contains(.valueBlock) else {
-      // Rebuilt without its value block at a new master, which therefore returns none.
+      // A conversion between PR and CW that a new master rebuilt without its value block
+      // (`isUnreadConversion`): it returns none.
       locks[id].statusFlags.insert(.valueNotValid)
       return
     }

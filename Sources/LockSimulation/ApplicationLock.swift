@@ -90,6 +90,11 @@ extension LockMode {
     }
   }
 
+  /// The strongest mode that holders of either may count on.
+  func common(with other: LockMode) -> LockMode {
+    [self, other] == [.pr, .cw] || [self, other] == [.cw, .pr] ? .cr : min(self, other)
+  }
+
   /// Who can be granted beside it.
   var companions: Set<LockMode> {
     switch self {

@@ -135,10 +135,8 @@ extension LockSimulation {
   }
 
   private mutating func convert(_ lock: ApplicationLock, _ dice: inout SeededGenerator) {
-    let modes = LockMode.requestable.filter {
-      !(($0 == .pr && lock.held == .cw) || ($0 == .cw && lock.held == .pr))
-    }
-    let mode = lock.blocks != nil && dice.chance(80) ? .nl : modes.drawn(using: &dice)
+    let mode =
+      lock.blocks != nil && dice.chance(80) ? .nl : LockMode.requestable.drawn(using: &dice)
     var flags = queueFlags(&dice)
     if mode > lock.held, lock.held < .pw, dice.chance(10) { flags.insert(.queueConversion) }
     if scenario.usesConversionDeadlock, !flags.contains(.noQueue), dice.chance(40) {
@@ -165,7 +163,7 @@ extension LockSimulation {
     if flags.contains(.conversionDeadlock) {
       locks[lock.handle]?.held = .nl
     } else {
-      locks[lock.handle]?.held = min(lock.held, mode)
+      locks[lock.handle]?.held = lock.held.common(with: mode)
     }
     note("call \(lock.handle): convert \(lock.held) to \(mode)\(flags.words)")
     call(
