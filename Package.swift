@@ -126,7 +126,8 @@ let package = Package(
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
-      name: "clvmd", dependencies: ["ClusterDaemon", arguments], swiftSettings: strict),
+      name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],
+      swiftSettings: strict),
     .executableTarget(
       name: "clvm",
       dependencies: [

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -37,4 +38,21 @@ int clinux_run(const char *path, const char *argument) {
   while (waitpid(process, &status, 0) < 0)
     if (errno != EINTR) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+pid_t clinux_start_again_in_session(char *const arguments[]) {
+  const char *path = (const char *)getauxval(AT_EXECFN);
+  posix_spawnattr_t attributes;
+  int reason = posix_spawnattr_init(&attributes);
+  if (reason == 0) {
+    pid_t process = -1;
+    reason = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    if (reason == 0)
+      reason = posix_spawn(&process, path == NULL ? "/proc/self/exe" : path, NULL, &attributes,
+                           arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    if (reason == 0) return process;
+  }
+  errno = reason;
+  return -1;
 }

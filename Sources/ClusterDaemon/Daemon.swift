@@ -27,6 +27,8 @@ final class Daemon: ClusterObserver {
   private let leftovers: LeftoverRecovery
   /// Asks the process to end; called once the node can do nothing useful any more.
   private let requestEnd: @Sendable (Int32) -> Void
+  /// Kept until the cluster has quorum with this node.
+  private var quorumWaiters: [EventLoopPromise<Void>] = []
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
@@ -135,8 +137,27 @@ final class Daemon: ClusterObserver {
       }
     }
     let bound = NIOLoopBound(self, eventLoop: loop)
-    return network.start().flatMapThrowing { try bound.value.lockDaemon.adopt() }
+    return network.start().flatMapThrowing {
+      try bound.value.lockDaemon.adopt()
+      // A node that is alone hears of nobody: nothing else would set its clock going.
+      bound.value.node.handle(.timer)
+    }
       .flatMap { bound.value.sockets.start() }
+  }
+
+  /// Ends when the cluster has quorum with this node in it, or after `limit`.
+  func awaitQuorum(atMost limit: TimeAmount) -> EventLoopFuture<Void> {
+    guard !node.isOperational else { return loop.makeSucceededVoidFuture() }
+    let promise = loop.makePromise(of: Void.self)
+    quorumWaiters.append(promise)
+    let timeout = loop.scheduleTask(in: limit) { promise.succeed() }
+    return promise.futureResult.always { _ in timeout.cancel() }
+  }
+
+  private func noticeQuorum() {
+    guard node.isOperational else { return }
+    for waiter in quorumWaiters { waiter.succeed() }
+    quorumWaiters = []
   }
 
   /// Why the daemon must not stop now; nil when it may.
@@ -196,6 +217,7 @@ final class Daemon: ClusterObserver {
   /// runs that could hold one of its locks, and the locks of active volumes are claimed again. The
   /// claims are under way before these words, and nothing starts before them.
   func viewInstalled(_ view: View) {
+    noticeQuorum()
     guard node.local.startedClean else { return }
     for dead in node.groups.unfencedNodes
     where dead.instance.node == node.local.node && dead.instance < node.local.instance
@@ -207,7 +229,7 @@ final class Daemon: ClusterObserver {
 
   func nodeRemoved(_ instance: NodeInstance) {}
   func nodeFenced(_ instance: NodeInstance) {}
-  func quorumChanged(_ isQuorate: Bool) {}
+  func quorumChanged(_ isQuorate: Bool) { noticeQuorum() }
 
   func evicted() {
     if let obstacle = stopObstacle {

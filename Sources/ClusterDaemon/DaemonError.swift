@@ -1,5 +1,11 @@
 /// Why the daemon could not do something, in words for an administrator.
 public struct DaemonError: Error, Equatable, Sendable, CustomStringConvertible {
   public let description: String
-  public init(_ description: String) { self.description = description }
+  /// Another daemon serves already where this one was to serve.
+  public let isAlreadyRunning: Bool
+
+  public init(_ description: String, isAlreadyRunning: Bool = false) {
+    self.description = description
+    self.isAlreadyRunning = isAlreadyRunning
+  }
 }

@@ -14,6 +14,7 @@ import Synchronization
 public struct DaemonProcess {
   /// How long commands of an earlier life may take to end before this one starts over them.
   private static let writerWaitSeconds = 30
+  private static let quorumPatience = TimeAmount.seconds(10)
 
   private let configuration: DaemonConfiguration
   private let logger: Logger
@@ -25,7 +26,10 @@ public struct DaemonProcess {
 
   /// Runs until a signal or the cluster ends it. Returns the exit code; throws what kept it from
   /// starting.
-  public func run() throws -> Int32 {
+  ///
+  /// - Parameter ready: called when the daemon serves and the cluster has quorum with this node; or
+  ///   when that has not come for ten seconds, because other nodes have to be started, too.
+  public func run(ready: (() throws -> Void)? = nil) throws -> Int32 {
     try refuseForeignDaemons()
     try ensurePrivateDirectory(configuration.stateDirectory)
     let instanceLock = try InstanceLock(path: configuration.stateDirectory + "/clvmd.lock")
@@ -52,6 +56,10 @@ public struct DaemonProcess {
     }
     let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
     notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
+    if let ready {
+      try daemon.awaitQuorum(atMost: Self.quorumPatience).wait()
+      try ready()
+    }
     try waitForEnd(signals, daemon)
     notify(notifier, .stopping)
     watchdog?.cancel()
@@ -118,7 +126,7 @@ public struct DaemonProcess {
     if let settings = configuration.lvmlockd,
       let other = try foreign.lvmlockd(pidFile: settings.pidFile, socket: settings.socket)
     {
-      throw DaemonError("\(other)")
+      throw DaemonError("\(other)", isAlreadyRunning: true)
     }
   }
 

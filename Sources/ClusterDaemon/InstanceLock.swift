@@ -11,7 +11,8 @@ struct InstanceLock {
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
-      throw DaemonError("another clvmd is running on this node (\(path) is locked)")
+      throw DaemonError(
+        "another clvmd is running on this node (\(path) is locked)", isAlreadyRunning: true)
     }
   }
 

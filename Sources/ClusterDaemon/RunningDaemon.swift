@@ -27,6 +27,11 @@ struct RunningDaemon: Sendable {
   /// Why the daemon must not stop now; nil when it may.
   func stopObstacle() -> EventLoopFuture<String?> { eventLoop.submit { daemon.value.stopObstacle } }
 
+  /// Ends when the cluster has quorum with this node in it, or after `limit`.
+  func awaitQuorum(atMost limit: TimeAmount) -> EventLoopFuture<Void> {
+    eventLoop.flatSubmit { daemon.value.awaitQuorum(atMost: limit) }
+  }
+
   /// Leaves every lockspace and parts from the other nodes.
   func stop() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.stop() } }
 

@@ -114,6 +114,7 @@ public struct ExternalProvider: MembershipProvider {
   public mutating func handle(
     _ input: MembershipInput, at now: Timestamp, effects: inout [MembershipEffect]
   ) {
+    if lastChange == nil { lastChange = now }
     switch input {
     case .channelOpened(let member): channelOpened(member, at: now, &effects)
     case .channelClosed(let node): channelClosed(node, at: now, &effects)

@@ -72,9 +72,19 @@ public struct ForeignDaemons: Sendable {
   ) throws(KernelControlError) -> Int32? {
     guard let content = try readIfPresent(paths.root + pidFile),
       let process = Int32(content.prefix { $0.isNumber }), process > 0,
-      let command = try readIfPresent(paths.process(process) + "/comm")
+      let status = try readIfPresent(paths.process(process) + "/stat")
     else { return nil }
-    return command == name ? process : nil
+    return Self.isAlive(name, status: status) ? process : nil
+  }
+
+  /// `status` is "PID (NAME) STATE …". A process that has ended stays there, as a zombie, until its
+  /// parent asks for its exit code; in a container perhaps nobody ever does.
+  private static func isAlive(_ name: String, status: String) -> Bool {
+    guard let opening = status.firstIndex(of: "("), let closing = status.lastIndex(of: ")"),
+      opening < closing, status[opening..<closing].dropFirst() == name,
+      let state = status[closing...].dropFirst().first(where: { $0 != " " })
+    else { return false }
+    return state != "Z" && state != "X"
   }
 
   private func readIfPresent(_ path: String) throws(KernelControlError) -> String? {

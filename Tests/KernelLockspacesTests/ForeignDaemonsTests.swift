@@ -22,7 +22,7 @@ private let sockets = """
 @Test func dlmControld_isFoundByItsPidFile() throws {
   let root = try ScratchRoot()
   try root.makeFile("/run/dlm_controld/dlm_controld.pid", "4711\n")
-  try root.makeFile("/proc/4711/comm", "dlm_controld\n")
+  try root.makeFile("/proc/4711/stat", "4711 (dlm_controld) S 1 4711\n")
   let found = try ForeignDaemons(paths: root.paths).dlmControld()
   #expect(found == .dlmControld(process: 4711))
   #expect("\(try #require(found))".contains("(pid 4711)"))
@@ -39,9 +39,9 @@ private let sockets = """
   try root.makeFile("/run/lvmlockd.pid", "4711\n")
   let daemons = ForeignDaemons(paths: root.paths)
   #expect(try daemons.lvmlockd() == nil)
-  try root.makeFile("/proc/4711/comm", "bash\n")
+  try root.makeFile("/proc/4711/stat", "4711 (bash) S 1 4711\n")
   #expect(try daemons.lvmlockd() == nil)
-  try root.makeFile("/proc/4711/comm", "lvmlockd\n")
+  try root.makeFile("/proc/4711/stat", "4711 (lvmlockd) S 1 4711\n")
   #expect(try daemons.lvmlockd() == .lvmlockd(process: 4711))
 }
 
@@ -66,4 +66,11 @@ func pidFile_withoutANumber_isNoConflict(text: String) throws {
   #expect(try daemons.existingLockspaces() == nil)
   try root.makeDirectories("/sys/kernel/dlm/vol")
   #expect(try daemons.existingLockspaces() == .lockspaces(["vol"]))
+}
+
+@Test func `a daemon that was killed and whose parent does not ask for it is no conflict`() throws {
+  let root = try ScratchRoot()
+  try root.makeFile("/run/lvmlockd.pid", "4711\n")
+  try root.makeFile("/proc/4711/stat", "4711 (lvmlockd) Z 1 4711\n")
+  #expect(try ForeignDaemons(paths: root.paths).lvmlockd() == nil)
 }

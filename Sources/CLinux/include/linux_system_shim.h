@@ -18,4 +18,9 @@ int clinux_character_device_numbers(const char *path, uint32_t *major, uint32_t 
 // set when it could not be started.
 int clinux_run(const char *path, const char *argument);
 
+// Starts the program of this process again, under the path by which it was started and with this
+// process' environment, in a session of its own. `arguments` ends with NULL. Returns the new
+// process' id, or -1 with errno set.
+pid_t clinux_start_again_in_session(char *const arguments[]);
+
 #endif

@@ -26,6 +26,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   private let lockTransport: LockTransport
   private let logger: Logger
   private let localNode: NodeID
+  /// Nobody is to be heard: no port is opened.
+  private let isAlone: Bool
   /// The lives for which the lock transport's connections are enabled.
   private var enabled: [NodeID: NodeInstance] = [:]
   private var instances: [NodeID: NodeInstance] = [:]
@@ -46,6 +48,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     self.logger = logger
     let cluster = configuration.cluster
     localNode = cluster.localNode.id
+    isAlone = cluster.nodes.count == 1
     let address = "\(cluster.localNode.address)"
     let secondAddress = cluster.localNode.secondAddress.map { "\($0)" }
     channels = ControlChannels(
@@ -94,6 +97,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   /// Opens the lock manager's listener first: whoever becomes a member must find it open.
   func start() -> EventLoopFuture<Void> {
+    guard !isAlone else { return loop.makeSucceededVoidFuture() }
     let channels = NIOLoopBound(channels, eventLoop: loop)
     return lockTransport.start().flatMap { channels.value.start() }
   }

@@ -82,9 +82,9 @@ enum Settings {
 
   static let lvmlockdEnabled = Setting<Bool>(path: "lvmlockd/enabled", presence: .standard(true))
   static let lvmlockdSocket = Setting<String>(
-    path: "lvmlockd/socket", presence: .standard("/run/lvm/lvmlockd.socket"))
+    path: "lvmlockd/socket", presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.socket))
   static let lvmlockdPidFile = Setting<String>(
-    path: "lvmlockd/pid_file", presence: .standard("/run/lvmlockd.pid"))
+    path: "lvmlockd/pid_file", presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.pidFile))
 
   static let adminSocket = Setting<String>(
     path: "admin/socket", presence: .standard("/run/clvmd/admin.socket"))

@@ -10,7 +10,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
   /// Nil when the daemon leaves the kernel's DLM alone.
   public let kernelLockManager: KernelLockManagerSettings?
   /// Nil when the daemon does not serve LVM 2.03's commands.
-  public let lvmlockd: LVMLockdSettings?
+  public internal(set) var lvmlockd: LVMLockdSettings?
   /// Absolute path of the socket for `clvm`. Default `/run/clvmd/admin.socket`.
   public let adminSocket: String
   public let devices: Devices
@@ -65,10 +65,23 @@ public struct DaemonConfiguration: Equatable, Sendable {
   }
 
   public struct LVMLockdSettings: Equatable, Sendable {
+    static let standard = Self(
+      socket: "/run/lvm/lvmlockd.socket", pidFile: "/run/lvmlockd.pid")
+
     /// Default `/run/lvm/lvmlockd.socket`, where LVM's commands look.
     public let socket: String
     /// Default `/run/lvmlockd.pid`.
     public let pidFile: String
+  }
+
+  /// The same, serving LVM 2.03's commands at other places than the file says, or although it says
+  /// that they are not served. The paths are absolute; nil leaves what is configured, or the default.
+  public func serving(lvmlockdSocket: String?, pidFile: String?) -> Self {
+    var changed = self
+    let configured = lvmlockd ?? .standard
+    changed.lvmlockd = LVMLockdSettings(
+      socket: lvmlockdSocket ?? configured.socket, pidFile: pidFile ?? configured.pidFile)
+    return changed
   }
 
   public struct Devices: Equatable, Sendable {

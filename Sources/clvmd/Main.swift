@@ -1,0 +1,25 @@
+import ArgumentParser
+
+/// One program under the names of the daemons that it replaces: existing units, init scripts and test
+/// rigs start those by name, and find here what they expect.
+@main
+enum Main {
+  static func main() {
+    switch CommandLine.arguments.first?.split(separator: "/").last {
+    case "lvmlockd": run(LockDaemonProgram.self, wrongArguments: 1)
+    default: Clvmd.main()
+    }
+  }
+
+  /// Runs a program whose callers know another exit code for wrong arguments than ours.
+  private static func run(_ program: any ParsableCommand.Type, wrongArguments: Int32) {
+    do {
+      var command = try program.parseAsRoot()
+      try command.run()
+    } catch {
+      guard program.exitCode(for: error) == .validationFailure else { program.exit(withError: error) }
+      DaemonRun.complain(program.fullMessage(for: error))
+      program.exit(withError: ExitCode(wrongArguments))
+    }
+  }
+}
