@@ -149,7 +149,9 @@ let package = Package(
       name: "LockExample", dependencies: ["DistributedLockManager"], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
-      dependencies: ["BlockDevices", "LVMMetadata", "MetadataSamples", arguments],
+      dependencies: [
+        "BlockDevices", "LVMMetadata", "MetadataSamples", "VolumeActivation", arguments,
+      ],
       swiftSettings: strict),
 
     tests("ByteCoding"),

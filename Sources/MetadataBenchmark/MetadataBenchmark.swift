@@ -7,5 +7,7 @@ struct MetadataBenchmark: ParsableCommand {
     commandName: "metadata-benchmark",
     abstract: "Measure reading and writing of metadata.",
     discussion: "Build with -c release. Scripts/benchmark-metadata runs it all.",
-    subcommands: [TextBenchmark.self, ImageCommand.self, CompareCommand.self])
+    subcommands: [
+      TextBenchmark.self, TablesBenchmark.self, ImageCommand.self, CompareCommand.self,
+    ])
 }

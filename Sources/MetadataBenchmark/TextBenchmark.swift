@@ -20,23 +20,13 @@ struct TextBenchmark: ParsableCommand {
       let text = SampleText.text(volumeCount: count)
       for form in [MetadataTextForm.disk, .file] {
         let bytes = text.bytes(form: form)
-        let parsing = try median { _ = try MetadataText(parsing: bytes) }
-        let printing = median { _ = text.bytes(form: form) }
+        let parsing = try CPUClock.median(rounds) { _ = try MetadataText(parsing: bytes) }
+        let printing = CPUClock.median(rounds) { _ = text.bytes(form: form) }
         print(
           column("\(count)", 7), column("\(form)", 6), column("\(bytes.count)", 9),
           column(rate(bytes.count, parsing), 12), column(rate(bytes.count, printing), 12))
       }
     }
-  }
-
-  private func median(_ body: () throws -> Void) rethrows -> Double {
-    var times: [Double] = []
-    for _ in 0..<rounds {
-      let start = CPUClock.seconds
-      try body()
-      times.append(CPUClock.seconds - start)
-    }
-    return times.sorted()[rounds / 2]
   }
 
   private func rate(_ bytes: Int, _ seconds: Double) -> String {
@@ -54,6 +44,17 @@ enum CPUClock {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// What `body` takes, in seconds: the median of so many rounds.
+  static func median(_ rounds: Int, _ body: () throws -> Void) rethrows -> Double {
+    var times: [Double] = []
+    for _ in 0..<rounds {
+      let start = seconds
+      try body()
+      times.append(seconds - start)
+    }
+    return times.sorted()[rounds / 2]
   }
 }
 

@@ -64,4 +64,28 @@ import Testing
     }
     #expect(differing == [])
   }
+
+  /// Found by fuzzing: the empty list that is always written hid what was kept of the other.
+  @Test func flagsThatAreNoListOfWordsAreRefused() throws {
+    let text = String(
+      decoding: try Fixture.bytes("lvm2/texts/linear-life/01-created.vg.file"), as: UTF8.self)
+    for flags in ["7", "{}", "[7]"] {
+      let changed = text.replacing("flags = []", with: "flags = \(flags)", maxReplacements: 1)
+      #expect(throws: MetadataTextError.self, "\(flags)") {
+        _ = try MetadataText(parsing: changed.utf8)
+      }
+    }
+  }
+
+  /// Found by fuzzing.
+  @Test func lockArgumentsWithoutALockTypeAreNotLost() throws {
+    let text = String(
+      decoding: try Fixture.bytes("lvm2/texts/shared-lockd/01-lvs.vgs.disk"), as: UTF8.self)
+    let read = try MetadataText(parsing: text.replacing("lock_type", with: "lucktype").utf8)
+    let again = try MetadataText(parsing: read.bytes(form: .disk))
+    let group = read.volumeGroup
+    #expect(group.lockArguments != nil)
+    #expect(again.volumeGroup == group)
+    #expect(throws: VolumeGroupRefusal.self) { try group.checkWritable() }
+  }
 }

@@ -150,7 +150,7 @@ extension VolumeGroup {
       names.insert(lockHolder(of: volume.name))
     }
     for volume in next.logicalVolumes where logicalVolume(id: volume.id) == nil {
-      for below in next.logicalVolumesBelow(volume) where logicalVolume(named: below) != nil {
+      for below in volume.referencedNames where logicalVolume(named: below) != nil {
         names.insert(lockHolder(of: below))
       }
     }
@@ -178,7 +178,7 @@ extension VolumeGroup {
       {
         current = origin
       } else if !volume.isVisible,
-        let user = logicalVolumes.first(where: { logicalVolumesBelow($0).contains(current) })
+        let user = logicalVolumes.first(where: { $0.referencedNames.contains(current) })
       {
         current = user.name
       } else {

@@ -125,8 +125,13 @@ public enum VolumeName {
   /// What makes the name one of LVM's own.
   public static func reservedPart(of name: String) -> String? {
     if name == "lvmlock" { return name }
-    return reservedPrefixes.first { name.hasPrefix($0) }
-      ?? reservedParts.first { name.contains($0) }
+    let bytes = name.utf8
+    if let prefix = reservedPrefixes.first(where: { bytes.starts(with: $0.utf8) }) { return prefix }
+    // Asked of every volume: bytes are compared, and only from the underscores on.
+    let starts = bytes.indices.filter { bytes[$0] == UInt8(ascii: "_") }
+    return reservedParts.first { part in
+      starts.contains { bytes[$0...].starts(with: part.utf8) }
+    }
   }
 
   public static func isValidTag(_ tag: String) -> Bool {
@@ -136,6 +141,7 @@ public enum VolumeName {
   private static let extraNameBytes = Set("._-+".utf8)
   private static let extraTagBytes = Set("_+.-/=!:&#".utf8)
   private static let reservedPrefixes = ["pvmove", "snapshot"]
+  /// All begin with an underscore.
   private static let reservedParts = [
     "_cdata", "_cmeta", "_corig", "_cpool", "_cvol", "_wcorig", "_mimage", "_mlog", "_rimage",
     "_rmeta", "_tdata", "_tmeta", "_vdata", "_imeta", "_iorig", "_pmspare", "_vorigin",

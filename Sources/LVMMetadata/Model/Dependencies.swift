@@ -26,29 +26,12 @@ extension VolumeGroup {
     }
     return dependent
   }
-
-  /// Names of the LVs on which `volume` lies directly: images, pool data, origins …
-  ///
-  /// Each call looks through all LVs of the group: whoever asks for many takes
-  /// `logicalVolumesBelowEach()`.
-  public func logicalVolumesBelow(_ volume: LogicalVolume) -> Set<String> {
-    let names = volume.referencedNames
-    guard !names.isEmpty else { return [] }
-    return names.intersection(logicalVolumes.lazy.map(\.name))
-  }
-
-  /// The same for every LV, in the order of `logicalVolumes`.
-  public func logicalVolumesBelowEach() -> [Set<String>] {
-    let names = logicalVolumes.map(\.referencedNames)
-    guard names.contains(where: { !$0.isEmpty }) else { return names }
-    let known = Set(logicalVolumes.lazy.map(\.name))
-    return names.map { $0.filter { known.contains($0) } }
-  }
 }
 
 extension LogicalVolume {
-  /// What the segments name beside PVs known by their ids.
-  fileprivate var referencedNames: Set<String> {
+  /// What the segments name beside PVs known by their ids: the LVs that the volume lies on (images,
+  /// pool data, origins …), and in types this module does not look into PVs' labels and other words.
+  public var referencedNames: Set<String> {
     var names: Set<String> = []
     for segment in segments {
       for case .name(let name) in segment.references { names.insert(name) }

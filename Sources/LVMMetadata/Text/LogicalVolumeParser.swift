@@ -56,7 +56,7 @@ struct LogicalVolumeParser {
     var reader = SectionReader(document, node)
     var volume = LogicalVolume(
       name: name, id: try reader.identifier("id"), status: try reader.status(&status),
-      flags: reader.flags(&flags))
+      flags: try reader.flags(&flags))
     volume.tags = reader.strings("tags") ?? []
     volume.creationTime = try reader.unsigned64("creation_time")
     volume.creationHost = reader.string("creation_host", &hosts)

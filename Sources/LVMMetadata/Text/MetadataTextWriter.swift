@@ -117,10 +117,8 @@ extension TextLayout {
     words("flags", group.flags.words)
     if !group.tags.isEmpty { words("tags", group.tags) }
     string("system_id", group.systemID)
-    if let lockType = group.lockType {
-      string("lock_type", lockType)
-      string("lock_args", group.lockArguments)
-    }
+    string("lock_type", group.lockType)
+    string("lock_args", group.lockArguments)
     value(
       "extent_size", .integer(Int64(clamping: group.extentSizeSectors)),
       hint: TextHint.size(sectors: group.extentSizeSectors))

@@ -86,6 +86,16 @@ struct SectionReader {
     return nil
   }
 
+  private func has(_ name: StaticString) -> Bool {
+    guard document.mayHave(name, in: self.node) else { return false }
+    var node = children.lowerBound
+    while node < children.upperBound {
+      if document.isNamed(node, name) { return true }
+      node = document.next(node)
+    }
+    return false
+  }
+
   private func missing(_ name: StaticString, _ kind: String) -> MetadataTextError {
     failure("\(kind) '\(name)' is missing")
   }
@@ -171,9 +181,14 @@ struct SectionReader {
     return words
   }
 
-  /// `flags`: optional, and unknown words are kept.
-  mutating func flags<Flag>(_ memo: inout Memo<StatusWords<Flag>>) -> StatusWords<Flag> {
-    words("flags", &memo) ?? []
+  /// `flags`: optional, and unknown words are kept. What is no list of words makes the text
+  /// unreadable, for LVM, too.
+  mutating func flags<Flag>(
+    _ memo: inout Memo<StatusWords<Flag>>
+  ) throws(MetadataTextError) -> StatusWords<Flag> {
+    if let words = words("flags", &memo) { return words }
+    guard !has("flags") else { throw failure("'flags' is not a list of words") }
+    return []
   }
 
   private mutating func words<Flag>(

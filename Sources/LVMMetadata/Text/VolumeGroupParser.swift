@@ -16,7 +16,7 @@ struct VolumeGroupParser {
     var group = VolumeGroup(
       name: reader.name, id: try reader.identifier("id"),
       seqno: try reader.requiredUnsigned32("seqno"), status: try reader.status(&status),
-      flags: reader.flags(&flags),
+      flags: try reader.flags(&flags),
       extentSizeSectors: UInt64(try reader.requiredUnsigned32("extent_size")))
     group.format = reader.string("format")
     if let format = group.format, format != "lvm2" {
@@ -74,7 +74,7 @@ struct VolumeGroupParser {
     var volume = PhysicalVolume(
       label: reader.name, id: try reader.identifier("id"), device: reader.string("device"),
       status: try reader.status(&physicalVolumeStatus),
-      flags: reader.flags(&physicalVolumeFlags),
+      flags: try reader.flags(&physicalVolumeFlags),
       deviceSizeSectors: try reader.unsigned64("dev_size"),
       extentStartSectors: try reader.requiredUnsigned64("pe_start"),
       extentCount: Int(try reader.requiredUnsigned32("pe_count")))

@@ -52,10 +52,9 @@ extension StackBuilder {
         }
       }
     }
-    for below in group.logicalVolumesBelow(volume) where isPartial(below, depth: depth + 1) {
-      return true
+    return volume.referencedNames.contains { below in
+      topology.index(named: below) != nil && isPartial(below, depth: depth + 1)
     }
-    return false
   }
 
   /// Throws unless the images that are there hold all data.

@@ -109,7 +109,7 @@ struct VolumeTopology: Sendable {
       mappings[index] = .success(read)
     } catch {
       mappings[index] = .failure(error)
-      for name in volumeGroup.logicalVolumesBelow(volume) { use(name, index) }
+      for name in volume.referencedNames { use(name, index) }
     }
   }
 
@@ -128,9 +128,7 @@ struct VolumeTopology: Sendable {
     case .striped(let layout):
       for name in layout.areas.compactMap(\.source.logicalVolumeName) { use(name, index) }
     case .unknown:
-      for name in volumeGroup.logicalVolumesBelow(volumeGroup.logicalVolumes[index]) {
-        use(name, index)
-      }
+      for name in volumeGroup.logicalVolumes[index].referencedNames { use(name, index) }
     case .mirror(let layout):
       if layout.extentsMoved == nil { roles[index].insert(.mirror) }
       for area in layout.areas where physicalLabels[area.name] == nil {

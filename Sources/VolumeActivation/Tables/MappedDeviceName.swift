@@ -48,7 +48,8 @@ public struct MappedDeviceName: Hashable, Comparable, Sendable, CustomStringConv
   }
 
   private static func escape(_ part: String) -> String {
-    part.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
+    guard part.utf8.contains(UInt8(ascii: "-")) else { return part }
+    return part.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
   }
 
   private static func split(_ text: some StringProtocol) -> [String] {

@@ -28,7 +28,7 @@ extension GroupEdit {
     let path = "\(group.name)/\(volume.name)"
     guard
       let user = group.logicalVolumes.first(where: {
-        group.logicalVolumesBelow($0).contains(volume.name)
+        $0.referencedNames.contains(volume.name)
       })
     else {
       throw VolumeGroupRefusal("Can't remove internal logical volume \(path).")
@@ -105,7 +105,7 @@ extension GroupEdit {
       guard let part = group.logicalVolume(named: name) else { continue }
       drop(name)
       // Hidden LVs have one user; pools, origins and the like are LVs in their own right.
-      parts += group.logicalVolumesBelow(part).filter { below in
+      parts += part.referencedNames.filter { below in
         group.logicalVolume(named: below)?.isVisible == false
           && group.snapshotBinding(ofStore: below) == nil
       }.sorted()

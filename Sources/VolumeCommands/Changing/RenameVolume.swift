@@ -33,7 +33,7 @@ extension GroupEdit {
   private func collectParts(
     of volume: LogicalVolume, prefix: String, newPrefix: String, into names: inout [String: String]
   ) {
-    for below in group.logicalVolumesBelow(volume).sorted() where names[below] == nil {
+    for below in volume.referencedNames.sorted() where names[below] == nil {
       guard let part = group.logicalVolume(named: below), !part.isVisible,
         below.hasPrefix("\(prefix)_")
       else { continue }

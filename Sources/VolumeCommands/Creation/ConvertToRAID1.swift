@@ -67,7 +67,7 @@ extension GroupEdit {
       segment.stripedLayout.map { $0.isLinear && $0.areas[0].physicalVolume != nil } ?? false
     }
     guard volume.isVisible, isLinear, !volume.status.contains(.locked),
-      !group.logicalVolumes.contains(where: { group.logicalVolumesBelow($0).contains(name) })
+      !group.logicalVolumes.contains(where: { $0.referencedNames.contains(name) })
     else {
       throw VolumeGroupRefusal(
         "Can't convert \(group.name)/\(name): only a linear volume that no other is built on can "

@@ -100,7 +100,7 @@ extension GroupEdit {
 
   private func isPart(_ part: String, of name: String) -> Bool {
     guard let volume = group.logicalVolume(named: name) else { return false }
-    let below = group.logicalVolumesBelow(volume)
+    let below = volume.referencedNames
     return below.contains(part) || below.contains { isPart(part, of: $0) }
   }
 
