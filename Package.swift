@@ -54,6 +54,7 @@ let package = Package(
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
     module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
+    module("VolumeJobs", ["ClusterTypes", "LVMMetadata", "VolumeActivation", "VolumeCoordination"]),
 
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
@@ -123,7 +124,7 @@ let package = Package(
         "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
         "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
         "LockspaceGroups",
-        "VolumeActivation", "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
+        "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],

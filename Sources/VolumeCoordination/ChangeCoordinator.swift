@@ -4,8 +4,9 @@ import ClusterTypes
 ///
 /// It runs on the node that got the request, which holds the volume group's cluster lock in EX
 /// from before `start` until `finished`. Order of the steps: precommit, prepare everywhere,
-/// suspend everywhere, commit, resume everywhere. A step begins only when every participant has
-/// confirmed the one before, so no node runs on a new mapping while another runs on the old.
+/// suspend everywhere where the change needs it (`Kind.leavesOldMappingFirst`), commit, resume
+/// everywhere. A step begins only when every participant has confirmed the one before, so no node
+/// runs on a mapping that contradicts another's.
 ///
 /// Before the commit anything that goes wrong leads to `abandon` everywhere. The commit is the
 /// point of no return: afterwards the coordinator only waits, and names whom it waits for.
@@ -48,6 +49,7 @@ public struct ChangeCoordinator: Sendable {
   var failure: ChangeFailure?
   var phase = Phase.new
   var suspendedMilliseconds: [NodeInstance: UInt64] = [:]
+  var stranded: [NodeInstance: String] = [:]
   var warnings: [String] = []
   let timing: CoordinationTiming
   var phaseBegan = Timestamp(nanoseconds: 0)
@@ -122,8 +124,7 @@ public struct ChangeCoordinator: Sendable {
     case .suspending(let missing): return waiting("suspend", missing)
     case .committing: return "\(change) commits the metadata."
     case .commitUncertain:
-      return "\(change) is suspended on all nodes: it is unknown whether the commit reached the "
-        + "disks."
+      return "\(change) waits: it is unknown whether the commit reached the disks."
     case .resuming(let missing): return waiting("resume on the new mapping", missing)
     case .abandoning(let missing, _, let reverting):
       return missing.isEmpty && reverting
@@ -182,20 +183,26 @@ extension ChangeCoordinator {
       guard hasQuorum else { return [] }
       if let failure { return abandon(failure, at: now) }
       guard missing.isEmpty else { return [] }
+      guard change.kind.leavesOldMappingFirst else { return decide(at: now) }
       enter(.suspending(participants), at: now)
       return send(.suspend(change.id), to: participants)
     case .suspending(let missing):
       guard hasQuorum else { return [] }
       if let failure { return abandon(failure, at: now) }
       guard missing.isEmpty else { return [] }
-      guard change.kind.changesMetadata else { return resume(at: now) }
-      enter(.committing, at: now)
-      return [.runJob(.commit(change))]
+      return decide(at: now)
     case .resuming(let missing):
       return missing.isEmpty ? finish(.committed) : []
     case .abandoning(let missing, let failure, let reverting):
       return missing.isEmpty && !reverting ? finish(.aborted(failure)) : []
     }
+  }
+
+  /// Everybody is ready for the new mapping.
+  private mutating func decide(at now: Timestamp) -> [Effect] {
+    guard change.kind.changesMetadata else { return resume(at: now) }
+    enter(.committing, at: now)
+    return [.runJob(.commit(change))]
   }
 
   mutating func resume(at now: Timestamp) -> [Effect] {
@@ -219,7 +226,7 @@ extension ChangeCoordinator {
       .finished(
         ChangeResult(
           change: change, outcome: outcome, suspendedMilliseconds: suspendedMilliseconds,
-          warnings: warnings))
+          stranded: stranded, warnings: warnings))
     ]
   }
 

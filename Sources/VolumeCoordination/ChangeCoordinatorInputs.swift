@@ -26,6 +26,8 @@ extension ChangeCoordinator {
         suspendedMilliseconds[sender] = milliseconds
         phase = .abandoning(missing.subtracting([sender]), failure, reverting: reverting)
       }
+    case .stranded(let id, let reason):
+      if id == change.id { return strand(reason, sender) }
     case .refused(let id, let reason):
       if id == change.id { return refuse(reason, by: sender) }
     case .delayed(let id, let reason):
@@ -47,6 +49,16 @@ extension ChangeCoordinator {
     case .new, .begun, .precommitting, .precommitted, .committing, .commitUncertain, .finished:
       return []
     }
+  }
+
+  /// The node gave up following: its volumes fail all I/O, so that the change may end without them.
+  mutating func strand(_ reason: String, _ sender: NodeInstance) -> [Effect] {
+    guard case .resuming(let missing) = phase, missing.contains(sender) else { return [] }
+    let text = "\(change): node \(sender.node) could not follow, its volumes fail I/O: \(reason)"
+    stranded[sender] = reason
+    warnings.append(text)
+    phase = .resuming(missing.subtracting([sender]))
+    return [.report(text)]
   }
 
   mutating func delay(_ reason: String, by sender: NodeInstance) -> [Effect] {
@@ -81,8 +93,8 @@ extension ChangeCoordinator {
       let text = "\(change): precommitted metadata could not be cleared, it is harmless: \(reason)"
       warnings.append(text)
       return [.report(text)]
-    case .writePrecommitted, .commit, .revert, .prepare, .suspend, .resume, .abandon, .recover,
-      .refresh:
+    case .writePrecommitted, .commit, .revert, .prepare, .suspend, .resume, .abandon, .isolate,
+      .recover, .refresh:
       return []
     }
   }
@@ -100,13 +112,13 @@ extension ChangeCoordinator {
       warnings.append(text)
       return [.report(text)] + resume(at: now)
     case .failed(let reason):
-      // Back to "all are suspended", from where `advance` abandons as soon as there is quorum.
+      // Back to "all are ready", from where `advance` abandons as soon as there is quorum.
       noteFailure(ChangeFailure(node: change.id.origin.node, reason: reason))
       enter(.suspending([]), at: now)
       return []
     case .commitUncertain(let reason):
       enter(.commitUncertain(retryAt: now + timing.retryInterval), at: now)
-      return [.report("\(change) stays suspended, the commit is tried again: \(reason)")]
+      return [.report("\(change) waits, the commit is tried again: \(reason)")]
     case .done, .recovered, .refreshed:
       preconditionFailure("a commit job ended in \(result)")
     }
@@ -151,7 +163,7 @@ extension ChangeCoordinator {
     guard !quorate else { return [.report("\(change) goes on: there is quorum again.")] }
     switch phase {
     case .suspending, .committing, .commitUncertain, .resuming:
-      return [.report("\(change) stays suspended on this node: quorum is lost.")]
+      return [.report("\(change) stays as it is on this node: quorum is lost.")]
     case .new, .begun, .precommitting, .precommitted, .preparing, .abandoning, .finished:
       return [.report("\(change) waits: quorum is lost.")]
     }

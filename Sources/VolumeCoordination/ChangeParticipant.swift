@@ -25,6 +25,7 @@ public struct ChangeParticipant: Sendable {
   enum Ending: Equatable, Sendable {
     case resumed(milliseconds: UInt64)
     case abandoned(milliseconds: UInt64)
+    case stranded(reason: String)
     case recovered
   }
 
@@ -50,6 +51,9 @@ public struct ChangeParticipant: Sendable {
   var removed: Set<NodeInstance> = []
   /// The newest life of each node that is known to have ended.
   var ended: [NodeID: Incarnation] = [:]
+  /// What this node could not follow, by volume group UUID: volumes there fail I/O until a later
+  /// change, reload or recovery succeeds.
+  var stranded: [String: String] = [:]
   var hasQuorum = true
 
   public init(node: NodeInstance, timing: CoordinationTiming = CoordinationTiming()) {
@@ -70,7 +74,7 @@ public struct ChangeParticipant: Sendable {
     }
   }
 
-  /// One sentence for each change that is open, sorted.
+  /// One sentence for each change that is open or could not be followed, sorted.
   public var openChanges: [String] {
     activities.values.compactMap { activity in
       switch activity {
@@ -78,6 +82,10 @@ public struct ChangeParticipant: Sendable {
       case .reload: nil
       }
     }.sorted()
+      + stranded.values.sorted().map {
+        "On this node volumes fail I/O, because it could not follow \($0) Repair that, then "
+          + "lvchange --refresh them here."
+      }
   }
 
   /// When `.wake` is due next; nil when nothing has to be tried again.

@@ -16,14 +16,14 @@ extension ChangeParticipant {
       return suspend(id, at: now)
     case .resume(let id):
       guard id.origin == sender else { return foreign(id, sender) }
-      return resume(id)
+      return resume(id, at: now)
     case .abandon(let change):
       guard change.id.origin == sender else { return foreign(change.id, sender) }
       return abandon(change)
     case .reload(let request):
       guard request.id.origin == sender else { return foreign(request.id, sender) }
       return reload(request)
-    case .prepared, .suspended, .resumed, .abandoned, .refused, .delayed, .reloaded,
+    case .prepared, .suspended, .resumed, .abandoned, .refused, .delayed, .stranded, .reloaded,
       .reloadFailed:
       return []  // A coordinator's or collector's concern.
     }
@@ -60,17 +60,20 @@ extension ChangeParticipant {
     return [.runJob(.suspend(change))]
   }
 
-  private mutating func resume(_ id: VolumeRequestID) -> [Effect] {
+  private mutating func resume(_ id: VolumeRequestID, at now: Timestamp) -> [Effect] {
     guard var open = openChange(withID: id), let change = open.change else {
       return answerClosed(id) ?? refuse(id, "The change is not known on this node.")
     }
-    switch open.state {
-    case .suspended:
+    switch (open.state, change.kind.leavesOldMappingFirst) {
+    case (.suspended, _), (.prepared, false):
       open.state = .running(.resume, then: .none)
+      open.suspendedAt = open.suspendedAt ?? now
+      open.resumedAt = now
       activities[open.volumeGroupID] = .change(open)
       return [.runJob(.resume(change))]
-    case .prepared, .refused: return refuse(id, "The change is not suspended on this node.")
-    case .running, .retrying: return repeatAnswer(of: open)
+    case (.prepared, true), (.refused, _):
+      return refuse(id, "The change is not suspended on this node.")
+    case (.running, _), (.retrying, _): return repeatAnswer(of: open)
     }
   }
 
@@ -121,6 +124,7 @@ extension ChangeParticipant {
         return [.send(.resumed(id, suspendedMilliseconds: milliseconds), to: id.origin)]
       case .abandoned(let milliseconds):
         return [.send(.abandoned(id, suspendedMilliseconds: milliseconds), to: id.origin)]
+      case .stranded(let reason): return [.send(.stranded(id, reason: reason), to: id.origin)]
       case .recovered: return []
       }
     }

@@ -9,7 +9,8 @@ extension ChangeParticipant {
     switch job {
     case .writePrecommitted, .commit, .revert: return []  // The coordinator's jobs.
     case .refresh(let request): return finishReload(request, result)
-    case .prepare(let change), .suspend(let change), .resume(let change), .abandon(let change):
+    case .prepare(let change), .suspend(let change), .resume(let change), .abandon(let change),
+      .isolate(let change):
       guard let open = openChange(change.volumeGroupID), open.change == change else { return [] }
       return finish(open, change, result, at: now)
     case .recover(_, let volumeGroupID, let change):
@@ -27,6 +28,7 @@ extension ChangeParticipant {
     let failure: String?
     switch result {
     case .done: failure = nil
+    case .recovered where step == .isolate: return follow(open, change, at: now)
     case .failed(let reason): failure = reason
     case .committed, .commitUncertain, .recovered, .refreshed:
       preconditionFailure("the job \(step) ended in \(result)")
@@ -36,16 +38,30 @@ extension ChangeParticipant {
       return finishReversible(step, turn, open, change, failure: failure)
     case .resume:
       if let failure { return retry(step, open, failure, at: now) }
-      let milliseconds = open.suspendedMilliseconds(at: now)
-      return close(open, .resumed(milliseconds: milliseconds))
-        + [.send(.resumed(change.id, suspendedMilliseconds: milliseconds), to: change.id.origin)]
+      return follow(open, change, at: now)
     case .abandon:
       if let failure { return retry(step, open, failure, at: now) }
       let milliseconds = open.suspendedMilliseconds(at: now)
       return close(open, .abandoned(milliseconds: milliseconds))
         + [.send(.abandoned(change.id, suspendedMilliseconds: milliseconds), to: change.id.origin)]
+    case .isolate:
+      if let failure { return retry(step, open, failure, at: now) }
+      let reason = open.failure ?? "The reason is not known."
+      stranded[open.volumeGroupID] = "\(open.name): \(reason)"
+      return close(open, .stranded(reason: reason))
+        + [.send(.stranded(change.id, reason: reason), to: change.id.origin)]
     case .recover: return []
     }
+  }
+
+  /// This node runs on the new mapping.
+  private mutating func follow(
+    _ open: OpenChange, _ change: VolumeChange, at now: Timestamp
+  ) -> [Effect] {
+    let milliseconds = open.suspendedMilliseconds(at: now)
+    stranded[open.volumeGroupID] = nil
+    return close(open, .resumed(milliseconds: milliseconds))
+      + [.send(.resumed(change.id, suspendedMilliseconds: milliseconds), to: change.id.origin)]
   }
 
   /// The end of `prepare` or `suspend`: either can still be undone.
@@ -84,6 +100,7 @@ extension ChangeParticipant {
   ) -> [Effect] {
     switch result {
     case .recovered(let seqno):
+      stranded[open.volumeGroupID] = nil
       return [.report("\(open.name): followed the disk, which has seqno \(seqno).")]
         + close(open, .recovered)
     case .failed(let reason): return retry(.recover, open, reason, at: now)
@@ -96,6 +113,17 @@ extension ChangeParticipant {
     _ step: OpenChange.Step, _ open: OpenChange, _ reason: String, at now: Timestamp
   ) -> [Effect] {
     var open = open
+    if step == .resume {
+      open.failure = reason
+      if let change = open.change, let began = open.resumedAt, now >= began + timing.followLimit {
+        open.state = .running(.isolate, then: .none)
+        activities[open.volumeGroupID] = .change(open)
+        return [
+          .report("\(open.name) cannot be followed, its volumes fail I/O from now on: \(reason)"),
+          .runJob(.isolate(change)),
+        ]
+      }
+    }
     open.state = .retrying(step, at: now + timing.retryInterval, reason: reason)
     activities[open.volumeGroupID] = .change(open)
     var effects: [Effect] = [.report("\(open.name): \(step) failed and is tried again: \(reason)")]
@@ -130,8 +158,9 @@ extension ChangeParticipant {
       switch (step, open.change) {
       case (.resume, let change?): effects.append(.runJob(.resume(change)))
       case (.abandon, let change?): effects.append(.runJob(.abandon(change)))
+      case (.isolate, let change?): effects.append(.runJob(.isolate(change)))
       case (.recover, _): effects.append(recovery(of: open))
-      case (.prepare, _), (.suspend, _), (.resume, nil), (.abandon, nil):
+      case (.prepare, _), (.suspend, _), (.resume, nil), (.abandon, nil), (.isolate, nil):
         preconditionFailure("\(step) of \(open.name) is never retried")
       }
     }

@@ -47,6 +47,7 @@ extension ChangeParticipant {
       preconditionFailure("a refresh job ended in \(result)")
     }
     activities[request.volumeGroupID] = nil
+    if result.isReloaded { stranded[request.volumeGroupID] = nil }
     var effects: [Effect] = []
     if !isDead(request.id.origin) {
       answeredReloads[request.volumeGroupID] = (request.id, answer)

@@ -3,7 +3,8 @@ import ClusterTypes
 /// How a change ended. Only now may the volume group's lock be released.
 public struct ChangeResult: Equatable, Sendable {
   public enum Outcome: Equatable, Sendable {
-    /// The new metadata is on the disks, and every node that lives runs on it.
+    /// The new metadata is on the disks, and every node that lives runs on it, but for those in
+    /// `stranded`. Of a change that writes none: every node has carried it out.
     case committed
     /// The old metadata is on the disks, and every node that lives runs on it.
     case aborted(ChangeFailure)
@@ -14,6 +15,9 @@ public struct ChangeResult: Equatable, Sendable {
   /// How long each node's devices stood still, in milliseconds by its own clock. A node that was
   /// fenced is missing.
   public let suspendedMilliseconds: [NodeInstance: UInt64]
+  /// Nodes that could not follow, and why. The volumes concerned fail all I/O there: they must not
+  /// write through a mapping that is no longer theirs.
+  public let stranded: [NodeInstance: String]
   /// Sentences for the administrator about what went less than perfectly.
   public let warnings: [String]
 }

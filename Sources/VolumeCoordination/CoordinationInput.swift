@@ -28,16 +28,19 @@ public struct CoordinationTiming: Equatable, Sendable {
   public var suspendLimit: Duration
   /// A job that must succeed in the end is tried again.
   public var retryInterval: Duration
+  /// A participant that cannot resume for that long lets its volumes fail all I/O.
+  public var followLimit: Duration
 
   public init(
     resendInterval: Duration = .seconds(2), reportInterval: Duration = .seconds(5),
     prepareLimit: Duration = .seconds(30), suspendLimit: Duration = .seconds(10),
-    retryInterval: Duration = .seconds(2)
+    retryInterval: Duration = .seconds(2), followLimit: Duration = .seconds(10)
   ) {
     self.resendInterval = resendInterval
     self.reportInterval = reportInterval
     self.prepareLimit = prepareLimit
     self.suspendLimit = suspendLimit
     self.retryInterval = retryInterval
+    self.followLimit = followLimit
   }
 }

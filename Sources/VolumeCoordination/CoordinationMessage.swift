@@ -18,6 +18,9 @@ public enum CoordinationMessage: Equatable, Sendable {
   case refused(VolumeRequestID, reason: String)
   /// `resume` or `abandon` failed and is tried again by the participant itself.
   case delayed(VolumeRequestID, reason: String)
+  /// `resume` failed for too long, and the volumes concerned fail all I/O on this node from now on:
+  /// nothing is left here that the change has to wait for.
+  case stranded(VolumeRequestID, reason: String)
 
   // Reload, to and fro.
   case reload(ReloadRequest)

@@ -6,7 +6,7 @@ import ClusterTypes
 
 extension CoordinationMessage {
   /// The leading byte. A peer that speaks another version is refused as a whole.
-  public static let version: UInt8 = 1
+  public static let version: UInt8 = 2
 
   /// Reasons longer than this many bytes are cut when written.
   public static let reasonLengthMaximum = 1024
@@ -27,6 +27,7 @@ extension CoordinationMessage {
     case reload = 11
     case reloaded = 12
     case reloadFailed = 13
+    case stranded = 14
   }
 
   public func encode() -> [UInt8] {
@@ -54,6 +55,9 @@ extension CoordinationMessage {
       writer.writeReason(reason)
     case .delayed(let id, let reason):
       writer.write(.delayed, id)
+      writer.writeReason(reason)
+    case .stranded(let id, let reason):
+      writer.write(.stranded, id)
       writer.writeReason(reason)
     case .reload(let request):
       writer.write(.reload, request.id)
@@ -99,6 +103,7 @@ extension CoordinationMessage {
       .abandoned(try reader.readRequestID(), suspendedMilliseconds: try reader.read())
     case .refused: .refused(try reader.readRequestID(), reason: try reader.readReason())
     case .delayed: .delayed(try reader.readRequestID(), reason: try reader.readReason())
+    case .stranded: .stranded(try reader.readRequestID(), reason: try reader.readReason())
     case .reload: .reload(try reader.readReloadRequest())
     case .reloaded: .reloaded(try reader.readRequestID(), try reader.readReloads())
     case .reloadFailed: .reloadFailed(try reader.readRequestID(), reason: try reader.readReason())

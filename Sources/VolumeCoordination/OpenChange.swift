@@ -7,6 +7,7 @@ struct OpenChange: Equatable, Sendable {
     case suspend
     case resume
     case abandon
+    case isolate
     case recover
   }
 
@@ -23,7 +24,7 @@ struct OpenChange: Equatable, Sendable {
     case prepared
     case suspended
     case refused(reason: String)
-    /// `resume`, `abandon` or `recover` failed and will be tried again.
+    /// `resume`, `abandon`, `isolate` or `recover` failed and will be tried again.
     case retrying(Step, at: Timestamp, reason: String)
   }
 
@@ -33,8 +34,12 @@ struct OpenChange: Equatable, Sendable {
   let volumeGroup: String
   let volumeGroupID: String
   var state: State
-  /// When the suspend job began.
+  /// When the job began that suspends the devices: `suspend`, or else `resume`.
   var suspendedAt: Timestamp?
+  /// When `resume` was asked for first.
+  var resumedAt: Timestamp?
+  /// Why `resume` failed last.
+  var failure: String?
 
   init(_ change: VolumeChange) {
     self.change = change
@@ -62,6 +67,7 @@ struct OpenChange: Equatable, Sendable {
     case .running(.suspend, _): "suspending"
     case .running(.resume, _): "resuming"
     case .running(.abandon, _): "going back"
+    case .running(.isolate, _): "letting its volumes fail I/O"
     case .running(.recover, _): "recovering from the disk"
     case .prepared: "prepared"
     case .suspended: "suspended"

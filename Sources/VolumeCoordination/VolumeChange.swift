@@ -21,7 +21,7 @@ public struct InvalidVolumeChange: Error, Equatable, Sendable, CustomStringConve
   public let description: String
 }
 
-/// One change of a volume group's mappings that all nodes carry out together.
+/// One change of a volume group that all nodes carry out together: a named operation with its steps.
 public struct VolumeChange: Hashable, Sendable, CustomStringConvertible {
   public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
     /// The new mapping begins with the old one.
@@ -30,9 +30,42 @@ public struct VolumeChange: Hashable, Sendable, CustomStringConvertible {
     case shrink = 2
     /// The committed mapping is loaded once more; nothing is written to the disks.
     case refresh = 3
+    /// The mapping changes in any other way.
+    case convert = 4
+    /// Volumes get new names, and so do their devices; the change names them as they will be called.
+    case rename = 5
+    /// Volumes become writable or read-only.
+    case permission = 6
+    /// Volumes leave the group; the change names them as they are called now.
+    case remove = 7
+    /// The group gets a new name, and so do the devices of all its volumes.
+    case renameGroup = 8
+    /// Volumes become active on every node; nothing is written to the disks.
+    case activate = 9
+    /// Volumes become inactive on every node; nothing is written to the disks.
+    case deactivate = 10
 
     /// Whether metadata is written: precommitted, then committed.
-    public var changesMetadata: Bool { self != .refresh }
+    public var changesMetadata: Bool {
+      switch self {
+      case .grow, .shrink, .convert, .rename, .permission, .remove, .renameGroup: true
+      case .refresh, .activate, .deactivate: false
+      }
+    }
+
+    /// Whether all nodes must have left the old mapping before the metadata is committed.
+    ///
+    /// Where it is false the old mapping and the new one never contradict each other (class
+    /// `regrow` of membership-design 16): each node changes over by itself after the commit, and no
+    /// node's I/O ever waits for another node. Where it is true there is one more step, `suspend`:
+    /// I/O is held from before the commit until after it, or, for activation and deactivation,
+    /// devices are made or removed before it is certain that every node can do so.
+    public var leavesOldMappingFirst: Bool {
+      switch self {
+      case .shrink, .convert, .remove, .activate, .deactivate: true
+      case .grow, .refresh, .rename, .permission, .renameGroup: false
+      }
+    }
   }
 
   public let id: VolumeRequestID

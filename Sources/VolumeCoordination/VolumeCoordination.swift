@@ -1,5 +1,6 @@
 // One change of a volume group, carried out by every node of its lockspace together: growing,
-// shrinking, or loading a mapping anew. Pure value types; the daemon runs jobs, carries messages.
+// shrinking, renaming, removing, activating … Pure value types; the daemon runs jobs, carries
+// messages.
 //
 //     coordinator                      every participant (the coordinator's node is one)
 //     ───────────                      ─────────────────
@@ -13,11 +14,17 @@
 //              ◄──────────── resumed   (and how long it stood still)
 //     finished: the volume group's lock may be released
 //
+// `suspend` is left out where the old mapping and the new one do not contradict each other: then
+// each node suspends and resumes in one go after the commit, no I/O waits for the network, and a
+// node that stalls freezes nobody (`VolumeChange.Kind.leavesOldMappingFirst`).
+//
 // What it promises:
 //
 // * A "no", a timeout or a node that leaves before the commit ends in `abandon` everywhere: all
 //   nodes run on the old mapping.
-// * After the commit there is no way back: whoever cannot resume tries again, and is named.
+// * After the commit there is no way back: whoever cannot resume tries again, and is named. After
+//   `followLimit` it lets its volumes fail all I/O and says so; it never writes through a mapping
+//   that is over.
 // * `finished` comes only when each participant has answered or is fenced.
 // * A participant whose coordinator is fenced reads the disk and follows it.
 // * Nothing that arrives late is carried out late.

@@ -12,15 +12,22 @@ public enum VolumeJob: Hashable, Sendable {
   /// change's `newSeqno` and the committed one's is `oldSeqno`, and loads inactive tables. Active
   /// devices keep running on the live tables. For a refresh: from the committed metadata.
   case prepare(VolumeChange)
-  /// Participant: suspends the devices, parents first.
+  /// Participant: suspends the devices, parents first. Activation: makes them, and remembers which
+  /// were not there before. Deactivation: removes them.
   case suspend(VolumeChange)
   /// Coordinator: makes the precommitted text the committed one in every area (lvm2-metadata 3,
   /// step 4), and reads it back.
   case commit(VolumeChange)
-  /// Participant: resumes on the new tables, children first.
+  /// Participant: resumes on the new tables, children first; devices that are not suspended yet are
+  /// suspended for that moment. Volumes that were removed lose their devices.
   case resume(VolumeChange)
-  /// Participant: drops inactive tables and resumes on the old ones.
+  /// Participant: drops inactive tables and resumes on the old ones; undoes an activation or a
+  /// deactivation.
   case abandon(VolumeChange)
+  /// Participant that cannot resume: every active volume of the change that does not run on the
+  /// committed mapping gets a table on which all I/O fails. Ends in `recovered` if in the end each
+  /// of them could be brought onto it.
+  case isolate(VolumeChange)
   /// Coordinator: clears the precommitted slot in every area.
   case revert(VolumeChange)
   /// Participant: reads the disks and follows them: the committed metadata decides which tables
@@ -35,7 +42,8 @@ public enum VolumeJob: Hashable, Sendable {
   public var volumeGroupID: String {
     switch self {
     case .writePrecommitted(let change), .prepare(let change), .suspend(let change),
-      .commit(let change), .resume(let change), .abandon(let change), .revert(let change):
+      .commit(let change), .resume(let change), .abandon(let change), .isolate(let change),
+      .revert(let change):
       change.volumeGroupID
     case .recover(_, let volumeGroupID, _): volumeGroupID
     case .refresh(let request): request.volumeGroupID

@@ -4,6 +4,7 @@ import Testing
 private let coreModules: Set<String> = [
   "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "LVMMetadata", "LockManager",
   "LockProtocol", "LockspaceGroups", "VolumeActivation", "VolumeCoordination",
+  "VolumeJobs",
 ]
 
 @Suite struct LayeringTests {

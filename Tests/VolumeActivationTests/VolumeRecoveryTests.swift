@@ -100,9 +100,29 @@ struct VolumeRecoveryTests {
     #expect(
       recoveries.map(\.outcome) == [
         .leftAlone(ActivationRefusal("vg/a", .segmentType("future")), isSuspended: true),
-        .leftAlone(ActivationRefusal("vg-b", .unknownVolume), isSuspended: true),
+        .removed,
       ])
-    #expect(mapper.journal.allSatisfy { [.list, .state, .settle].contains($0.operation) })
+    #expect(mapper.mapped.count == 1)
+  }
+
+  @Test(
+    "a volume that left the metadata while it is open fails all I/O, and goes when it is closed")
+  func failsWhatIsGone() throws {
+    var group = Sample.group(Sample.volume("a", Sample.linear(from: 0, count: 10)))
+    var mapper = Sample.mapper
+    let plan = try Sample.plans(group)[0]
+    _ = try mapper.activate(plan)
+    mapper.setOpenCount(1, of: plan.uuid)
+    try mapper.suspend(plan.uuid, .flush)
+    group.logicalVolumes = []
+    for _ in 0..<2 {
+      #expect(try mapper.recover(Sample.planner(group)).map(\.outcome) == [.failing])
+      #expect(mapper.access(sector: 0, of: plan.uuid) == .failed)
+    }
+    #expect(mapper.suspendedDevices.isEmpty)
+    mapper.setOpenCount(0, of: plan.uuid)
+    #expect(try mapper.recover(Sample.planner(group)).map(\.outcome) == [.removed])
+    #expect(mapper.mapped.isEmpty)
   }
 
   @Test("devices of other groups are not looked at, and layers that serve nothing go")

@@ -9,7 +9,7 @@ import Testing
 
   /// A coordinator on node 1 with nodes 1 and 2, brought up to the named phase.
   func coordinator(
-    kind: VolumeChange.Kind = .grow, suspended: Bool = false, committed: Bool = false
+    kind: VolumeChange.Kind = .convert, suspended: Bool = false, committed: Bool = false
   ) throws -> ChangeCoordinator {
     let change = try Samples.change(kind: kind)
     var machine = ChangeCoordinator(change: change, participants: [one, two])
@@ -30,7 +30,7 @@ import Testing
     return machine
   }
 
-  @Test func growTakesEveryStepOnlyWhenAllHaveConfirmedTheOneBefore() throws {
+  @Test func conversionTakesEveryStepOnlyWhenAllHaveConfirmedTheOneBefore() throws {
     let change = try Samples.change()
     var machine = ChangeCoordinator(change: change, participants: [one, two])
     #expect(machine.start(at: Samples.at(0)) == [.runJob(.writePrecommitted(change))])
@@ -57,14 +57,49 @@ import Testing
         .finished(
           ChangeResult(
             change: change, outcome: .committed, suspendedMilliseconds: [one: 12, two: 9],
-            warnings: []))
+            stranded: [:], warnings: []))
       ])
     #expect(machine.nextWake == nil)
   }
 
+  @Test func growthIsCommittedAsSoonAsAllAreReadyAndHoldsNoInputOutputMeanwhile() throws {
+    for kind in [VolumeChange.Kind.grow, .rename, .permission, .renameGroup] {
+      let change = try Samples.change(kind: kind)
+      var machine = try coordinator(kind: kind)
+      #expect(machine.handle(.message(.prepared(change.id), from: two), at: Samples.at(2)) == [])
+      #expect(
+        machine.handle(.message(.prepared(change.id), from: one), at: Samples.at(3))
+          == [.runJob(.commit(change))])
+      let result = VolumeJobResult.committed(staleAreas: [])
+      #expect(
+        machine.handle(.jobFinished(.commit(change), result), at: Samples.at(4))
+          == [.send(.resume(change.id), to: one), .send(.resume(change.id), to: two)])
+    }
+  }
+
+  @Test func nodeThatCannotFollowIsNamedAndHoldsNothingUp() throws {
+    let change = try Samples.change()
+    var machine = try coordinator(committed: true)
+    let resumed = CoordinationMessage.resumed(change.id, suspendedMilliseconds: 1)
+    _ = machine.handle(.message(resumed, from: one), at: Samples.at(5))
+    let stranded = CoordinationMessage.stranded(change.id, reason: "EIO")
+    guard
+      case .finished(let result) = machine.handle(
+        .message(stranded, from: two), at: Samples.at(6)
+      ).last
+    else { return #expect(Bool(false), "not finished") }
+    #expect(result.outcome == .committed)
+    #expect(result.stranded == [two: "EIO"])
+    #expect(result.warnings.count == 1)
+    #expect(result.warnings[0].contains("node 2"))
+  }
+
   @Test func refreshWritesNothing() throws {
     let change = try Samples.change(kind: .refresh)
-    var machine = try coordinator(kind: .refresh, suspended: true)
+    var machine = try coordinator(kind: .refresh)
+    for node in [one, two] {
+      _ = machine.handle(.message(.prepared(change.id), from: node), at: Samples.at(2))
+    }
     #expect(machine.phase == .resuming([one, two]))
     machine = try coordinator(kind: .refresh)
     let refusal = CoordinationMessage.refused(change.id, reason: "No.")

@@ -123,6 +123,48 @@ import Testing
     #expect(machine.handle(.wake, at: Samples.at(2030)) == [.runJob(.resume(change))])
   }
 
+  @Test func growthIsSuspendedAndResumedInOneGo() throws {
+    let change = try Samples.change(kind: .grow)
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.message(.prepare(change), from: one), at: Samples.at(1))
+    _ = machine.handle(.jobFinished(.prepare(change), .done), at: Samples.at(5))
+    #expect(
+      machine.handle(.message(.resume(change.id), from: one), at: Samples.at(40))
+        == [.runJob(.resume(change))])
+    #expect(
+      machine.handle(.jobFinished(.resume(change), .done), at: Samples.at(43))
+        == [.send(.resumed(change.id, suspendedMilliseconds: 3), to: one)])
+  }
+
+  @Test func whoCannotResumeForTooLongLetsItsVolumesFailAndSaysSo() throws {
+    var (machine, change) = try suspended()
+    _ = machine.handle(.message(.resume(change.id), from: one), at: Samples.at(20))
+    var now: UInt64 = 30
+    var effects = machine.handle(.jobFinished(.resume(change), .failed("EIO")), at: Samples.at(now))
+    while !effects.contains(.runJob(.isolate(change))), now < 60_000 {
+      let wake = try #require(machine.nextWake)
+      #expect(machine.handle(.wake, at: wake) == [.runJob(.resume(change))])
+      now += 2100
+      effects = machine.handle(.jobFinished(.resume(change), .failed("EIO")), at: Samples.at(now))
+    }
+    #expect((10_000...13_000).contains(now))
+    var followed = machine
+    #expect(
+      machine.handle(.jobFinished(.isolate(change), .done), at: Samples.at(now + 5))
+        == [.send(.stranded(change.id, reason: "EIO"), to: one)])
+    #expect(machine.openChanges.count == 1)
+    #expect(!machine.isBusy(volumeGroupID: Samples.volumeGroupID))
+    // Asked once more, it answers the same.
+    #expect(
+      machine.handle(.message(.resume(change.id), from: one), at: Samples.at(now + 9))
+        == [.send(.stranded(change.id, reason: "EIO"), to: one)])
+    // Or it could follow after all.
+    let end = followed.handle(
+      .jobFinished(.isolate(change), .recovered(seqno: 8)), at: Samples.at(now + 5))
+    guard case .send(.resumed, to: one)? = end.last else { return #expect(Bool(false), "\(end)") }
+    #expect(followed.openChanges == [])
+  }
+
   @Test func lostQuorumIsReportedForEachOpenChange() throws {
     var (machine, _) = try suspended()
     let effects = machine.handle(.quorum(false), at: Samples.at(20))

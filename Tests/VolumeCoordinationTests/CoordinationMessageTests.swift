@@ -15,7 +15,8 @@ import Testing
       .prepared(change.id), .suspended(change.id),
       .resumed(change.id, suspendedMilliseconds: 17),
       .abandoned(change.id, suspendedMilliseconds: .max),
-      .refused(change.id, reason: "größer"), .delayed(change.id, reason: ""), .reload(reload),
+      .refused(change.id, reason: "größer"), .delayed(change.id, reason: ""),
+      .stranded(change.id, reason: "EIO"), .reload(reload),
       .reloaded(
         change.id,
         [
@@ -49,8 +50,8 @@ import Testing
 
   @Test func otherVersionIsRefusedByName() throws {
     var bytes = CoordinationMessage.suspend(try Samples.change().id).encode()
-    bytes[0] = 2
-    #expect(throws: ByteDecodingError.invalid("volume coordination version 2, not 1")) {
+    bytes[0] = 1
+    #expect(throws: ByteDecodingError.invalid("volume coordination version 1, not 2")) {
       try CoordinationMessage(decoding: bytes[...])
     }
   }

@@ -13,7 +13,7 @@ enum Samples {
 
   static func change(
     _ number: UInt64 = 1, by origin: NodeInstance = instance(1),
-    kind: VolumeChange.Kind = .grow, logicalVolumes: [String] = ["home"]
+    kind: VolumeChange.Kind = .convert, logicalVolumes: [String] = ["home"]
   ) throws -> VolumeChange {
     try VolumeChange(
       id: VolumeRequestID(origin: origin, number: number), volumeGroup: "vg0",

@@ -35,7 +35,8 @@ import Testing
     let living = cluster.nodes.values.filter(\.isRunning).map(\.instance).sorted()
     guard let origin = living.randomElement(using: &cluster.random) else { return }
     cluster.changes += 1
-    let kind = VolumeChange.Kind.allCases.randomElement(using: &cluster.random) ?? .grow
+    let kinds: [VolumeChange.Kind] = [.grow, .shrink, .refresh, .convert, .remove]
+    let kind = kinds.randomElement(using: &cluster.random) ?? .grow
     let seqno = cluster.disk.committed
     guard
       let change = try? VolumeChange(

@@ -114,7 +114,7 @@ extension VolumeWorkers {
 
   /// Writes what was planned; nothing that is active is concerned.
   func commit(_ plan: GroupCommandPlan) throws {
-    let group = try disks.group(id: plan.volumeGroupID, slot: .committed, access: .readWrite)
+    let group = try disks.group(id: plan.volumeGroupID, slot: .committed, isWritable: true)
     guard group.volumeGroup.seqno == plan.oldSeqno else {
       throw DaemonError("VG \(plan.volumeGroup) was changed meanwhile")
     }
@@ -127,7 +127,7 @@ extension VolumeWorkers {
     case .takenBack(let failures):
       throw DaemonError(failures.map(\.description).joined(separator: "; "))
     case .unknown(let failures):
-      let found = try disks.group(id: plan.volumeGroupID, slot: .committed, access: .readOnly)
+      let found = try disks.group(id: plan.volumeGroupID, slot: .committed, isWritable: false)
       guard found.volumeGroup.seqno > plan.oldSeqno else {
         throw DaemonError(failures.map(\.description).joined(separator: "; "))
       }

@@ -3,9 +3,10 @@ import ClusterTypes
 import LVMMetadata
 import Synchronization
 import VolumeActivation
+import VolumeJobs
 
 /// The disks of this node as LVM would see them, opened anew for each look.
-struct SharedDisks: Sendable {
+struct SharedDisks: VolumeGroupDisks, Sendable {
   let localNode: NodeID
   /// Told in the metadata that this node writes.
   let hostName: String
@@ -34,7 +35,7 @@ struct SharedDisks: Sendable {
   }
 
   func group(
-    id: String, slot: MetadataScanner.Slot, access: BlockDevice.Access
+    id: String, slot: MetadataScanner.Slot, isWritable: Bool
   ) throws -> ScannedVolumeGroup {
     guard let identifier = LVMIdentifier(id) else {
       throw DaemonError("'\(id)' is not the id of a volume group")
@@ -43,7 +44,7 @@ struct SharedDisks: Sendable {
       throw DaemonError(
         "the volume group with id \(identifier) is not on any disk that this node sees")
     }
-    guard access == .readWrite else { return group }
+    guard isWritable else { return group }
     // Only the group's own devices are opened for writing: nobody else hears of it.
     let devices = try group.members.compactMap { $0.scanned?.device.name }.map { name in
       try BlockDevice(path: name, access: .readWrite)

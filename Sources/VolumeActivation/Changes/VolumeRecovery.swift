@@ -11,8 +11,12 @@ public struct VolumeRecovery: Hashable, Sendable {
     case cleaned
     /// The device now runs on the committed table; sizes in sectors.
     case reloaded(oldSize: UInt64, newSize: UInt64)
-    /// Devices whose activation never came to its end were removed.
+    /// Devices whose activation never came to its end, or whose volume left the metadata, were
+    /// removed.
     case removed
+    /// The volume left the metadata, and somebody has its device open: all I/O fails now, because
+    /// its extents may be another volume's.
+    case failing
     /// Not touched, because this version cannot tell what the device must look like.
     case leftAlone(ActivationRefusal, isSuspended: Bool)
     /// Devices may be suspended still.
@@ -50,33 +54,66 @@ extension DeviceMapping {
     for index in volumes.indices { volumes[index].resume(on: &self) }
     let known = volumes.reduce(into: Set()) { $0.formUnion($1.devices) }
     var recoveries = volumes.map(\.recovery)
-    for device in found where !known.contains(device.uuid) {
-      if let recovery = recover(stranger: device, planner) { recoveries.append(recovery) }
-    }
+    recoveries += recover(strangers: found.filter { !known.contains($0.uuid) }, planner)
     try settleNodes()
     return recoveries
   }
 
+  /// Again and again, as long as one goes: those below others go after them.
+  private mutating func recover(
+    strangers: [MappedDevice], _ planner: ActivationPlanner
+  ) -> [VolumeRecovery] {
+    var last: [MappedDeviceUUID: VolumeRecovery] = [:]
+    var left = strangers
+    while true {
+      let before = left.count
+      left.removeAll { device in
+        let recovery = recover(stranger: device, planner)
+        last[device.uuid] = recovery
+        return recovery?.outcome == .removed
+      }
+      if left.isEmpty || left.count == before { break }
+    }
+    return strangers.compactMap { last[$0.uuid] }
+  }
+
   /// A device that no active volume of the metadata needs. If nothing uses it, and it never served
-  /// I/O or is only a layer, a crash has left it and it goes. Nil when nobody need hear of it.
+  /// I/O, is only a layer, or its volume left the metadata, it goes. Nil when nobody need hear of it.
   private mutating func recover(
     stranger device: MappedDevice, _ planner: ActivationPlanner
   ) -> VolumeRecovery? {
+    let outcome: VolumeRecovery.Outcome
     do {
       guard let state = try state(of: device.uuid) else { return nil }
-      if state.openCount == 0, !state.hasLiveTable || device.isLayer {
-        try remove(device.uuid)
-        return VolumeRecovery(volume: device.name, outcome: .removed)
-      }
       let isKnown = planner.volumeGroup.logicalVolume(id: device.uuid.logicalVolume) != nil
-      guard state.isSuspended || !isKnown else { return nil }
-      return VolumeRecovery(
-        volume: device.name,
-        outcome: .leftAlone(
-          ActivationRefusal(device.name, .unknownVolume), isSuspended: state.isSuspended))
+      if state.openCount == 0, !state.hasLiveTable || device.isLayer || !isKnown {
+        try remove(device.uuid)
+        outcome = .removed
+      } else if !isKnown {
+        outcome = try fail(device, state)
+      } else {
+        guard state.isSuspended else { return nil }
+        outcome = .leftAlone(ActivationRefusal(device.name, .unknownVolume), isSuspended: true)
+      }
     } catch {
-      return VolumeRecovery(
-        volume: device.name, outcome: .failed(.deviceMapper(error, volume: device.name)))
+      outcome = .failed(.deviceMapper(error, volume: device.name))
+    }
+    return VolumeRecovery(volume: device.name, outcome: outcome)
+  }
+
+  /// A device whose volume is gone and that is still open.
+  private mutating func fail(
+    _ device: MappedDevice, _ state: MappedDeviceState
+  ) throws(DeviceMapperError) -> VolumeRecovery.Outcome {
+    // What lies below another device of the group goes after it.
+    if try table(.live, of: device.uuid).isFailing, !state.isSuspended, !state.hasInactiveTable {
+      return .failing
+    }
+    do {
+      try failAllIO(on: [device.uuid], volume: device.name)
+      return .failing
+    } catch {
+      return .failed(error)
     }
   }
 }
