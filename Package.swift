@@ -155,14 +155,19 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // For tests: Debian's lvm on loop devices.
+    .target(
+      name: "RealLVM", dependencies: ["LVMMetadata"], path: "Tests/RealLVM",
+      swiftSettings: strict),
+
     tests("ByteCoding"),
     tests("ConfigText"),
-    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation", "MetadataSamples"]),
+    tests("LVMMetadata", ["BlockDevices", "ClusterSimulation", "MetadataSamples", "RealLVM"]),
     tests("VolumeCommands", ["BlockDevices", "ClusterSimulation", "ConfigText", "LVMMetadata"]),
     tests(
       "OfflineCommands",
       [
-        "BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory",
+        "BlockDevices", "ClusterSimulation", "LVMMetadata", "LVMSystemDirectory", "RealLVM",
         "VolumeActivation", "VolumeCommands",
       ]),
     tests("VolumeActivation", ["ConfigText", "LVMMetadata"]),
@@ -187,7 +192,9 @@ let package = Package(
     tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol"),
-    tests("VolumeReports", ["BlockDevices", "ByteCoding", "LVMMetadata", "VolumeActivation"]),
+    tests(
+      "VolumeReports",
+      ["BlockDevices", "ByteCoding", "LVMMetadata", "RealLVM", "VolumeActivation"]),
     tests(
       "ClusterDaemon",
       [

@@ -12,14 +12,15 @@ struct Worker {
       switch self {
       case .success: "nothing wrong"
       case .failure: "what must hold does not"
-      case .signal(SIGALRM): "hung"
+      case .signal(SIGPROF): "hung"
       case .signal(let number): "ended by signal \(number)"
       }
     }
   }
 
-  /// An input that takes longer hangs.
-  private static let patienceSeconds: UInt32 = 20
+  /// An input that takes more processor time hangs. On a busy machine a run may wait much longer
+  /// for the processor.
+  private static let patienceSeconds = 20
   private static let stride = 1000
 
   let target: FuzzTarget
@@ -36,7 +37,11 @@ struct Worker {
     let journal = try Journal(path: journal, capacity: target.maximumLength)
     var run = FuzzRun(target, corpus: corpus, seed: seed)
     for start in Swift.stride(from: 0, to: executions, by: Self.stride) {
-      alarm(Self.patienceSeconds)
+      var patience = itimerval()
+      patience.it_value.tv_sec = Self.patienceSeconds
+      guard setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &patience, nil) == 0 else {
+        throw Files.Failure("cannot set a timer")
+      }
       try run.execute(min(Self.stride, executions - start)) { journal.record($0) }
     }
   }

@@ -50,22 +50,41 @@ public struct OfflineCommand: Sendable {
       make(ExtendGroupCommand.self) { session, command throws(CommandStop) in
         try session.run(command)
       },
-      OfflineCommand(ResizePhysicalVolumesCommand.self) { $0.run($1) },
-      OfflineCommand(ChangePhysicalVolumesCommand.self) { $0.run($1) },
-      OfflineCommand(ReduceGroupCommand.self) { session, command in
-        session.reporting { () throws(CommandStop) in try session.run(command) }
+      OfflineCommand(ResizePhysicalVolumesCommand.self) { session, command in
+        session.reporting { () throws(CommandStop) in
+          try session.underGlobalLock(.shared) { session.run(command) }
+        }
       },
-      OfflineCommand(RemoveGroupCommand.self) { $0.run($1) },
+      OfflineCommand(ChangePhysicalVolumesCommand.self) { session, command in
+        session.reporting { () throws(CommandStop) in
+          try session.underGlobalLock(.shared) { session.run(command) }
+        }
+      },
+      OfflineCommand(ReduceGroupCommand.self) { session, command in
+        session.reporting { () throws(CommandStop) in
+          try session.underGlobalLock(.exclusive) { () throws(CommandStop) in
+            try session.run(command)
+          }
+        }
+      },
+      OfflineCommand(RemoveGroupCommand.self) { session, command in
+        session.reporting { () throws(CommandStop) in
+          try session.underGlobalLock(.exclusive) { session.run(command) }
+        }
+      },
     ]
 
+  /// One that changes which devices are PVs or groups' members.
   private static func make<Command: DeviceCommand>(
     _ type: Command.Type,
     _ run: @escaping @Sendable (OfflineSession, Command) throws(CommandStop) -> Void
   ) -> OfflineCommand {
     OfflineCommand(type) { session, command in
       session.reporting { () throws(CommandStop) in
-        try run(session, command)
-        return 0
+        try session.underGlobalLock(.exclusive) { () throws(CommandStop) in
+          try run(session, command)
+          return 0
+        }
       }
     }
   }
@@ -101,7 +120,8 @@ extension ReduceGroupCommand: DeviceCommand {}
 extension RemoveGroupCommand: DeviceCommand {}
 
 extension OfflineSession {
-  fileprivate func reporting(_ body: () throws(CommandStop) -> Int32) -> Int32 {
+  /// Prints why a command ends, if it does not end well, and returns its status.
+  func reporting(_ body: () throws(CommandStop) -> Int32) -> Int32 {
     do {
       return try body()
     } catch {

@@ -19,9 +19,11 @@ public struct CommandStop: Error, Sendable, Equatable {
     self.status = status
   }
 
-  init(_ refusal: VolumeGroupRefusal) {
-    messages = refusal.messages
-    status = Self.failed
+  init(_ refusal: VolumeGroupRefusal) { self.init(messages: refusal.messages) }
+
+  init(messages: [String], status: Int32 = failed) {
+    self.messages = messages
+    self.status = status
   }
 }
 
@@ -44,6 +46,7 @@ public final class OfflineSession {
 
   let disks: [Disk]
   let configuration: LVMConfiguration
+  let locks: HostLocks
   let settings: CommandSettings
   let backups: MetadataBackups
   /// "clvm lvcreate …"
@@ -52,7 +55,9 @@ public final class OfflineSession {
   let writesBackups: Bool
   private let print: (CommandMessage) -> Void
   private let ask: (String) -> Bool
-  private(set) var scan: MetadataScan
+  /// What the disks said under the last lock that was taken.
+  private(set) var scan = MetadataScan()
+  private var texts = MetadataTextCache()
   /// Nil when nothing here can be active: all disks are images, or the kernel has no device-mapper.
   var mapper: (any DeviceMapping)?
 
@@ -65,16 +70,18 @@ public final class OfflineSession {
 
   /// - Parameters:
   ///   - disks: all that the command may look at, opened for writing.
+  ///   - locks: exclude other commands on this host.
   ///   - mapper: nil when nothing here can be active.
   ///   - print: is given every line.
   ///   - ask: puts a question to the user; false means no.
   public init(
-    disks: [Disk], configuration: LVMConfiguration, commandLine: String, isTest: Bool,
-    writesBackups: Bool, mapper: (any DeviceMapping)?,
+    disks: [Disk], configuration: LVMConfiguration, locks: HostLocks, commandLine: String,
+    isTest: Bool, writesBackups: Bool, mapper: (any DeviceMapping)?,
     print: @escaping (CommandMessage) -> Void, ask: @escaping (String) -> Bool
   ) throws(DeviceMapperError) {
     self.disks = disks
     self.configuration = configuration
+    self.locks = locks
     settings = CommandSettings(configuration)
     backups = MetadataBackups(configuration)
     self.commandLine = commandLine
@@ -85,10 +92,9 @@ public final class OfflineSession {
     self.mapper = mapper
     self.print = print
     self.ask = ask
-    scan = MetadataScanner.scan(disks.map(\.device))
   }
 
-  func rescan() { scan = MetadataScanner.scan(disks.map(\.device)) }
+  func rescan() { scan = MetadataScanner.scan(disks.map(\.device), texts: &texts) }
 
   func output(_ text: String) { print(CommandMessage(.output, text)) }
 

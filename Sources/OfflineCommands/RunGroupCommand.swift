@@ -4,25 +4,37 @@ import VolumeCommands
 /// Commands that change volume groups, each by itself.
 extension OfflineSession {
   func run(_ command: any GroupCommand) -> Int32 {
-    var status: Int32 = 0
-    do throws(CommandStop) {
-      for name in try groupNames(command) {
-        do throws(CommandStop) {
-          try run(command, on: name)
-        } catch {
-          for line in error.messages { self.error(line) }
-          status = error.status
+    reporting { () throws(CommandStop) in
+      if let rename = command as? RenameGroupCommand {
+        return try underGlobalLock(.exclusive) { () throws(CommandStop) in
+          try underLock(ofGroups: rename.oldName, rename.newName) { () throws(CommandStop) in
+            try run(command, on: rename.oldName)
+            return 0
+          }
         }
       }
-    } catch {
-      for line in error.messages { self.error(line) }
-      return error.status
+      if let names = command.groupNames { return run(command, onEach: names) }
+      return try underGlobalLock(.shared) { () throws(CommandStop) in
+        run(command, onEach: try groupNames(command))
+      }
+    }
+  }
+
+  private func run(_ command: any GroupCommand, onEach names: [String]) -> Int32 {
+    var status: Int32 = 0
+    for name in names {
+      let result = reporting { () throws(CommandStop) in
+        try underLock(ofGroups: name) { () throws(CommandStop) in
+          try run(command, on: name)
+          return 0
+        }
+      }
+      if result != 0 { status = result }
     }
     return status
   }
 
   private func groupNames(_ command: any GroupCommand) throws(CommandStop) -> [String] {
-    if let names = command.groupNames { return names }
     if let move = command as? MoveCommand {
       guard let disk = disk(move.sourceDevice), let volume = physicalVolume(on: disk),
         let group = group(of: volume.label.id)
@@ -31,7 +43,7 @@ extension OfflineSession {
       }
       return [group.volumeGroup.name]
     }
-    return scan.groups.map(\.volumeGroup.name).sorted()
+    return scan.groups.map { $0.volumeGroup.name }.sorted()
   }
 
   private func run(_ command: any GroupCommand, on name: String) throws(CommandStop) {
@@ -52,12 +64,5 @@ extension OfflineSession {
       show(edit.messages)
       if !isTest { rescan() }
     }
-  }
-}
-
-extension CommandStop {
-  fileprivate init(messages: [String], status: Int32) {
-    self.messages = messages
-    self.status = status
   }
 }

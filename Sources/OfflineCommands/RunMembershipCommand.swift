@@ -4,6 +4,10 @@ import VolumeCommands
 /// vgcreate, vgextend, vgreduce and vgremove.
 extension OfflineSession {
   func run(_ command: CreateGroupCommand) throws(CommandStop) {
+    try underLock(ofGroups: command.group) { () throws(CommandStop) in try create(command) }
+  }
+
+  private func create(_ command: CreateGroupCommand) throws(CommandStop) {
     guard scan.groups(named: command.group).isEmpty else {
       throw CommandStop("A volume group called \(command.group) already exists.")
     }
@@ -21,6 +25,10 @@ extension OfflineSession {
   }
 
   func run(_ command: ExtendGroupCommand) throws(CommandStop) {
+    try underLock(ofGroups: command.group) { () throws(CommandStop) in try extend(command) }
+  }
+
+  private func extend(_ command: ExtendGroupCommand) throws(CommandStop) {
     let current = try group(named: command.group)
     showWarnings(of: current)
     guard current.volumeGroup.status.contains(.resizeable) else {
@@ -115,6 +123,10 @@ extension OfflineSession {
   // MARK: - Leaving
 
   func run(_ command: ReduceGroupCommand) throws(CommandStop) -> Int32 {
+    try underLock(ofGroups: command.group) { () throws(CommandStop) in try reduce(command) }
+  }
+
+  private func reduce(_ command: ReduceGroupCommand) throws(CommandStop) -> Int32 {
     var status: Int32 = 0
     let first = try group(named: command.group)
     showWarnings(of: first)
@@ -171,12 +183,13 @@ extension OfflineSession {
   func run(_ command: RemoveGroupCommand) -> Int32 {
     var status: Int32 = 0
     for name in command.groups {
-      do throws(CommandStop) {
-        try remove(name, isForced: command.isForced)
-      } catch {
-        for line in error.messages { self.error(line) }
-        status = error.status
+      let result = reporting { () throws(CommandStop) in
+        try underLock(ofGroups: name) { () throws(CommandStop) in
+          try remove(name, isForced: command.isForced)
+          return 0
+        }
       }
+      if result != 0 { status = result }
     }
     return status
   }

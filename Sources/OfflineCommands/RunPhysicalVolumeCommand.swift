@@ -142,7 +142,7 @@ extension OfflineSession {
     var failed = 0
     for name in command.devices {
       do throws(CommandStop) {
-        try resize(name, command)
+        try underLock(ofGroupOn: name) { () throws(CommandStop) in try resize(name, command) }
         done += 1
       } catch {
         for line in error.messages { self.error(line) }
@@ -226,16 +226,19 @@ extension OfflineSession {
         guard let disk = disk(name) else {
           throw CommandStop("Cannot use \(name): device not found")
         }
-        guard let volume = physicalVolume(on: disk) else {
+        guard physicalVolume(on: disk) != nil else {
           throw CommandStop("Failed to find physical volume \"\(name)\".")
         }
         do throws(CommandStop) {
-          if try isUnchanged(volume, command, name) {
-            failed += 1
-            continue
+          let isChanged = try underLock(ofGroupOn: name) { () throws(CommandStop) in
+            guard let volume = physicalVolume(on: disk) else {
+              throw CommandStop("Failed to find physical volume \"\(name)\".")
+            }
+            if try isUnchanged(volume, command, name) { return false }
+            try change(volume, on: disk, command)
+            return true
           }
-          try change(volume, on: disk, command)
-          changed += 1
+          if isChanged { changed += 1 } else { failed += 1 }
         } catch {
           failed += 1
           throw error

@@ -24,6 +24,17 @@ struct ActivationArguments: ParsableArguments {
   @Flag(name: [.short, .long], help: "Do not ask.")
   var yes = false
 
+  @Option(name: .long, help: "Settings that go before those of lvm.conf.")
+  var config: String?
+
+  @Flag(help: "Lock nothing: no other command may be at work.")
+  var nolocking = false
+
+  @Flag(
+    name: [.long, .customLong("sysinit")],
+    help: "Go on without locks where there can be none, as early in the start of a system.")
+  var ignorelockingfailure = false
+
   /// LVM's words. In a volume group of one host all ways to be active are the same.
   func request() throws -> ActivationRequest {
     guard let mode = ActivationOptions.Mode(rawValue: activationmode) else {
@@ -58,7 +69,7 @@ struct LogicalVolumeChangeCommand: ParsableCommand {
 
   func run() throws {
     let request = try arguments.request()
-    var activator = try VolumeActivator(arguments.devices)
+    var activator = try VolumeActivator(arguments)
     for name in names {
       if let group = VolumePath.volumeGroup(name) {
         activator.carryOut(request, group: group)
@@ -85,11 +96,12 @@ struct VolumeGroupChangeCommand: ParsableCommand {
 
   func run() throws {
     let request = try arguments.request()
-    var activator = try VolumeActivator(arguments.devices)
     for name in names where VolumePath.volumeGroup(name) == nil {
       throw ValidationError("\(name) is not the name of a volume group.")
     }
-    let groups = names.isEmpty ? activator.groupNames : names.compactMap(VolumePath.volumeGroup)
+    var activator = try VolumeActivator(arguments)
+    let groups =
+      names.isEmpty ? try activator.groupNames() : names.compactMap(VolumePath.volumeGroup)
     for group in groups {
       if let count = activator.carryOut(request, group: group), request.action != .refresh {
         Output.line("  \(count) logical volume(s) in volume group \"\(group)\" now active")

@@ -48,12 +48,12 @@ struct GroupCheckCommand: ParsableCommand {
     // Whether it is shared is known only afterwards; then it is looked at once more.
     let first = MetadataScanner.scan(try options.deviceOptions.open(.readOnly))
     let isShared = first.groups(named: name).contains { $0.volumeGroup.isShared }
-    let lock = try options.lock(name, isShared: isShared)
+    let locks = try options.lock(name, isShared: isShared)
+    defer { locks.release(.volumeGroup(name)) }
     let scan = try options.scan(.readWrite)
     let selection = GroupSelection([name], scan, includesForeign: false, hostSystemID: systemID)
     try selection.finish()
     for group in selection.groups { try update(group, scan, configuration) }
-    extend(lock)
   }
 
   private func update(
@@ -86,6 +86,3 @@ struct GroupCheckCommand: ParsableCommand {
     }
   }
 }
-
-/// Keeps a lock until here.
-private func extend(_ lock: borrowing VolumeGroupFileLock) {}

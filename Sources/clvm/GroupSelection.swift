@@ -23,6 +23,9 @@ struct MetadataOptions: ParsableArguments {
   @Flag(name: [.short, .long], help: "Decide everything, change nothing.")
   var test = false
 
+  @Flag(help: "Lock nothing: no other command may be at work.")
+  var nolocking = false
+
   func configuration() throws -> LVMConfiguration {
     do {
       return try LVMConfiguration(override: config)
@@ -38,21 +41,25 @@ struct MetadataOptions: ParsableArguments {
     return scan
   }
 
-  /// Locks the group against LVM's commands on this host.
+  /// Locks the group against LVM's commands on this host, as long as the result lives.
   ///
   /// A shared group is locked by the cluster, which these commands cannot do: they change it only
   /// where the devices are given, so that somebody has made sure that nobody else uses them.
-  func lock(_ group: String, isShared: Bool) throws -> VolumeGroupFileLock {
+  ///
+  /// - Parameter withGlobal: also locks which devices are PVs.
+  func lock(
+    _ group: String, isShared: Bool, withGlobal: Bool = false
+  ) throws -> HostLocks {
     guard !isShared || deviceOptions.isGiven else {
       throw CommandFailure(
         "Volume group \(group) is shared: LVM's own command can change it under the cluster's "
           + "lock; with --devices it is changed without one.")
     }
-    do {
-      return try VolumeGroupFileLock(group: group, try configuration())
-    } catch {
-      throw CommandFailure("Can't get lock for \(group): \(error)")
-    }
+    let locks = try HostLocks(
+      try configuration(), skipping: nolocking, devices: try deviceOptions.open(.readOnly))
+    if withGlobal { try locks.acquire(.global) }
+    try locks.acquire(.volumeGroup(group))
+    return locks
   }
 }
 

@@ -63,8 +63,8 @@ struct GroupRestoreCommand: ParsableCommand {
   private func restore(_ name: String, from path: String) throws {
     var text = try BackupList.read(path, of: name)
     try checkThinVolumes(text.volumeGroup)
-    let lock = try options.lock(name, isShared: text.volumeGroup.isShared)
-    defer { extend(lock) }
+    let locks = try options.lock(name, isShared: text.volumeGroup.isShared, withGlobal: true)
+    defer { locks.release(.volumeGroup(name)) }
     let scan = try options.scan(.readWrite)
     let members = try members(of: text.volumeGroup, in: scan)
     let newest =
@@ -165,9 +165,6 @@ struct GroupRestoreCommand: ParsableCommand {
     guard readLine()?.hasPrefix("y") == true else { throw CommandFailure("Restore aborted.") }
   }
 }
-
-/// Keeps a lock until here.
-private func extend(_ lock: borrowing VolumeGroupFileLock) {}
 
 extension MetadataCommitOutcome {
   /// Throws when the new version does not count; says where it is missing.

@@ -2,6 +2,7 @@ import BlockDevices
 import DeviceMapper
 import Glibc
 import LVMMetadata
+import LVMSystemDirectory
 import VolumeActivation
 
 /// What an `lvchange` or `vgchange` is to do with volumes' devices.
@@ -24,20 +25,64 @@ struct ActivationRequest {
 /// Goes on over failures as LVM does; `finish` tells them.
 struct VolumeActivator {
   private var mapper = LibraryDeviceMapper()
-  private let groups: [ScannedVolumeGroup]
+  private let devices: [BlockDevice]
+  private let locks: HostLocks
+  private let hostSystemID: String?
+  /// What the disks said under the last lock that was taken.
+  private var groups: [ScannedVolumeGroup] = []
+  private var texts = MetadataTextCache()
+  private var shownWarnings: Set<String> = []
   private var failure = CommandFailure()
 
-  init(_ devices: DeviceOptions) throws {
-    let scan = MetadataScanner.scan(try devices.open(.readOnly))
-    for warning in scan.warnings + scan.groups.flatMap(\.warnings) {
+  init(_ arguments: ActivationArguments) throws {
+    let configuration: LVMConfiguration
+    do {
+      configuration = try LVMConfiguration(override: arguments.config)
+    } catch {
+      throw CommandFailure(error.description)
+    }
+    devices = try arguments.devices.open(.readOnly)
+    locks = try HostLocks(
+      configuration, skipping: arguments.nolocking, maySkip: arguments.ignorelockingfailure,
+      devices: devices)
+    hostSystemID = HostSystemID(configuration).value
+  }
+
+  /// Of the groups that may be used here.
+  mutating func groupNames() throws -> [String] {
+    do {
+      try locks.acquire(.global, .shared)
+    } catch {
+      throw CommandFailure(error.messages)
+    }
+    defer { locks.release(.global) }
+    scan()
+    return groups.map(\.volumeGroup).filter { $0.accessClass(hostSystemID: hostSystemID) == .local }
+      .map(\.name)
+  }
+
+  private mutating func scan() {
+    let scan = MetadataScanner.scan(devices, texts: &texts)
+    for warning in scan.warnings + scan.groups.flatMap(\.warnings)
+    where shownWarnings.insert("\(warning)").inserted {
       Output.error("  WARNING: \(warning)")
     }
     groups = scan.groups
   }
 
-  /// Of the groups that may be used here.
-  var groupNames: [String] {
-    groups.map(\.volumeGroup).filter { $0.accessClass(hostSystemID: nil) == .local }.map(\.name)
+  /// Works on a group under its lock; nil when it cannot be used.
+  private mutating func onGroup<Result>(
+    _ name: String, _ body: (inout VolumeActivator, ActivationPlanner) -> Result
+  ) -> Result? {
+    do {
+      try locks.acquire(.volumeGroup(name))
+    } catch {
+      failure.messages += (error as? CommandFailure)?.messages ?? ["\(error)"]
+      return nil
+    }
+    defer { locks.release(.volumeGroup(name)) }
+    scan()
+    return planner(named: name).map { body(&self, $0) }
   }
 
   /// Throws what has failed.
@@ -52,22 +97,25 @@ struct VolumeActivator {
   /// - Returns: how many of them are active afterwards; nil when the group cannot be used.
   @discardableResult
   mutating func carryOut(_ request: ActivationRequest, group name: String) -> Int? {
-    guard let planner = planner(named: name) else { return nil }
-    let group = planner.volumeGroup
-    if request.action == .activateAutomatically, group.flags.contains(.noAutoactivation) {
-      return activeCount(planner)
+    onGroup(name) { activator, planner in
+      let isLeftOut =
+        request.action == .activateAutomatically
+        && planner.volumeGroup.flags.contains(.noAutoactivation)
+      if !isLeftOut {
+        for volume in planner.volumeNames { activator.carryOut(request, volume, planner) }
+      }
+      return activator.activeCount(planner)
     }
-    for volume in planner.volumeNames { carryOut(request, volume, planner) }
-    return activeCount(planner)
   }
 
   mutating func carryOut(_ request: ActivationRequest, group name: String, volume: String) {
-    guard let planner = planner(named: name) else { return }
-    guard planner.topDevices(ofVolumeNamed: volume) != nil else {
-      failure.messages.append("Failed to find logical volume \"\(name)/\(volume)\"")
-      return
+    onGroup(name) { activator, planner in
+      guard planner.topDevices(ofVolumeNamed: volume) != nil else {
+        activator.failure.messages.append("Failed to find logical volume \"\(name)/\(volume)\"")
+        return
+      }
+      activator.carryOut(request, volume, planner)
     }
-    carryOut(request, volume, planner)
   }
 
   private mutating func planner(named name: String) -> ActivationPlanner? {
@@ -83,16 +131,19 @@ struct VolumeActivator {
         "Multiple volume groups called \"\(name)\" were found: use --devices")
       return nil
     }
-    if case .shared(let lockType) = group.volumeGroup.accessClass(hostSystemID: nil) {
+    if case .shared(let lockType) = group.volumeGroup.accessClass(
+      hostSystemID: hostSystemID)
+     {
       failure.messages.append(
         "Volume group \(name) is shared by locks of type \(lockType): activate its volumes with "
           + "lvchange, which asks the cluster first")
       return nil
     }
-    return ActivationPlanner(group.volumeGroup, devices: group.physicalVolumeDevices)
+    return ActivationPlanner(
+      group.volumeGroup, devices: group.physicalVolumeDevices, hostSystemID: hostSystemID)
   }
 
-  private mutating func activeCount(_ planner: ActivationPlanner) -> Int {
+  fileprivate mutating func activeCount(_ planner: ActivationPlanner) -> Int {
     planner.volumeNames.count { name in
       guard let top = planner.topDevices(ofVolumeNamed: name)?.first else { return false }
       return (try? mapper.state(of: top))??.hasLiveTable == true

@@ -135,6 +135,8 @@ enum VolumeCommandLine {
         if options.isGiven { throw CommandFailure("\(error)") }
       }
     }
+    let locks = try HostLocks(
+      configuration, skipping: arguments.has("nolocking"), devices: disks.map(\.device))
     let isTest = arguments.has("test")
     if isTest {
       Output.error(
@@ -142,7 +144,7 @@ enum VolumeCommandLine {
     }
     let answersYes = arguments.has("yes")
     return try OfflineSession(
-      disks: disks, configuration: configuration,
+      disks: disks, configuration: configuration, locks: locks,
       commandLine: (["clvm", command.name] + words).joined(separator: " "), isTest: isTest,
       writesBackups: try writesBackups(arguments),
       mapper: mapper(disks), print: show

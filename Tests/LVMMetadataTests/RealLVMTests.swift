@@ -1,16 +1,17 @@
 import ClusterSimulation
 import LVMMetadata
 import MetadataSamples
+import RealLVM
 import Testing
 
 /// LVM itself reads what we write, and we read what it writes.
 @Suite(
   .serialized,
   .enabled(
-    if: RealTools.obstacle == nil,
-    "SKIPPED, not tested against LVM itself: \(RealTools.obstacle ?? "")"))
+    if: RealLVM.obstacle == nil,
+    "SKIPPED, not tested against LVM itself: \(RealLVM.obstacle ?? "")"))
 struct RealLVMTests {
-  private func scan(_ tools: RealTools) throws -> ScannedVolumeGroup {
+  private func scan(_ tools: RealLVM) throws -> ScannedVolumeGroup {
     let scan = MetadataScanner.scan(try tools.devices())
     #expect(scan.warnings.isEmpty)
     return try #require(scan.groups.first)
@@ -29,11 +30,11 @@ struct RealLVMTests {
   }
 
   /// LVM finds nothing to say about the devices and sees the group as we mean it.
-  private func expectAcceptance(of group: VolumeGroup, by tools: RealTools) throws {
+  private func expectAcceptance(of group: VolumeGroup, by tools: RealLVM) throws {
     try tools.silentLVM("vgck", group.name)
     let seen = try MetadataText(parsing: tools.backup(group.name)).volumeGroup
     #expect(seen == group)
-    for path in tools.devicePaths {
+    for path in tools.paths {
       let headers = try tools.workingLVM("pvck", "--dump", "headers", path)
       #expect(!headers.contains("CHECK"), "\(headers)")
       let dump = try tools.workingLVM("pvck", "--dump", "metadata", path)
@@ -45,13 +46,13 @@ struct RealLVMTests {
   }
 
   @Test func oursAndLVMsChangesTakeTurnsInASmallArea() throws {
-    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
-    for path in tools.devicePaths {
+    let tools = try RealLVM(deviceCount: 2, sizeBytes: 16 << 20)
+    for path in tools.paths {
       try tools.workingLVM(
         "pvcreate", "--metadatasize", "40k", "--dataalignment", "4k", "--pvmetadatacopies", "2",
         path)
     }
-    try tools.workingLVM(arguments: ["vgcreate", "-s", "64k", "vg"] + tools.devicePaths)
+    try tools.succeed(["vgcreate", "-s", "64k", "vg"] + tools.paths)
     for round in 0..<16 {
       let current = try scan(tools)
       var group = current.volumeGroup
@@ -65,8 +66,8 @@ struct RealLVMTests {
   }
 
   @Test func lvmOverlooksWhatIsOnlyPrecommitted() throws {
-    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
-    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    let tools = try RealLVM(deviceCount: 2, sizeBytes: 16 << 20)
+    try tools.succeed(["vgcreate", "vg"] + tools.paths)
     let current = try scan(tools)
     var group = current.volumeGroup
     group.seqno += 1
@@ -82,7 +83,7 @@ struct RealLVMTests {
     try change.precommit()
     try tools.silentLVM("vgck", "vg")
     #expect(try MetadataText(parsing: tools.backup("vg")).volumeGroup == current.volumeGroup)
-    let headers = try tools.workingLVM("pvck", "--dump", "headers", tools.devicePaths[0])
+    let headers = try tools.workingLVM("pvck", "--dump", "headers", tools.paths[0])
     #expect(headers.contains("raw_locn[1] for precommit not empty"))
     #expect(change.revert() == [])
     try expectAcceptance(of: current.volumeGroup, by: tools)
@@ -91,8 +92,8 @@ struct RealLVMTests {
 
   /// What a crash leaves is read by LVM, too, as the old version or the new one.
   @Test func lvmReadsWhatACrashLeaves() throws {
-    let tools = try RealTools(deviceCount: 2, sizeBytes: 16 << 20)
-    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    let tools = try RealLVM(deviceCount: 2, sizeBytes: 16 << 20)
+    try tools.succeed(["vgcreate", "vg"] + tools.paths)
     try tools.workingLVM("vgchange", "--addtag", "old", "vg")
     let files = try tools.devices()
     let start = try files.map { file in
@@ -126,8 +127,8 @@ struct RealLVMTests {
 
   /// LVM takes over what we restore, and what we make of every type that it has.
   @Test func lvmReadsGeneratedGroupsAsTheyAreMeant() throws {
-    let tools = try RealTools(deviceCount: 1, sizeBytes: 64 << 20)
-    try tools.workingLVM(arguments: ["vgcreate", "vg"] + tools.devicePaths)
+    let tools = try RealLVM(deviceCount: 1, sizeBytes: 64 << 20)
+    try tools.succeed(["vgcreate", "vg"] + tools.paths)
     let current = try scan(tools)
     var generator = GroupGenerator(seed: 0x6E6E_0005)
     for seqno in 2..<6 {
@@ -160,8 +161,8 @@ struct RealLVMTests {
   }
 
   @Test func sizesAreShownAlike() throws {
-    let tools = try RealTools(deviceCount: 1, sizeBytes: 3 << 30)
-    try tools.workingLVM(arguments: ["vgcreate", "-s", "1k", "vg"] + tools.devicePaths)
+    let tools = try RealLVM(deviceCount: 1, sizeBytes: 3 << 30)
+    try tools.succeed(["vgcreate", "-s", "1k", "vg"] + tools.paths)
     for (index, extents) in [1, 1023, 123_456, 1_048_575, 1_500_001].enumerated() {
       let name = "v\(index)"
       try tools.workingLVM("lvcreate", "-an", "-Zn", "-Wn", "-n", name, "-l", "\(extents)", "vg")

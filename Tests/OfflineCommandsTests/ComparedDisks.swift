@@ -1,23 +1,15 @@
 import BlockDevices
-import Glibc
 import LVMMetadata
 import LVMSystemDirectory
 import OfflineCommands
+import RealLVM
 import VolumeActivation
 import VolumeCommands
 
 /// The same commands on two sets of equal disks: LVM's on loop devices, ours on image files. Both
 /// print PVs as pv0, pv1 ….
 final class ComparedDisks {
-  /// Nil when LVM can be asked.
-  static let obstacle: String? = {
-    guard getuid() == 0 else { return "loop devices need root" }
-    for tool in ["/usr/sbin/lvm", "/usr/sbin/losetup"] where access(tool, X_OK) != 0 {
-      return "\(tool) is not installed"
-    }
-    guard access("/dev/loop-control", W_OK) == 0 else { return "there are no loop devices" }
-    return nil
-  }()
+  static let obstacle = RealLVM.obstacle
 
   /// What a command did, without the two blanks before lines.
   struct Result: Equatable {
@@ -28,65 +20,20 @@ final class ComparedDisks {
     var text: [String] = []
   }
 
-  private let folder: String
-  private var loops: [String] = []
-  private let count: Int
+  private let real: RealLVM
+  /// Of our disks, which are image files.
+  private let images: [String]
 
   init(sizes: [Int], allocation: String = "") throws {
-    var template = Array("/tmp/offline-commands-tests-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw ToolError.failed("mkdtemp") }
-    folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    count = sizes.count
-    for (index, size) in sizes.enumerated() {
-      for side in ["lvm", "ours"] {
-        let descriptor = open("\(folder)/\(side)\(index)", O_CREAT | O_RDWR, 0o600)
-        guard descriptor >= 0, ftruncate(descriptor, size << 20) == 0 else {
-          throw ToolError.failed("creating a disk")
-        }
-        close(descriptor)
-      }
-      let attached = try spawn("/usr/sbin/losetup", ["--find", "--show", "\(folder)/lvm\(index)"])
-      guard attached.status == 0, let loop = attached.output.first else {
-        throw ToolError.failed("losetup: \(attached.errors)")
-      }
-      loops.append(loop)
-    }
-    try writeConfiguration(allocation)
-  }
-
-  deinit {
-    for loop in loops { _ = try? spawn("/usr/sbin/losetup", ["--detach", loop]) }
-    _ = try? spawn("/bin/rm", ["-rf", folder])
-  }
-
-  private func writeConfiguration(_ allocation: String) throws {
-    let accepted = loops.map { "\"a|^\($0)$|\"" }.joined(separator: ", ")
-    let text = """
-      devices {
-        use_devicesfile = 0
-        global_filter = [\(accepted), "r|.*|"]
-        scan_lvs = 0
-        obtain_device_list_from_udev = 0
-        external_device_info_source = "none"
-        hints = "none"
-      }
-      global {
-        activation = 0
-        locking_dir = "\(folder)/locks"
-        use_lvmpolld = 0
-        system_id_source = "none"
-      }
-      activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
-      allocation { \(allocation) }
-      """
-    guard let file = fopen("\(folder)/lvm.conf", "w") else { throw ToolError.failed("lvm.conf") }
-    defer { fclose(file) }
-    fputs(text, file)
+    real = try RealLVM(
+      sizes: sizes.map { $0 << 20 }, settings: "allocation { \(allocation) }")
+    images = sizes.indices.map { [folder = real.folder] in "\(folder)/ours\($0)" }
+    try copy(from: "lvm")
   }
 
   /// LVM's side.
   func lvm(_ words: [String]) throws -> Result {
-    var result = try spawn("/usr/sbin/lvm", words.map(withLoops))
+    var result = shown(try real(words.map(withLoops)))
     result.text = try text("lvm")
     return result
   }
@@ -95,17 +42,18 @@ final class ComparedDisks {
   func ours(_ words: [String]) throws -> Result {
     var result = Result(status: 0, output: [], errors: [])
     guard let name = words.first, let command = OfflineCommand.named(name) else {
-      throw ToolError.failed("\(words): no such command")
+      throw RealLVM.Failure("\(words): no such command")
     }
     do {
       let arguments = try CommandArguments(
         Array(words.dropFirst()), options: command.options, command: name)
       let work = try command.prepare(arguments)
       let answersYes = arguments.has("yes")
+      let configuration = try LVMConfiguration(
+        systemDirectory: real.folder, override: arguments.value("config"))
       let session = try OfflineSession(
-        disks: try disks("ours"),
-        configuration: try LVMConfiguration(systemDirectory: folder),
-        commandLine: words.joined(separator: " "), isTest: arguments.has("test"),
+        disks: try disks("ours"), configuration: configuration,
+        locks: try HostLocks(configuration), commandLine: words.joined(separator: " "), isTest: arguments.has("test"),
         writesBackups: false, mapper: nil,
         print: { message in
           switch message.stream {
@@ -129,12 +77,13 @@ final class ComparedDisks {
   /// A session on the loop devices, which are real block devices, with a device-mapper.
   func session(_ mapper: any DeviceMapping, answer: Bool = true) throws -> (OfflineSession, Lines) {
     let lines = Lines()
-    let disks = try loops.enumerated().map { index, path in
+    let disks = try real.paths.enumerated().map { index, path in
       OfflineSession.Disk(
         device: try BlockDevice(path: path, name: "pv\(index)", access: .readWrite), path: path)
     }
+    let configuration = try LVMConfiguration(systemDirectory: real.folder)
     let session = try OfflineSession(
-      disks: disks, configuration: try LVMConfiguration(systemDirectory: folder),
+      disks: disks, configuration: configuration, locks: try HostLocks(configuration),
       commandLine: "test", isTest: false, writesBackups: false, mapper: mapper,
       print: { lines.texts.append($0.text) }, ask: { _ in answer })
     return (session, lines)
@@ -143,7 +92,7 @@ final class ComparedDisks {
   /// Sizes in sectors of the loop devices.
   func blockDevices() throws -> [DeviceNumber: UInt64] {
     var sizes: [DeviceNumber: UInt64] = [:]
-    for path in loops {
+    for path in real.paths {
       let device = try BlockDevice(path: path, access: .readOnly)
       if let number = device.number { sizes[number] = device.sizeBytes / 512 }
     }
@@ -156,20 +105,28 @@ final class ComparedDisks {
 
   /// Lets our disks be what LVM's are, or the other way round.
   func copy(from side: String) throws {
-    let other = side == "lvm" ? "ours" : "lvm"
-    for index in 0..<count {
-      let copied = try spawn(
-        "/bin/cp", ["\(folder)/\(side)\(index)", "\(folder)/\(other)\(index)"])
-      guard copied.status == 0 else { throw ToolError.failed("cp: \(copied.errors)") }
+    for (theirs, ours) in zip(real.images, images) {
+      let paths = side == "lvm" ? ["--sparse=always", theirs, ours] : [ours, theirs]
+      let copied = try real.run("/bin/cp", paths)
+      guard copied.status == 0 else { throw RealLVM.Failure("cp: \(copied.errors)") }
     }
   }
 
   private func disks(_ side: String) throws -> [OfflineSession.Disk] {
-    try (0..<count).map { index in
-      let path = "\(folder)/\(side)\(index)"
-      return OfflineSession.Disk(
+    try (side == "lvm" ? real.images : images).enumerated().map { index, path in
+      OfflineSession.Disk(
         device: try BlockDevice(path: path, name: "pv\(index)", access: .readWrite), path: path)
     }
+  }
+
+  /// LVM's command, which waits for an answer with its locks held.
+  func startLVM(_ words: [String]) throws -> RunningProgram {
+    try real.start(words.map(withLoops))
+  }
+
+  /// The locks of this world.
+  func locks() throws -> HostLocks {
+    try HostLocks(try LVMConfiguration(systemDirectory: real.folder))
   }
 
   private func text(_ side: String) throws -> [String] {
@@ -183,7 +140,7 @@ final class ComparedDisks {
   }
 
   private func withLoops(_ word: String) -> String {
-    for (index, loop) in loops.enumerated()
+    for (index, loop) in real.paths.enumerated()
     where word == "pv\(index)" || word.hasPrefix("pv\(index):") {
       return loop + word.dropFirst("pv\(index)".count)
     }
@@ -192,7 +149,7 @@ final class ComparedDisks {
 
   private func withNames(_ line: Substring) -> String {
     var text = String(line.drop { $0 == " " })
-    for (index, loop) in loops.enumerated().reversed() {
+    for (index, loop) in real.paths.enumerated().reversed() {
       var parts: [Substring] = []
       var rest = text[...]
       while let range = rest.firstRange(of: loop) {
@@ -205,49 +162,15 @@ final class ComparedDisks {
     return text
   }
 
-  private func spawn(_ program: String, _ arguments: [String]) throws -> Result {
-    let paths = ["\(folder)/output", "\(folder)/errors"]
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    for (index, path) in paths.enumerated() {
-      posix_spawn_file_actions_addopen(
-        &actions, Int32(index + 1), path, O_CREAT | O_WRONLY | O_TRUNC, 0o600)
-    }
-    let environment = [
-      "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "DM_DISABLE_UDEV=1",
-      "LVM_SYSTEM_DIR=\(folder)", "LVM_SUPPRESS_FD_WARNINGS=1", "TZ=UTC",
-    ]
-    let argv = ([program] + arguments).map { strdup($0) }
-    let envp = environment.map { strdup($0) }
-    defer { for pointer in argv + envp { free(pointer) } }
-    var child = pid_t()
-    guard posix_spawn(&child, program, &actions, nil, argv + [nil], envp + [nil]) == 0 else {
-      throw ToolError.failed("starting \(program)")
-    }
-    var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0, errno == EINTR {}
-    let lines = paths.map(lines(of:))
-    return Result(
-      status: status & 0x7F == 0 ? status >> 8 & 0xFF : -1, output: lines[0], errors: lines[1])
+  private func shown(_ result: RealLVM.Output) -> Result {
+    Result(
+      status: result.status, output: lines(of: result.output), errors: lines(of: result.errors))
   }
 
   /// Lines that say something; LVM's word on having no device-mapper says nothing here.
-  private func lines(of path: String) -> [String] {
-    guard let file = fopen(path, "r") else { return [] }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&buffer, 1, buffer.count, file), count > 0 {
-      bytes += buffer[..<count]
-    }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(withNames).filter {
+  private func lines(of text: String) -> [String] {
+    text.split(separator: "\n").map(withNames).filter {
       !$0.isEmpty && !$0.contains("Activation disabled") && !$0.contains("Skipping zeroing")
     }
   }
-}
-
-enum ToolError: Error {
-  case failed(String)
 }

@@ -1,6 +1,7 @@
 import BlockDevices
 import Glibc
 import LVMMetadata
+import RealLVM
 import Testing
 
 @testable import VolumeReports
@@ -10,8 +11,8 @@ import Testing
 @Suite(
   .serialized,
   .enabled(
-    if: LVMOracle.obstacle == nil,
-    "SKIPPED, not compared with LVM itself: \(LVMOracle.obstacle ?? "")"))
+    if: RealLVM.obstacle == nil,
+    "SKIPPED, not compared with LVM itself: \(RealLVM.obstacle ?? "")"))
 struct LVMDifferentialTests {
   /// Every kind of volume, by stages of the recordings.
   @Test(
@@ -79,7 +80,7 @@ struct LVMDifferentialTests {
 /// Runs both on the devices of a stage.
 private struct Comparison {
   private let stage: String
-  private let oracle: LVMOracle
+  private let oracle: RealLVM
   private let source: ReportSource
 
   init(_ stage: String) throws {
@@ -88,7 +89,7 @@ private struct Comparison {
     tzset()
     let devices = try RecordedReports(stage).devices()
     self.stage = stage
-    oracle = try LVMOracle(devices)
+    oracle = try RealLVM(devices)
     let renamed = zip(devices, oracle.paths).map { device, path in
       Self.copy(device, named: path)
     }
@@ -113,17 +114,17 @@ private struct Comparison {
   }
 
   func expectSame(_ invocation: [String]) throws {
-    let theirs = try oracle.lvm(invocation)
+    let theirs = try oracle(invocation)
     let ours = try Invocation(invocation).run(source)
     let place = "\(stage): \(invocation.joined(separator: " "))"
     #expect(ours.status == theirs.status, "\(place)")
-    guard ours.text != theirs.text else { return }
+    guard ours.output != theirs.output else { return }
     let lines = zip(
-      ours.text.split(separator: "\n", omittingEmptySubsequences: false),
-      theirs.text.split(separator: "\n", omittingEmptySubsequences: false))
+      ours.output.split(separator: "\n", omittingEmptySubsequences: false),
+      theirs.output.split(separator: "\n", omittingEmptySubsequences: false))
     let different = lines.first { $0 != $1 }
     Issue.record(
-      "\(place): '\(different?.0 ?? "")' not '\(different?.1 ?? "")' (\(ours.text.utf8.count) bytes, \(theirs.text.utf8.count) bytes)"
+      "\(place): '\(different?.0 ?? "")' not '\(different?.1 ?? "")' (\(ours.output.utf8.count) bytes, \(theirs.output.utf8.count) bytes)"
     )
   }
 }
@@ -177,14 +178,15 @@ private struct Invocation {
     }
   }
 
-  func run(_ source: ReportSource) throws -> LVMOracle.Output {
+  func run(_ source: ReportSource) throws -> RealLVM.Output {
     do throws(ReportError) {
       var writer = ReportWriter(style, source, isBuffered: !isUnbuffered)
       let failures = writer.write(try Report(request), arguments)
-      return LVMOracle.Output(
-        status: failures.isEmpty ? 0 : 5, text: String(decoding: writer.bytes, as: UTF8.self))
+      return RealLVM.Output(
+        status: failures.isEmpty ? 0 : 5,
+        output: String(decoding: writer.bytes, as: UTF8.self), errors: "")
     } catch {
-      return LVMOracle.Output(status: 5, text: "")
+      return RealLVM.Output(status: 5, output: "", errors: "")
     }
   }
 }

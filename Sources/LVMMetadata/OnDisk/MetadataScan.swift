@@ -7,6 +7,9 @@ public struct MetadataScan {
   public var orphans: [Int] = []
   public var warnings: [MetadataWarning] = []
 
+  /// Of no devices.
+  public init() {}
+
   /// The groups called `name`: names may collide, identifiers may not.
   public func groups(named name: String) -> [ScannedVolumeGroup] {
     groups.filter { $0.volumeGroup.name == name }

@@ -33,6 +33,7 @@ public struct CommandOption: Sendable, Equatable {
     .value("autobackup", "A", "y or n: write a backup of the metadata afterwards."),
     .flag("quiet", "q", "No effect."), .flag("verbose", "v", "No effect."),
     .flag("debug", "d", "No effect."), .flag("noudevsync", nil, "No effect."),
+    .flag("nolocking", nil, "Lock nothing: no other command may be at work."),
     .flag("nohints", nil, "No effect."), .flag("help", "h", "Show the options."),
     .value("socket", nil, "The daemon's admin socket."),
   ]

@@ -250,7 +250,7 @@ public struct RenameGroupCommand: GroupCommand {
   public static let ownOptions: [CommandOption] = [.flag("force", "f", "No effect.")]
 
   public var groupNames: [String]? { [oldName] }
-  private let oldName: String
+  public let oldName: String
   /// No other group may have it.
   public let newName: String
 
