@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
+    .executable(name: "clvmd-keeper", targets: ["clvmd-keeper"]),
     .executable(name: "dlm-peer", targets: ["dlm-peer"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
@@ -54,7 +55,9 @@ let package = Package(
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
     module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
-    module("VolumeJobs", ["ClusterTypes", "LVMMetadata", "VolumeActivation", "VolumeCoordination"]),
+    module(
+      "VolumeJobs", ["ClusterTypes", "LVMMetadata", "VolumeActivation", "VolumeCoordination"]),
+    module("KeeperProtocol", ["ByteCoding", "ClusterTypes"]),
 
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
@@ -90,6 +93,9 @@ let package = Package(
     module("BlockDevices", ["LVMMetadata", "VolumeActivation", "CBlkid", "CLinux"]),
     module("LVMSystemDirectory", ["ConfigText", "LVMMetadata"]),
     module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
+    module("Fencing", ["ByteCoding", "ClusterTypes", "CLinux"]),
+
+    module("Keeper", ["ClusterTypes", "CLinux", "KeeperProtocol", "KernelLockspaces"]),
 
     // Shell: sockets, wiring, programs.
     module(
@@ -122,12 +128,17 @@ let package = Package(
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
         "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
-        "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
-        "LockspaceGroups",
-        "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix, logging,
+        "Fencing", "KeeperProtocol", "KernelLockspaces", "LVMFrontends", "LVMMetadata",
+        "LockManager",
+        "LockProtocol", "LockspaceGroups",
+        "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs",
+        nioCore, nioPosix, logging,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "clvmd-keeper", dependencies: ["Keeper", "KeeperProtocol", arguments],
       swiftSettings: strict),
     .executableTarget(
       name: "clvm",
@@ -183,6 +194,9 @@ let package = Package(
     tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
     tests("LVMSystemDirectory", ["LVMMetadata"]),
     tests("KernelLockspaces"),
+    tests("KeeperProtocol", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
+    tests("Keeper", ["ClusterTypes", "KeeperProtocol"]),
+    tests("Fencing", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests(
       "ClusterTransport",
       ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
@@ -198,8 +212,8 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "LVMMetadata",
-        "LockManager", "LockProtocol", "VolumeCommands", nioCore, nioPosix, logging,
+        "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing",
+        "LVMMetadata", "LockManager", "LockProtocol", "VolumeCommands", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

@@ -2,6 +2,7 @@
 #include "linux_system_shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/auxv.h>
@@ -56,3 +57,5 @@ pid_t clinux_start_again_in_session(char *const arguments[]) {
   errno = reason;
   return -1;
 }
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

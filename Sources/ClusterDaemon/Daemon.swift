@@ -86,7 +86,7 @@ final class Daemon: ClusterObserver {
       KernelLockspaceDriver(
         worker: worker, node: node, loop: loop, pool: pools.kernel, logger: logger)
     }
-    ueventReader = kernelWorker.map { UeventReader($0.uevents) }
+    ueventReader = kernelWorker.flatMap { $0.uevents.map { UeventReader($0) } }
     wire(status)
   }
 

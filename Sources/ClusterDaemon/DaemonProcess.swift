@@ -162,7 +162,7 @@ public struct DaemonProcess {
     for node in configuration.cluster.nodes { addresses[node.id] = node.address }
     let worker = try KernelWorker(
       local: local, addresses: addresses, clusterName: configuration.cluster.name,
-      tcpPort: settings.tcpPort)
+      tcpPort: settings.tcpPort, keeper: nil)
     let stack = OCFS2ClusterStack()
     let selection = try stack.select()
     logger.info("OCFS2: \(selection)")

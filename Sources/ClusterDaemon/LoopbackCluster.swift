@@ -97,7 +97,7 @@ package struct LoopbackCluster: Sendable {
       cluster: .init(
         name: Self.name, localNode: local, controlPort: controlPort, lockPort: lockPort,
         nodes: nodes),
-      membership: membership, kernelLockManager: nil,
+      membership: membership, fencing: .none, keeper: nil, kernelLockManager: nil,
       lvmlockd: .init(socket: directory + "/lvm", pidFile: directory + "/lvm.pid"),
       adminSocket: directory + "/admin", devices: .init(filter: nil, scan: []),
       logLevel: .info, stateDirectory: directory)

@@ -10,12 +10,15 @@ public enum EventResult: Equatable, Sendable {
   /// The join fails with this error number (positive). The kernel ignores it for a leave.
   case refused(errno: Int32)
 
-  var text: String {
+  /// As the kernel takes it: 0, or a negative error number.
+  public var value: Int32 {
     switch self {
-    case .success: "0"
-    case .refused(let errno): String(-abs(errno))
+    case .success: 0
+    case .refused(let errno): -abs(errno)
     }
   }
+
+  var text: String { String(value) }
 }
 
 /// What the kernel shows of one of its lockspaces.

@@ -71,8 +71,9 @@ public struct KernelLockManager: Sendable {
     try announceLocalNode(instance, address: address, comms: &comms)
   }
 
-  /// The announcement without its evidence, for tests on a model of the kernel.
-  func announceLocalNode(
+  /// The announcement without its evidence, where another process holds monitor and socket, which has
+  /// said so.
+  public func announceLocalNode(
     _ instance: NodeInstance, address: NodeAddress, comms: inout CommsTable
   ) throws(KernelControlError) {
     precondition(instance.node == comms.localNode, "node \(instance.node) is not the local one")

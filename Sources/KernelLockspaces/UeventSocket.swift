@@ -18,10 +18,19 @@ public final class UeventSocket: Sendable {
     /// The kernel dropped events because they were not read in time.
     public var isIncomplete = false
 
-    mutating func take(datagram: some Collection<UInt8>) {
+    public init() {}
+
+    /// Adds what one datagram says.
+    public mutating func take(datagram: some Collection<UInt8>) {
       let fields = UeventFields(datagram: datagram)
       if let event = KernelUevent(fields) { events.append(event) }
       if fields.concernsDeviceNode { deviceNodesChanged = true }
+    }
+
+    /// Events were lost.
+    public mutating func markIncomplete() {
+      isIncomplete = true
+      deviceNodesChanged = true
     }
   }
 
@@ -40,29 +49,43 @@ public final class UeventSocket: Sendable {
   deinit { close(descriptor) }
 
   /// The DLM's events that wait on the socket, without blocking; none if none do.
+  public func readAvailable() throws(KernelControlError) -> Reading {
+    let (datagrams, isIncomplete) = try readDatagrams()
+    var reading = Reading()
+    for datagram in datagrams { reading.take(datagram: datagram) }
+    if isIncomplete { reading.markIncomplete() }
+    return reading
+  }
+
+  /// The same as they came, for a program that hands them on; only those that say something about
+  /// the DLM or its devices.
   ///
   /// ENOBUFS is deliberately left switched on for this socket: it is the kernel's only way to say
   /// that events were lost.
-  public func readAvailable() throws(KernelControlError) -> Reading {
-    var reading = Reading()
+  public func readDatagrams() throws(KernelControlError) -> (
+    datagrams: [[UInt8]], isIncomplete: Bool
+  ) {
+    var datagrams: [[UInt8]] = []
+    var isIncomplete = false
     var datagram = [UInt8](repeating: 0, count: Self.datagramBytes)
     for _ in 0..<Self.datagramsPerReading {
       var isFromKernel: Int32 = 0
       let count = clinux_uevent_receive(descriptor, &datagram, datagram.count, &isFromKernel)
       if count < 0 {
         switch errno {
-        case EAGAIN: return reading
+        case EAGAIN: return (datagrams, isIncomplete)
         case EINTR: continue
-        case ENOBUFS:
-          reading.isIncomplete = true
-          reading.deviceNodesChanged = true
+        case ENOBUFS: isIncomplete = true
         case let reason: throw .ueventSocket(operation: "read", errno: reason)
         }
       } else if isFromKernel == 1, count <= datagram.count {
-        reading.take(datagram: datagram[..<count])
+        let fields = UeventFields(datagram: datagram[..<count])
+        if KernelUevent(fields) != nil || fields.concernsDeviceNode {
+          datagrams.append(Array(datagram[..<count]))
+        }
       }
     }
-    return reading
+    return (datagrams, isIncomplete)
   }
 
   /// Waits until something can be read; false when `timeoutMilliseconds` passed (negative: no

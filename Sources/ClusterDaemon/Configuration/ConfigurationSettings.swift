@@ -1,4 +1,5 @@
 import ConfigText
+import KeeperProtocol
 
 /// One name that may appear in clvmd.conf, and what stands there when it does not.
 struct Setting<Value: SettingValue>: Sendable {
@@ -80,11 +81,45 @@ enum Settings {
   static let kernelPort = Setting<Int64>(
     path: "kernel_lockspaces/tcp_port", presence: .standard(21064))
 
+  static let keeperEnabled = Setting<Bool>(path: "keeper/enabled", presence: .standard(false))
+  static let keeperSocket = Setting<String>(
+    path: "keeper/socket", presence: .standard(KeeperProtocol.standardSocket))
+  static let keeperWatchdog = Setting<String>(path: "keeper/watchdog", presence: .optional)
+
+  static let powerOn = Setting<Bool>(path: "fencing/power_on", presence: .standard(false))
+  static let fenceDevices = "fencing/devices"
+  static let fenceAgent = Setting<String>(path: "fencing/devices/*/agent", presence: .optional)
+  static let fenceCommand = Setting<[String]>(
+    path: "fencing/devices/*/command", presence: .optional)
+  static let fenceParameters = Setting<[String]>(
+    path: "fencing/devices/*/parameters", presence: .standard([]))
+  static let fenceSecrets = Setting<String>(
+    path: "fencing/devices/*/secrets", presence: .optional)
+  static let fencePorts = Setting<[String]>(
+    path: "fencing/devices/*/ports", presence: .standard([]))
+  static let fenceOffAction = Setting<String>(
+    path: "fencing/devices/*/off_action", presence: .standard("off"))
+  static let fenceTimeout = Setting<Int64>(
+    path: "fencing/devices/*/timeout_ms", presence: .standard(60_000))
+  static let fenceRetries = Setting<Int64>(
+    path: "fencing/devices/*/retries", presence: .standard(1))
+  static let fenceDelay = Setting<Int64>(
+    path: "fencing/devices/*/delay_ms", presence: .standard(0))
+  static let fenceMonitor = Setting<String>(
+    path: "fencing/devices/*/monitor", presence: .standard("monitor"))
+  static let fenceMonitorInterval = Setting<Int64>(
+    path: "fencing/devices/*/monitor_interval_s", presence: .standard(600))
+  static let fenceNodes = "fencing/nodes"
+  static let fenceLevels = Setting<[String]>(
+    path: "fencing/nodes/*/levels", presence: .required)
+
   static let lvmlockdEnabled = Setting<Bool>(path: "lvmlockd/enabled", presence: .standard(true))
   static let lvmlockdSocket = Setting<String>(
-    path: "lvmlockd/socket", presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.socket))
+    path: "lvmlockd/socket",
+    presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.socket))
   static let lvmlockdPidFile = Setting<String>(
-    path: "lvmlockd/pid_file", presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.pidFile))
+    path: "lvmlockd/pid_file",
+    presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.pidFile))
 
   static let adminSocket = Setting<String>(
     path: "admin/socket", presence: .standard("/run/clvmd/admin.socket"))
@@ -98,6 +133,10 @@ enum Settings {
     clusterName.path, localNodeID.path, controlPort.path, lockPort.path, nodeID.path,
     nodeAddress.path, nodeSecondAddress.path, provider.path, allowExternal.path,
     heartbeatInterval.path, silenceTimeout.path, kernelEnabled.path, kernelPort.path,
+    keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path, fenceAgent.path,
+    fenceCommand.path, fenceParameters.path, fenceSecrets.path,
+    fencePorts.path, fenceOffAction.path, fenceTimeout.path, fenceRetries.path, fenceDelay.path,
+    fenceMonitor.path, fenceMonitorInterval.path, fenceLevels.path,
     lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path, adminSocket.path,
     deviceFilter.path, deviceScan.path, logLevel.path, stateDirectory.path,
   ]

@@ -31,6 +31,10 @@ extension DaemonConfiguration {
   private init?(_ reader: inout SettingsReader, hostName: String) {
     let cluster = Self.cluster(&reader, hostName: hostName)
     let membership = Self.membership(&reader)
+    let keeperEnabled = reader.value(of: Settings.keeperEnabled)
+    let keeperSocket = reader.socketPath(Settings.keeperSocket)
+    let watchdog = reader.path(Settings.keeperWatchdog)
+    let fencing = Self.fencing(&reader, nodes: cluster?.nodes)
     let kernelEnabled = reader.value(of: Settings.kernelEnabled)
     let kernelPort = reader.port(Settings.kernelPort)
     let lvmlockdEnabled = reader.value(of: Settings.lvmlockdEnabled)
@@ -40,13 +44,17 @@ extension DaemonConfiguration {
     let devices = Self.devices(&reader)
     let logLevel = reader.choice(Settings.logLevel, of: LogLevel.self)
     let stateDirectory = reader.path(Settings.stateDirectory)
-    guard let cluster, let membership, let kernelEnabled, let kernelPort, let lvmlockdEnabled,
+    guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
+      let kernelEnabled, let kernelPort,
+      let lvmlockdEnabled,
       let lvmlockdSocket, let lvmlockdPidFile, let adminSocket, let devices, let logLevel,
       let stateDirectory
     else { return nil }
 
     self.cluster = cluster
     self.membership = membership
+    self.fencing = fencing
+    keeper = keeperEnabled ? KeeperSettings(socket: keeperSocket, watchdog: watchdog) : nil
     self.kernelLockManager = kernelEnabled ? KernelLockManagerSettings(tcpPort: kernelPort) : nil
     self.lvmlockd =
       lvmlockdEnabled ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil
@@ -56,6 +64,7 @@ extension DaemonConfiguration {
     self.stateDirectory = stateDirectory
     checkPorts(&reader)
     checkFiles(&reader)
+    checkKeeper(&reader)
   }
 
   private static func membership(_ reader: inout SettingsReader) -> Membership? {
@@ -130,6 +139,15 @@ extension DaemonConfiguration {
         reader.error(user.path, "port \(user.port) is already that of \(earlier.path)")
       }
     }
+  }
+
+  /// Leases and a memory of the node come with the embedded provider only.
+  private func checkKeeper(_ reader: inout SettingsReader) {
+    guard keeper != nil, membership.provider == .external else { return }
+    reader.error(
+      Settings.keeperEnabled.path,
+      "the provider 'external' gives no leases and keeps nothing that a restarted daemon could go "
+        + "on with")
   }
 
   private func checkFiles(_ reader: inout SettingsReader) {

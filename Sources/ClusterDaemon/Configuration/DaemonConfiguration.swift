@@ -1,4 +1,5 @@
 import ClusterTypes
+import Fencing
 import KernelLockspaces
 
 /// What the administrator decided in `/etc/lvm/clvmd.conf`, checked: every value here is usable,
@@ -7,6 +8,10 @@ import KernelLockspaces
 public struct DaemonConfiguration: Equatable, Sendable {
   public let cluster: Cluster
   public let membership: Membership
+  /// How nodes are kept from writing; `FenceTopology.none` without a section `fencing`.
+  public let fencing: FenceTopology
+  /// Nil for a node without a keeper: nothing survives its daemon.
+  public let keeper: KeeperSettings?
   /// Nil when the daemon leaves the kernel's DLM alone.
   public let kernelLockManager: KernelLockManagerSettings?
   /// Nil when the daemon does not serve LVM 2.03's commands.
@@ -57,6 +62,13 @@ public struct DaemonConfiguration: Equatable, Sendable {
     /// An administrator, or a program that acts for one. Must be allowed explicitly: clvmd cannot
     /// verify that word.
     case external
+  }
+
+  public struct KeeperSettings: Equatable, Sendable {
+    /// Default `/run/clvmd-keeper/socket`.
+    public let socket: String
+    /// Absolute path of the watchdog device; nil without one.
+    public let watchdog: String?
   }
 
   public struct KernelLockManagerSettings: Equatable, Sendable {

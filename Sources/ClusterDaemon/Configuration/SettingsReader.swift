@@ -66,12 +66,12 @@ struct SettingsReader {
 
   /// One of the names of an enumeration.
   mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
-    _ setting: Setting<String>, of type: Choice.Type
+    _ setting: Setting<String>, of type: Choice.Type, node: String = "*"
   ) -> Choice? {
-    guard let text = value(of: setting) else { return nil }
+    guard let text = value(of: setting, node: node) else { return nil }
     if let choice = Choice(rawValue: text) { return choice }
     let names = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-    error(setting.path, "'\(text)' is unknown; known: \(names)")
+    error(setting.path(node: node), "'\(text)' is unknown; known: \(names)")
     return nil
   }
 
@@ -106,16 +106,22 @@ struct SettingsReader {
 
   /// The sections of the nodes, by name, in the order of the file.
   mutating func nodeNames() -> [String] {
-    guard case .section(let nodes)? = text.content(Settings.nodes) else {
+    guard case .section? = text.content(Settings.nodes) else {
       error(Settings.nodes, "the section with the nodes of the cluster is missing")
       return []
     }
+    return sectionNames(in: Settings.nodes)
+  }
+
+  /// The sections within the section at `path`, in the order of the file; none if there is no such.
+  mutating func sectionNames(in path: String) -> [String] {
+    guard case .section(let section)? = text.content(path) else { return [] }
     var names: [String] = []
-    for entry in nodes.entries where !names.contains(entry.name) {
+    for entry in section.entries where !names.contains(entry.name) {
       switch entry.content {
       case .section: names.append(entry.name)
       case .value:
-        error("\(Settings.nodes)/\(entry.name)", "a section is expected: \(entry.name) { … }")
+        error("\(path)/\(entry.name)", "a section is expected: \(entry.name) { … }")
       }
     }
     return names

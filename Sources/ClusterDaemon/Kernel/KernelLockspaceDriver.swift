@@ -13,11 +13,15 @@ import NIOPosix
 /// until it is answered: each of them is answered, be it with an error. Blocking writes run on
 /// worker threads, in order for each lockspace.
 final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
-  /// Which answer a process in the kernel waits for.
-  private enum Waiting {
+  /// Which answer a process in the kernel waits for, and the kernel's number of the event that said
+  /// so; 0 where the event was lost.
+  private enum Waiting: Equatable {
     case nobody
-    case join
-    case leave
+    case join(UInt64)
+    case leave(UInt64)
+
+    var joinEvent: UInt64? { if case .join(let event) = self { event } else { nil } }
+    var leaveEvent: UInt64? { if case .leave(let event) = self { event } else { nil } }
   }
 
   private struct Space {
@@ -53,6 +57,13 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     self.loop = loop
     self.pool = pool
     self.logger = logger
+    // What an earlier life has left in the kernel: the cluster stops it, and starts it again.
+    for (name, space) in worker.adopted {
+      spaces[name] = Space(
+        startedMembers: space.members, generation: space.generation,
+        tail: loop.makeSucceededVoidFuture())
+      logger.notice("lockspace \(name): taken up, generation \(space.generation)")
+    }
   }
 
   /// Lockspaces that exist in this node's kernel.
@@ -71,7 +82,8 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     logger.error("events of the kernel were lost; looking for lockspaces that wait")
     run(worker) { try $0.waitingLockspaces() }.whenComplete { [self] result in
       switch result {
-      case .success(let names): for name in names where spaces[name] == nil { online(name) }
+      case .success(let names):
+        for name in names where spaces[name] == nil { online(name, event: 0) }
       case .failure(let error): logger.error("\(error)")
       }
     }
@@ -85,8 +97,8 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       return
     }
     switch event.action {
-    case .online: online(name)
-    case .offline: offline(name)
+    case .online: online(name, event: event.sequenceNumber ?? 0)
+    case .offline: offline(name, event: event.sequenceNumber ?? 0)
     case .add, .remove: break
     }
   }
@@ -98,24 +110,24 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     }
   }
 
-  private func online(_ name: LockspaceName) {
+  private func online(_ name: LockspaceName, event: UInt64) {
     logger.info("lockspace \(name): the kernel wants to join")
     var space = spaces[name] ?? Space(tail: loop.makeSucceededVoidFuture())
-    space.waiting = .join
+    space.waiting = .join(event)
     spaces[name] = space
     if isRefusing { refuseJoin(name) } else { node.join(name, .kernel) }
   }
 
-  private func offline(_ name: LockspaceName) {
+  private func offline(_ name: LockspaceName, event: UInt64) {
     guard spaces[name] != nil else {
       logger.warning("lockspace \(name): the kernel leaves what this daemon does not know")
-      run(worker) { try $0.leave(name, answersLeave: true) }.whenFailure { [logger] error in
+      run(worker) { try $0.leave(name, leaveEvent: event) }.whenFailure { [logger] error in
         logger.error("\(error)")
       }
       return
     }
     logger.info("lockspace \(name): the kernel wants to leave")
-    spaces[name]?.waiting = .leave
+    spaces[name]?.waiting = .leave(event)
     node.leave(name, .kernel)
   }
 
@@ -164,10 +176,9 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     _ name: LockspaceName, _ generation: UInt64, _ members: [NodeInstance]
   ) {
     guard let space = spaces[name], space.generation == generation else { return }
-    let answersJoin = space.waiting == .join
     let start = KernelStart(
-      name: name, members: members, since: space.startedMembers, failed: space.failed,
-      left: space.left, answersJoin: answersJoin)
+      name: name, generation: generation, members: members, since: space.startedMembers,
+      failed: space.failed, left: space.left, joinEvent: space.waiting.joinEvent)
     // From here on a stop has something to stop, even if the start fails half-way.
     if space.startedMembers.isEmpty { spaces[name]?.startedMembers = members }
     enqueue(name, "start") { worker in
@@ -180,7 +191,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   private func startEnded(_ start: KernelStart, _ generation: UInt64, error: (any Error)?) {
     let name = start.name
     if let error {
-      guard start.answersJoin else {
+      guard let event = start.joinEvent else {
         logger.critical(
           "lockspace \(name) does not start on this node, the other members wait: \(error)")
         after(Self.retryInterval) { $0.startInKernel(name, generation, start.members) }
@@ -189,13 +200,15 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
       spaces[name]?.waiting = .nobody
       spaces[name]?.startedMembers = []
       enqueue(name, "refuse the join") {
-        try $0.refuseJoin(name, errno: EIO)
+        try $0.refuseJoin(name, event: event, errno: EIO)
       } done: { driver, _ in
         driver.node.leave(name, .kernel)
       }
       return
     }
-    if start.answersJoin, spaces[name]?.waiting == .join { spaces[name]?.waiting = .nobody }
+    if let event = start.joinEvent, spaces[name]?.waiting == .join(event) {
+      spaces[name]?.waiting = .nobody
+    }
     spaces[name]?.startedMembers = start.members
     spaces[name]?.failed.subtract(start.failed)
     spaces[name]?.left.subtract(start.left)
@@ -219,15 +232,18 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
 
   func left(_ name: LockspaceName) {
     guard let space = spaces[name] else { return }
-    let answersLeave = space.waiting == .leave
-    let answersJoin = space.waiting == .join
+    let waiting = space.waiting
     spaces[name]?.waiting = .nobody
     spaces[name]?.startedMembers = []
     spaces[name]?.failed = []
     spaces[name]?.left = []
     enqueue(name, "leave") { worker in
-      let refusal = Result { if answersJoin { try worker.refuseJoin(name, errno: EIO) } }
-      try worker.leave(name, answersLeave: answersLeave)
+      let refusal = Result {
+        if let event = waiting.joinEvent {
+          try worker.refuseJoin(name, event: event, errno: EIO)
+        }
+      }
+      try worker.leave(name, leaveEvent: waiting.leaveEvent)
       try refusal.get()
     } done: { driver, _ in
       driver.logger.info("lockspace \(name): left")
@@ -267,15 +283,18 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   /// Refuses joins that wait, and all that come.
   func refuseJoins() {
     isRefusing = true
-    for (name, space) in spaces where space.waiting == .join && space.startedMembers.isEmpty {
+    for (name, space) in spaces
+    where space.waiting.joinEvent != nil && space.startedMembers.isEmpty {
       refuseJoin(name)
     }
   }
 
   private func refuseJoin(_ name: LockspaceName) {
+    // An answer that nobody waits for would be taken by the next one who does.
+    guard let event = spaces[name]?.waiting.joinEvent else { return }
     spaces[name]?.waiting = .nobody
     enqueue(name, "refuse the join") {
-      try $0.refuseJoin(name, errno: EIO)
+      try $0.refuseJoin(name, event: event, errno: EIO)
     } done: { driver, _ in
       if driver.spaces[name]?.waiting == .nobody { driver.spaces[name] = nil }
     }

@@ -31,7 +31,11 @@ private func shipped(_ path: String) throws -> String {
 }
 
 /// Settings without a default, of which the file shows an example.
-private let examples = ["node_id", "second_address", "filter"]
+private let examples = [
+  "node_id", "second_address", "filter", "agent", "command", "parameters", "secrets", "ports",
+  "off_action", "timeout_ms", "retries", "delay_ms", "monitor", "monitor_interval_s", "levels",
+  "watchdog",
+]
 
 @Test(arguments: Settings.paths)
 func everySetting_isInTheManualAndInTheExample(path: String) throws {
