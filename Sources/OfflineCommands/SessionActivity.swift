@@ -20,12 +20,13 @@ extension OfflineSession {
     defer { self.mapper = mapper }
     do {
       let planner = planner(group, on: current)
+      let formerPlanner = self.planner(current.volumeGroup, on: current)
       var plans: [PlannedVolume] = []
-      for name in names {
+      for name in planner.volumeNames(affectedBy: names) {
         guard let top = planner.topDevices(ofVolumeNamed: name)?.first,
           let state = try mapper.state(of: top)
         else { continue }
-        let options = try mapper.options(for: name, state, planner)
+        let options = try mapper.options(for: name, state, formerPlanner)
         plans.append(try planner.plan(named: name, options))
       }
       return try MappingChange(preparing: plans, on: &mapper)

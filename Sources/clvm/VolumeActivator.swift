@@ -133,7 +133,7 @@ struct VolumeActivator {
     }
     if case .shared(let lockType) = group.volumeGroup.accessClass(
       hostSystemID: hostSystemID)
-     {
+    {
       failure.messages.append(
         "Volume group \(name) is shared by locks of type \(lockType): activate its volumes with "
           + "lvchange, which asks the cluster first")

@@ -53,7 +53,8 @@ final class ComparedDisks {
         systemDirectory: real.folder, override: arguments.value("config"))
       let session = try OfflineSession(
         disks: try disks("ours"), configuration: configuration,
-        locks: try HostLocks(configuration), commandLine: words.joined(separator: " "), isTest: arguments.has("test"),
+        locks: try HostLocks(configuration), commandLine: words.joined(separator: " "),
+        isTest: arguments.has("test"),
         writesBackups: false, mapper: nil,
         print: { message in
           switch message.stream {

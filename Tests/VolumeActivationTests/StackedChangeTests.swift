@@ -168,6 +168,28 @@ struct StackedChangeTests {
     #expect(mapper.mapped.values.map(\.name) == ["vg-o"])
   }
 
+  /// LVM gives each volume of a stack the permission that its own metadata says.
+  @Test("an origin without write permission does not take it from its snapshots")
+  func refreshesReadOnlyOrigin() throws {
+    var group = try Stacked.origin(hasSnapshot: true)
+    let origin = try #require(group.logicalVolumes.firstIndex { $0.name == "o" })
+    group.logicalVolumes[origin].status.remove(.write)
+    var mapper = try active("o", group)
+    let planner = Stacked.planner(group)
+    let top = try #require(planner.topDevices(ofVolumeNamed: "o")?.first)
+    let state = try #require(try mapper.state(of: top))
+    #expect(state.isReadOnly)
+    let plan = try planner.plan(named: "o", try mapper.options(for: "o", state, planner))
+    #expect(plan.devices.filter { !$0.isReadOnly }.map(\.name.text) == ["vg-s-cow", "vg-s"])
+    #expect(try mapper.refresh([plan]).first?.change == .unchanged)
+    // The permission comes back with the metadata.
+    var writable = group
+    writable.logicalVolumes[origin].status.insert(.write)
+    let changed = try Stacked.planner(writable).plan(
+      named: "o", try mapper.options(for: "o", state, planner))
+    #expect(changed.devices.allSatisfy { !$0.isReadOnly })
+  }
+
   @Test("an origin and its snapshots are deactivated together, unless one is in use")
   func deactivatesOrigin() throws {
     let group = try Stacked.origin(hasSnapshot: true)

@@ -110,14 +110,18 @@ extension DeviceMapping {
   /// How a volume that is active now is active: without write permission, and with or without a
   /// running merge. Whoever plans it again plans it so, or the change changes more than was asked.
   ///
-  /// - Parameter top: the state of the volume's own device.
+  /// - Parameters:
+  ///   - top: the state of the volume's own device.
+  ///   - planner: of the metadata that the volume was made active with: what that does not say was
+  ///     said at the activation.
   public mutating func options(
     for volume: String, _ top: MappedDeviceState, _ planner: ActivationPlanner
   ) throws(ActivationError) -> ActivationOptions {
     var options = ActivationOptions()
     // What is active although parts are missing was made so on purpose.
     options.mode = .partial
-    options.isReadOnly = top.isReadOnly
+    // What the metadata says of the volume is not for the rest of its stack.
+    options.isReadOnly = top.isReadOnly && planner.isWritable(volume)
     if top.hasLiveTable, planner.isMergeOrigin(volume) {
       let live = try attempt("\(planner.volumeGroup.name)/\(volume)") {
         () throws(DeviceMapperError) in try table(.live, of: top.device.uuid)
@@ -129,6 +133,10 @@ extension DeviceMapping {
 }
 
 extension ActivationPlanner {
+  func isWritable(_ name: String) -> Bool {
+    topology.index(named: name).map { volumeGroup.logicalVolumes[$0].isWritable } ?? false
+  }
+
   func isMergeOrigin(_ name: String) -> Bool {
     topology.index(named: name).map { topology.roles[$0].contains(.mergeOrigin) } ?? false
   }
