@@ -78,7 +78,6 @@ extension LockspaceMachine {
     for id in queues {
       if locks[id].handle != nil {
         locks[id].remoteID = .none
-        if isUnreadConversion(id) { doConversionAnew(id) }
       } else if master != localNode {
         // Sent here by an owner in a recovery that was aborted; it is told the same master now.
         forget(id)

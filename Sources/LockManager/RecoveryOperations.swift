@@ -5,8 +5,12 @@ import LockProtocol
 /// anew when locking is enabled again (15.8, step 2).
 extension LockspaceMachine {
   mutating func recoverOperations() {
-    for id in locks.ids where locks[id].handle != nil && locks[id].isBusy {
-      recoverOperation(id)
+    for id in locks.ids where locks[id].handle != nil {
+      if locks[id].isBusy {
+        recoverOperation(id)
+      } else if isUnreadConversion(id), isAnswerLost(of: id) {
+        doConversionAnew(id)
+      }
     }
   }
 
@@ -15,9 +19,7 @@ extension LockspaceMachine {
       locks[id].isResent = true
       return
     }
-    guard let node = locks[id].waitedFor,
-      recovery.departed.contains(node) || !configuration.usesDirectory
-    else { return }
+    guard isAnswerLost(of: id) else { return }
     switch locks[id].outstanding {
     case .reply(.convert, _) where isMiddleConversion(id) && !locks[id].overlap.contains(.unlock):
       // Whether it was granted is found out by the new master, which goes on with it (15.6); a
@@ -49,19 +51,23 @@ extension LockspaceMachine {
     locks[id].granted.isMiddleConversion(to: locks[id].requested)
   }
 
+  /// The node to which the last operation went is gone, or all locks are rebuilt anyway.
+  private func isAnswerLost(of id: LockID) -> Bool {
+    guard configuration.usesDirectory else { return true }
+    return locks[id].waitedFor.map(recovery.departed.contains) ?? false
+  }
+
   /// Waits to read a value block that it did not use before. A new master must know that the lock uses
   /// it, or the death of this holder would not make it invalid; but it would take the unread buffer for
   /// the newest contents (15.6).
-  func isUnreadConversion(_ id: LockID) -> Bool {
+  private func isUnreadConversion(_ id: LockID) -> Bool {
     locks[id].queue == .converting && locks[id].hasUnreadValueBlock && !isMiddleConversion(id)
   }
 
   /// As if the old master had not got it: the new one hears of the granted lock now, and of the
   /// conversion when locking is enabled.
-  mutating func doConversionAnew(_ id: LockID) {
-    guard let oldMaster = locks[id].waitedFor ?? resources[locks[id].resource].master else {
-      preconditionFailure("the conversion of lock \(id) waits at no master")
-    }
+  private mutating func doConversionAnew(_ id: LockID) {
+    let oldMaster = locks[id].waitedFor ?? localNode
     move(id, to: .granted)
     locks[id].outstanding = .reply(.convert, from: oldMaster)
     locks[id].waitedFor = oldMaster

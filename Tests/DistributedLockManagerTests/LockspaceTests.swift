@@ -44,9 +44,9 @@ import Testing
       for await _ in lock.blockingRequests { break }
       waiting.cancel()
       await #expect(throws: ClusterLockError.cancelled) { _ = try await waiting.value }
-      // Nobody is left in the queue.
+      // Nobody is left in the queue, at the latest when the master has heard of it.
       try await lock.convert(to: .nl)
-      let next = try await cluster.there.lock("r", mode: .ex, wait: .no, owner: "c")
+      let next = try await cluster.there.lock("r", mode: .ex, owner: "c")
       await next.release()
       await lock.release()
     }

@@ -162,4 +162,18 @@ struct UnreadValueBlockTests {
     bench.settle()
     #expect(outcome(bench.news(2), 2)?.flags == .valueNotValid)
   }
+
+  @Test("One that waits at a master that lives is left alone when another node dies")
+  func masterLives() throws {
+    var bench = try bench(directory: 2, held: .nl, reader: .ex)
+    bench.convert(2, .pw, .valueBlock, on: 2)
+    bench.settle()
+    // A name that the dead node mastered, so that somebody has to look for new masters at all.
+    try bench.lock(4, try bench.name(withDirectory: 2, "other"), .nl, on: 3)
+    bench.settle()
+    bench.crash(3)
+    bench.settle()
+    let read = outcome(bench.news(2), 2)
+    #expect(read?.mode == .pw && read?.flags == .valueNotValid)
+  }
 }
