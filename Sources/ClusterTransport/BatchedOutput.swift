@@ -5,17 +5,18 @@ import NIOCore
 /// loop's turn.
 final class BatchedOutput {
   private let channel: any Channel
+  private let batch: ReadBatch
   /// Bytes that may wait for the peer to read.
   private let limit: Int
   private var pending: ByteBuffer
   private var isScheduled = false
-  /// A batch is being read, whose end will flush.
-  var isReading = false
+  fileprivate var isNoted = false
   /// Given to the channel, not yet taken by the kernel.
   private var unwrittenCount = 0
 
-  init(channel: any Channel, limit: Int) {
+  init(channel: any Channel, batch: ReadBatch, limit: Int) {
     self.channel = channel
+    self.batch = batch
     self.limit = limit
     pending = channel.allocator.buffer(capacity: 512)
   }
@@ -26,8 +27,12 @@ final class BatchedOutput {
   /// False when more waits for the peer than allowed: the connection must be given up.
   func append(_ bytes: some Sequence<UInt8>) -> Bool {
     pending.writeBytes(bytes)
-    if isReading {
-      if pending.readableBytes >= Self.earlyFlushCount { flush() }
+    if batch.isReading {
+      if pending.readableBytes >= Self.earlyFlushCount {
+        flush()
+      } else if !isNoted {
+        batch.note(self)
+      }
     } else if !isScheduled {
       isScheduled = true
       channel.eventLoop.assumeIsolated().execute {
@@ -48,5 +53,28 @@ final class BatchedOutput {
       // A failed write closes the channel, which is reported where the channel is read.
       self.unwrittenCount -= count
     }
+  }
+}
+
+/// The messages that are being read from one of a transport's connections. What they cause may be
+/// written to another: a peer often sends on one connection and is sent to on a second.
+final class ReadBatch {
+  private(set) var isReading = false
+  private var outputs: [BatchedOutput] = []
+
+  func begin() { isReading = true }
+
+  fileprivate func note(_ output: BatchedOutput) {
+    output.isNoted = true
+    outputs.append(output)
+  }
+
+  func end() {
+    isReading = false
+    for output in outputs {
+      output.isNoted = false
+      output.flush()
+    }
+    outputs.removeAll(keepingCapacity: true)
   }
 }

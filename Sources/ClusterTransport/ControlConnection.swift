@@ -121,7 +121,7 @@ final class ControlConnection: ChannelInboundHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     let channel = context.channel
-    let output = BatchedOutput(channel: channel, limit: Self.outputLimit)
+    let output = BatchedOutput(channel: channel, batch: ReadBatch(), limit: Self.outputLimit)
     let timeout = channel.eventLoop.assumeIsolated().scheduleTask(in: timing.handshakeTimeout) {
       self.refuse(.handshakeTimeout)
     }

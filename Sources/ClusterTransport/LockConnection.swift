@@ -29,7 +29,9 @@ final class LockConnection: ChannelInboundHandler {
   var life = 0
 
   private let owner: any LockConnectionOwner
+  private let batch: ReadBatch
   private let outputLimit: Int
+  private var isReading = false
   private var splitter = FrameSplitter()
   private var state = State.created
 
@@ -41,9 +43,13 @@ final class LockConnection: ChannelInboundHandler {
     case closed
   }
 
-  init(owner: any LockConnectionOwner, dialedPeer: LockPeer?, outputLimit: Int) {
+  /// - Parameter batch: one for all connections of the owner.
+  init(
+    owner: any LockConnectionOwner, dialedPeer: LockPeer?, batch: ReadBatch, outputLimit: Int
+  ) {
     self.owner = owner
     self.dialedPeer = dialedPeer
+    self.batch = batch
     self.outputLimit = outputLimit
   }
 
@@ -83,14 +89,15 @@ final class LockConnection: ChannelInboundHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     let channel = context.channel
-    state = .open(channel, BatchedOutput(channel: channel, limit: outputLimit))
+    state = .open(channel, BatchedOutput(channel: channel, batch: batch, limit: outputLimit))
     owner.connectionOpened(self)
     context.fireChannelActive()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .open(_, let output) = state else { return }
-    output.isReading = true
+    guard case .open = state else { return }
+    isReading = true
+    batch.begin()
     splitter.append(unwrapInboundIn(data).readableBytesView)
     do throws(FrameDecodingError) {
       while case .open = state, let frame = try splitter.next() {
@@ -103,12 +110,15 @@ final class LockConnection: ChannelInboundHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    if case .open(_, let output) = state {
-      owner.connectionReadComplete(self)
-      output.isReading = false
-      output.flush()
-    }
+    if case .open = state { owner.connectionReadComplete(self) }
+    endReading()
     context.fireChannelReadComplete()
+  }
+
+  private func endReading() {
+    guard isReading else { return }
+    isReading = false
+    batch.end()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -118,6 +128,7 @@ final class LockConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     state = .closed
+    endReading()
     owner.connectionClosed(self)
     context.fireChannelInactive()
   }

@@ -62,6 +62,7 @@ public final class LockTransport {
   var logLimiter = LogLimiter()
   var addresses = PeerAddresses()
   var peers: [NodeID: LockPeer] = [:]
+  let readBatch = ReadBatch()
   /// When the batch that is being read was begun.
   var readTime: Timestamp?
   private var state = State.created

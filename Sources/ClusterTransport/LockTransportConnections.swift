@@ -12,7 +12,8 @@ extension LockTransport: LockConnectionOwner {
   /// here, in front; kernels speak plain TCP.
   func addConnection(to channel: any Channel, dialedPeer: LockPeer?) throws {
     try channel.pipeline.syncOperations.addHandler(
-      LockConnection(owner: self, dialedPeer: dialedPeer, outputLimit: outputLimit))
+      LockConnection(
+        owner: self, dialedPeer: dialedPeer, batch: readBatch, outputLimit: outputLimit))
   }
 
   func connectionOpened(_ connection: LockConnection) {

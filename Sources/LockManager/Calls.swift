@@ -63,9 +63,13 @@ extension LockspaceMachine {
     if flags.contains(.queueConversion), !granted.allowsQueueConversion(to: requested) {
       return .invalidArguments("QUECVT is not for a conversion from \(granted) to \(requested)")
     }
-    // An owner does not learn the alternate mode of a conversion (8.3).
-    if flags.contains(.alternatePR) || flags.contains(.alternateCW) {
-      return .invalidArguments("ALTPR and ALTCW are for new locks only")
+    // Otherwise a master that dies with its answer leaves it open which of the two is held, and others
+    // may have been granted what only the alternate mode allows.
+    if flags.contains(.alternatePR), ![.nl, .cr, .pr].contains(granted) {
+      return .invalidArguments("ALTPR is not for a conversion from \(granted)")
+    }
+    if flags.contains(.alternateCW), ![.nl, .cr, .cw].contains(granted) {
+      return .invalidArguments("ALTCW is not for a conversion from \(granted)")
     }
     return nil
   }

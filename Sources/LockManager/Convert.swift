@@ -59,6 +59,9 @@ extension LockspaceMachine {
     case .granted:
       takeReplyFlags(from: message, into: id)
       takeDemotion(id)
+      // A kernel as owner does not look at this one (dlm-wire 8.3), and counts on a mode that it has
+      // not got.
+      takeAlternateMode(id)
       takeGrantedValueBlock(from: message, into: id)
       setGranted(id)
       complete(id, .granted)

@@ -17,4 +17,6 @@ package struct MachineFaults: OptionSet, Hashable, Sendable {
   package static let forgetsLostValue = Self(rawValue: 4)
   /// Nobody looks through the queues after the recovery.
   package static let skipsGrantPass = Self(rawValue: 8)
+  /// What a new member said in an earlier stay counts.
+  package static let hearsEarlierStays = Self(rawValue: 16)
 }

@@ -38,10 +38,11 @@ extension LockspaceMachine {
     return .notYet
   }
 
-  private func alternateMode(of id: LockID) -> LockMode? {
-    let lock = locks[id]
-    if lock.requested != .pr, lock.flags.contains(.alternatePR) { return .pr }
-    if lock.requested != .cw, lock.flags.contains(.alternateCW) { return .cw }
+  /// The one that the flags allow instead of the mode requested (dlm-wire 8.4).
+  func alternateMode(of id: LockID) -> LockMode? {
+    let (requested, flags) = (locks[id].requested, locks[id].flags)
+    if requested != .pr, flags.contains(.alternatePR) { return .pr }
+    if requested != .cw, flags.contains(.alternateCW) { return .cw }
     return nil
   }
 

@@ -46,8 +46,10 @@ public enum CallRefusal: Hashable, Sendable {
   case valueBlockLength(expected: Int)
   /// More locks than lock ids.
   case tooManyLocks
-  /// Adoption: nobody left an orphan of that mode on the resource.
+  /// Adoption: nobody left an orphan on the resource that could be adopted.
   case noOrphan
+  /// Adoption: all orphans on the resource are in other modes.
+  case orphanInOtherMode
 }
 
 extension CallRefusal: CustomStringConvertible {
@@ -60,7 +62,8 @@ extension CallRefusal: CustomStringConvertible {
     case .valueBlockLength(let expected):
       "the lock value block must have \(expected) bytes in this lockspace"
     case .tooManyLocks: "the lockspace has no free lock id"
-    case .noOrphan: "no orphan of that mode on the resource"
+    case .noOrphan: "no orphan on the resource"
+    case .orphanInOtherMode: "the resource has an orphan, but in another mode"
     }
   }
 }

@@ -12,13 +12,15 @@ extension LockspaceMachine {
 
   /// A lock call that takes an orphan over instead of making a lock.
   mutating func adoptOrphan(_ call: LockCall) {
-    let orphan = resources.find(call.resource).flatMap { resource in
-      resources[resource].granted.first {
+    let orphans = resources.find(call.resource).map { resource in
+      resources[resource].granted.filter {
         locks[$0].handle != nil && locks[$0].isOrphan && !locks[$0].isBusy
-          && locks[$0].granted == call.mode
       }
     }
-    guard let id = orphan else { return refuse(call.handle, .noOrphan) }
+    guard let orphans, !orphans.isEmpty else { return refuse(call.handle, .noOrphan) }
+    guard let id = orphans.first(where: { locks[$0].granted == call.mode }) else {
+      return refuse(call.handle, .orphanInOtherMode)
+    }
     locks.rename(id, to: call.handle)
     locks[id].processID = call.processID
     locks[id].messageFlags.remove(.orphan)

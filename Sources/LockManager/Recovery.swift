@@ -79,6 +79,9 @@ struct Recovery: Sendable {
   var others: [NodeID] = []
   /// Everyone who left since the last completed recovery, even if back (15.2).
   var departed: Set<NodeID> = []
+  /// Everyone who became a member since this node has last finished with its request queue: what they
+  /// said before is about an earlier stay in the lockspace.
+  var joined: Set<NodeID> = []
 
   var ownSlot: UInt16 = 0
   var generation: UInt32 = 0

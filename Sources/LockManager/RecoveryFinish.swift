@@ -71,14 +71,21 @@ extension LockspaceMachine {
   }
 
   /// What departed nodes asked, and directory traffic of the old members, means nothing any more.
+  ///
+  /// Nor does what a new member said: it has locking only after this node has reached the last
+  /// barrier. It may have been a member before, and its link with this node may have lived on with
+  /// another lockspace; then a request of that earlier stay that hung in the network comes before
+  /// its answers to the questions of this recovery. (A kernel takes it for one of the new stay.)
   mutating func dropStaleRequests() {
+    let stale = recovery.departed.union(
+      configuration.faults.contains(.hearsEarlierStays) ? [] : recovery.joined)
+    recovery.joined = []
     guard configuration.usesDirectory else {
       requestQueue = []
       return
     }
-    let departed = recovery.departed
     requestQueue.removeAll { message in
-      departed.contains(message.sender)
+      stale.contains(message.sender)
         || [.lookup, .lookupReply, .remove].contains(message.type)
     }
   }

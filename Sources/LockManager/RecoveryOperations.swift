@@ -27,6 +27,10 @@ extension LockspaceMachine {
       locks[id].outstanding = .nothing
       locks[id].overlap = []
       move(id, to: .converting)
+    case .reply(.convert, _) where locks[id].overlap.contains(.unlock) && !locks[id].isResent:
+      // The unlock that overtook it may have been done, and another lock granted. (A kernel sends
+      // the lock to the new master first, which then holds both for a while.)
+      releaseAndForget(id)
     case .reply(.request, _), .reply(.convert, _):
       locks[id].isResent = true
     case .reply(.unlock, _):

@@ -36,6 +36,7 @@ extension LockspaceMachine {
       if gone.contains(node) || !old.contains(node) { effects.append(.memberAdded(node)) }
     }
     recovery.departed.formUnion(gone)
+    recovery.joined.formUnion(new.subtracting(old.subtracting(gone)).subtracting([localNode]))
     recovery.members = members.sorted { $0.node < $1.node }
     recovery.others = recovery.members.map(\.node).filter { $0 != localNode }
     directory = DirectoryMap(

@@ -114,12 +114,10 @@ extension LockspaceMachine {
   /// Locks granted in the alternate mode: the owner finds out which it is by its own flags
   /// (dlm-wire 8.3).
   mutating func takeAlternateMode(_ id: LockID) {
-    guard locks[id].statusFlags.contains(.alternateMode) else { return }
-    if locks[id].flags.contains(.alternatePR) {
-      locks[id].requested = .pr
-    } else if locks[id].flags.contains(.alternateCW) {
-      locks[id].requested = .cw
+    guard locks[id].statusFlags.contains(.alternateMode), let mode = alternateMode(of: id) else {
+      return
     }
+    locks[id].requested = mode
   }
 
   // MARK: The master

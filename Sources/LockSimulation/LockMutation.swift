@@ -18,6 +18,7 @@ public enum LockMutation: String, CaseIterable, Sendable {
   case forgetsLostValue = "forgets-lost-value"
   case skipsGrantPass = "skips-grant-pass"
   case reusesLockIDs = "reuses-lock-ids"
+  case hearsEarlierStays = "hears-earlier-stays"
   /// A request may overtake those that wait.
   case overtakes = "overtakes"
   /// A request for PR is taken for one for CR.
@@ -49,6 +50,7 @@ public enum LockMutation: String, CaseIterable, Sendable {
     case .forgetsLostValue: .forgetsLostValue
     case .skipsGrantPass: .skipsGrantPass
     case .reusesLockIDs: .reusesLockIDs
+    case .hearsEarlierStays: .hearsEarlierStays
     case .skipsBarriers, .dropsRequestQueue, .ignoresStop, .ignoresDeparture, .losesConversions,
       .losesWaiters, .overtakes, .grantsTooMuch, .namesTwoMasters, .forgetsInvalidation,
       .forgetsWrite, .forgetsBlocking, .losesGrants, .losesDownConversions, .losesCancels,

@@ -33,6 +33,8 @@ public struct LockScenario: Sendable, CustomStringConvertible {
   /// Messages that a link keeps for a peer that does not acknowledge.
   public var linkLimit: Int
   public var tossMilliseconds: UInt64
+  /// All nodes have another lockspace in common, which nobody leaves: links do not close with this one.
+  public var hasOtherLockspace: Bool
 
   public init(seed: UInt64) {
     self.seed = seed
@@ -65,6 +67,7 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     noQueuePercent = [0, 5, 20].drawn(using: &random)
     linkLimit = random.chance(15) ? 60 : 1 << 16
     tossMilliseconds = [200, 1000, 10000].drawn(using: &random)
+    hasOtherLockspace = random.chance(25)
   }
 
   public var description: String {
@@ -75,7 +78,8 @@ public struct LockScenario: Sendable, CustomStringConvertible {
     actions every \(gap.lowerBound)-\(gap.upperBound) us, messages take \(usualDelay.lowerBound)-\
     \(usualDelay.upperBound) us; anchors \(hasAnchors), cancel \(usesCancel), CONVDEADLK \
     \(usesConversionDeadlock), orphans \(usesOrphans), IVVALBLK \(usesInvalidation), VALBLK \
-    \(valueBlockPercent) %, NOQUEUE \(noQueuePercent) %, link limit \(linkLimit), toss \(tossMilliseconds) ms
+    \(valueBlockPercent) %, NOQUEUE \(noQueuePercent) %, link limit \(linkLimit), toss \(tossMilliseconds) ms, \
+    another lockspace \(hasOtherLockspace)
     """
   }
 }

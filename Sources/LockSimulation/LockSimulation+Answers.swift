@@ -103,7 +103,7 @@ extension LockSimulation {
     case .unknownHandle where locks[handle] == nil:
       // The operation that an unlock was to overtake may have ended the lock while calls were held.
       return
-    case .noOrphan:
+    case .noOrphan, .orphanInOtherMode:
       guard case .adoption(let orphan)? = locks.removeValue(forKey: handle)?.pending else { break }
       // Its last operation is cancelled and the answer to that still due, or it was purged.
       locks[orphan]?.isOrphanTaken = false

@@ -142,6 +142,9 @@ extension LockSimulation {
     if scenario.usesConversionDeadlock, !flags.contains(.noQueue), dice.chance(40) {
       flags.insert(.conversionDeadlock)
     }
+    if !flags.contains(.noQueue), lock.held <= .cr, dice.chance(5) {
+      flags.insert(dice.chance(50) ? .alternatePR : .alternateCW)
+    }
     // Who uses the value block of a strong mode must have taken it with the value block: otherwise
     // nobody knows that it was in danger when the node dies.
     if !lock.flags.contains(.valueBlock), lock.held > .cr { flags.remove(.valueBlock) }

@@ -91,7 +91,8 @@ extension LockSimulation {
       node,
       LockStack(
         local: node, limits: .init(unacknowledgedCount: scenario.linkLimit), mutation: mutation,
-        tossMilliseconds: scenario.tossMilliseconds))
+        tossMilliseconds: scenario.tossMilliseconds,
+        hasOtherLockspace: scenario.hasOtherLockspace))
     guard let life = world.life(of: node) else { return }
     for other in world.liveNodes where other != node {
       guard let otherLife = world.life(of: other) else { continue }

@@ -59,18 +59,22 @@ struct LockStack: NodeStack {
   let limits: PeerLink.Limits
   let mutation: LockMutation?
   let tossMilliseconds: UInt64
+  /// See `LockScenario.hasOtherLockspace`.
+  let hasOtherLockspace: Bool
   var boundary = MutatedBoundary()
   var machine: LockspaceMachine?
   var peers: [NodeID: Peer] = [:]
   var peerOf: [ConnectionID: (node: NodeID, life: NodeLife)] = [:]
 
   init(
-    local: NodeID, limits: PeerLink.Limits, mutation: LockMutation?, tossMilliseconds: UInt64
+    local: NodeID, limits: PeerLink.Limits, mutation: LockMutation?, tossMilliseconds: UInt64,
+    hasOtherLockspace: Bool
   ) {
     self.local = local
     self.limits = limits
     self.mutation = mutation
     self.tossMilliseconds = tossMilliseconds
+    self.hasOtherLockspace = hasOtherLockspace
   }
 
   static let machineTimer = 0
@@ -108,6 +112,9 @@ struct LockStack: NodeStack {
       forget(node, effects: &effects)
       peers[node]?.isEnabled = true
       peers[node]?.life = life
+      if hasOtherLockspace {
+        run(node, at: now, effects: &effects) { $0.memberAdded(userCount: 1) }
+      }
     case .fenced(let node): forget(node, effects: &effects)
     case .join(let seed):
       var configuration = LockspaceMachine.Configuration(
@@ -132,17 +139,22 @@ struct LockStack: NodeStack {
   private mutating func left(at now: Timestamp, effects: inout Effects) {
     guard let members = machine?.members else { return }
     machine = nil
+    let others = otherLockspaceCount
     for node in members where node != local {
-      run(node, at: now, effects: &effects) { $0.memberRemoved(userCount: 0) }
+      run(node, at: now, effects: &effects) { $0.memberRemoved(userCount: others) }
     }
+    guard !hasOtherLockspace else { return }
     for node in peers.keys.sorted() {
       run(node, at: now, effects: &effects) { $0.lastLockspaceReleased() }
     }
   }
 
-  /// The close has been agreed with everybody who can agree.
+  private var otherLockspaceCount: Int { hasOtherLockspace ? 1 : 0 }
+
+  /// The close has been agreed with everybody who can agree, or there is none.
   var isClosed: Bool {
-    peers.values.allSatisfy { !$0.isEnabled || $0.link.state == .closed }
+    hasOtherLockspace
+      || peers.values.allSatisfy { !$0.isEnabled || $0.link.state == .closed }
   }
 
   // MARK: The machine
@@ -172,9 +184,11 @@ struct LockStack: NodeStack {
       send(packet, to: node, at: now, effects: &effects)
       return
     case .memberAdded(let node):
-      run(node, at: now, effects: &effects) { $0.memberAdded(userCount: 1) }
+      let count = otherLockspaceCount + 1
+      run(node, at: now, effects: &effects) { $0.memberAdded(userCount: count) }
     case .memberRemoved(let node):
-      run(node, at: now, effects: &effects) { $0.memberRemoved(userCount: 0) }
+      let count = otherLockspaceCount
+      run(node, at: now, effects: &effects) { $0.memberRemoved(userCount: count) }
     case .completed, .released, .blocking, .refused, .recovered, .recoveryFailed: break
     }
     effects.append(.report(.effect(effect)))

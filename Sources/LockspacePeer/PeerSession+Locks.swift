@@ -200,6 +200,7 @@ extension RequestError {
     let status =
       switch reason {
       case .unknownHandle, .noOrphan: Self.noEntry
+      case .orphanInOtherMode: Self.again
       case .handleInUse: Self.exists
       case .busy: Self.busy
       case .invalidArguments, .valueBlockLength: Self.invalidArgument

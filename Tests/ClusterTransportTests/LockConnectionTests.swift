@@ -35,7 +35,8 @@ struct LockConnectionTests {
   private let channel: EmbeddedChannel
 
   init() throws {
-    connection = LockConnection(owner: owner, dialedPeer: nil, outputLimit: 1000)
+    connection = LockConnection(
+      owner: owner, dialedPeer: nil, batch: ReadBatch(), outputLimit: 1000)
     channel = EmbeddedChannel(handler: connection)
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.2", port: 21064)).wait()
   }

@@ -134,12 +134,14 @@ struct DirectoryTests {
     _ = bench.news(2)
     try bench.lock(3, name, .nl, .orphan, on: 2)
     try bench.lock(4, name, .ex, .orphan, on: 2)
+    try bench.lock(5, "another", .ex, .orphan, on: 2)
     bench.input(.purge(Bench.node(2), processID: 7), 1)
     bench.settle()
     let news = bench.news(2)
     #expect(
       news == [
-        .granted(3, .nl), .refused(LockHandle(4), .noOrphan), .released(LockHandle(1)),
+        .granted(3, .nl), .refused(LockHandle(4), .orphanInOtherMode),
+        .refused(LockHandle(5), .noOrphan), .released(LockHandle(1)),
       ])
   }
 }

@@ -282,4 +282,31 @@ struct RecoveryTests {
     bench.machines[Bench.node(1)]?.enableLocking()
     #expect(bench.machines[Bench.node(1)]?.resources[id].granted.contains(lock) == true)
   }
+
+  @Test("A lock that was given up during its conversion is not rebuilt")
+  func unlockOvertookConversion() throws {
+    var bench = try Bench(running: 3)
+    let name = try bench.name(withDirectory: 1)
+    try bench.lock(1, name, .nl, on: 1)
+    try bench.lock(2, name, .pw, on: 2)
+    bench.settle()
+    try bench.lock(3, name, .cw, on: 3)
+    bench.settle()
+    bench.convert(2, .ex, on: 2)
+    bench.unlock(2, .forceUnlock, on: 2)
+    while bench.deliver(where: { $0.to != Bench.node(2) }) {}
+    #expect(bench.news(3).last == .granted(3, .cw))
+    bench.crash(1, settles: false)
+    for _ in 0..<200 {
+      if !bench.deliver() {
+        bench.now = bench.now + .milliseconds(20)
+        for node in Int32(2)...3 { bench.input(.timer, node) }
+      }
+      for machine in bench.machines.values {
+        let modes = machine.lockDescriptions(at: bench.now).map(\.granted)
+        #expect(!(modes.contains(.pw) && modes.contains(.cw)))
+      }
+    }
+    #expect(bench.news(2).contains(.released(LockHandle(2))))
+  }
 }
