@@ -27,6 +27,7 @@ let package = Package(
     .executable(name: "clvmd", targets: ["clvmd"]),
     .executable(name: "clvm", targets: ["clvm"]),
     .executable(name: "clvmd-keeper", targets: ["clvmd-keeper"]),
+    .executable(name: "lvmlockctl", targets: ["lvmlockctl"]),
     .executable(name: "dlm-peer", targets: ["dlm-peer"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
@@ -146,6 +147,11 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
         "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
         "VolumeReports", arguments,
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "lvmlockctl",
+      dependencies: [
+        "CLinux", "ConfigText", "LVMFrontends", "LVMSystemDirectory", "VolumeReports", arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "dlm-peer",

@@ -142,7 +142,7 @@ final class Daemon: ClusterObserver {
       // A node that is alone hears of nobody: nothing else would set its clock going.
       bound.value.node.handle(.timer)
     }
-      .flatMap { bound.value.sockets.start() }
+    .flatMap { bound.value.sockets.start() }
   }
 
   /// Ends when the cluster has quorum with this node in it, or after `limit`.

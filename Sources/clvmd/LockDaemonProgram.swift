@@ -71,7 +71,8 @@ struct LockDaemonProgram: ParsableCommand {
   // Ours.
   @Option(help: "The configuration file of the cluster.")
   var config = ConfigurationFile.standardPath
-  @Option(help: "With --test: the directory for what must outlive the daemon, and for clvm's socket.")
+  @Option(
+    help: "With --test: the directory for what must outlive the daemon, and for clvm's socket.")
   var stateDirectory: String?
 
   func run() throws {

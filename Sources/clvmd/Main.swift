@@ -17,7 +17,9 @@ enum Main {
       var command = try program.parseAsRoot()
       try command.run()
     } catch {
-      guard program.exitCode(for: error) == .validationFailure else { program.exit(withError: error) }
+      guard program.exitCode(for: error) == .validationFailure else {
+        program.exit(withError: error)
+      }
       DaemonRun.complain(program.fullMessage(for: error))
       program.exit(withError: ExitCode(wrongArguments))
     }

@@ -24,7 +24,8 @@ public struct SystemLogHandler: LogHandler {
     let all = metadata.merging(event.metadata ?? [:]) { _, new in new }
     let details = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
     let text = "\(event.message)\(details)"
-    text.withCString { pointer in withVaList([pointer]) { vsyslog(event.level.priority, "%s", $0) } }
+    text.withCString { pointer in withVaList([pointer]) { vsyslog(event.level.priority, "%s", $0) }
+    }
   }
 }
 
