@@ -132,8 +132,9 @@ class Client:
 
     def __init__(self, timeout=20):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
+        # Blocking, as commands connect: the kernel makes them wait for a place in the queue.
         self.socket.connect(SOCKET)
+        self.socket.settimeout(timeout)
         self.buffer = b""
 
     def send(self, data):

@@ -56,12 +56,14 @@ final class Daemon: ClusterObserver {
     volumes = VolumeService(
       node: node, runner: workers, loop: loop, pool: pools.volumes, logger: logger,
       send: { network.sendVolumes($0, to: $1) })
+    let survey = LockSurvey(node: node, locks: locks, loop: loop, logger: logger)
+    self.survey = survey
     lockDaemon = LockDaemonService(
       node: node, locks: locks, volumes: volumes,
       store: PersistentLockStore(path: configuration.stateDirectory + "/lv-locks"),
+      survey: survey,
+      sharing: SharingCheck(workers: workers, loop: loop, pool: pools.volumes, logger: logger),
       logger: logger)
-    let survey = LockSurvey(node: node, locks: locks, loop: loop, logger: logger)
-    self.survey = survey
     deadlocks = DeadlockWatch(
       survey: survey, locks: locks, localNode: local.node, loop: loop, logger: logger)
     let status = StatusReport(

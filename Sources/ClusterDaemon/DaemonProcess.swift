@@ -37,6 +37,7 @@ public struct DaemonProcess {
     let notifier = try SystemdNotifier()
     let signals = SignalWait()
     stayInMemory()
+    allowManyFiles()
     let local = try makeLocalMember()
     logger.notice(
       """
@@ -115,6 +116,16 @@ public struct DaemonProcess {
   private func stayInMemory() {
     guard mlockall(MCL_CURRENT | MCL_FUTURE | Int32(MCL_ONFAULT)) != 0 else { return }
     logger.warning("memory cannot be locked: \(String(cString: strerror(errno)))")
+  }
+
+  /// Every client of a socket is a file; the usual limit of a shell is too few for a busy node.
+  private func allowManyFiles() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
+      logger.warning("the limit of open files stays: \(String(cString: strerror(errno)))")
+    }
   }
 
   private func refuseForeignDaemons() throws {

@@ -40,14 +40,15 @@ package final class LockspaceRunner {
   /// What is kept of a request while its lock lives.
   package struct RequestNotes {
     /// See `OwnedLockRequest`.
-    package let owner: String
+    package fileprivate(set) var owner: String
+    package fileprivate(set) var processID: UInt32
     package let transaction: UInt64?
     package let mayBeVictim: Bool
   }
 
   private struct Record {
     let space: Space
-    let request: RequestNotes
+    var request: RequestNotes
     let listener: any LockListener
     /// As last told; nil before the first grant, when a refusal leaves no lock.
     var mode: LockMode?
@@ -103,7 +104,8 @@ package final class LockspaceRunner {
     listener: any LockListener
   ) {
     let notes = RequestNotes(
-      owner: request.owner, transaction: request.transaction, mayBeVictim: request.mayBeVictim)
+      owner: request.owner, processID: request.processID, transaction: request.transaction,
+      mayBeVictim: request.mayBeVictim)
     records[handle] = Record(space: space, request: notes, listener: listener)
   }
 
@@ -115,6 +117,13 @@ package final class LockspaceRunner {
 
   package func space(of handle: LockHandle) -> Space? { records[handle]?.space }
   package func notes(of handle: LockHandle) -> RequestNotes? { records[handle]?.request }
+  /// Notes another user of the lock than the one who asked for it.
+  package func describe(_ handle: LockHandle, owner: String, processID: UInt32) {
+    guard records[handle] != nil else { return }
+    records[handle]?.request.owner = owner
+    records[handle]?.request.processID = processID
+  }
+
   package func listener(of handle: LockHandle) -> (any LockListener)? { records[handle]?.listener }
 
   /// The mode last told; nil before the first grant.

@@ -24,8 +24,12 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
   private let store: PersistentLockStore
+  private let survey: LockSurvey
+  private let sharing: SharingCheck
   private let logger: Logger
   private var clusterLocks: [LockToken: HeldLock] = [:]
+  /// Who uses the locks that are about to be asked for.
+  private var uses: [LockToken: LockUse] = [:]
   /// Answers and events go here.
   var handle: (LockDaemonMachine.Input) -> Void = { _ in }
   /// Locks of active volumes that an earlier life held and this one has not claimed yet.
@@ -39,12 +43,14 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
 
   init(
     node: ClusterNode, locks: InHouseLockspaces, volumes: VolumeService,
-    store: PersistentLockStore, logger: Logger
+    store: PersistentLockStore, survey: LockSurvey, sharing: SharingCheck, logger: Logger
   ) {
     self.node = node
     self.locks = locks
     self.volumes = volumes
     self.store = store
+    self.survey = survey
+    self.sharing = sharing
     self.logger = logger
   }
 
@@ -98,6 +104,12 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
         logical volume \(lock.lvUUID) of VG \(lock.vg) is active on this node without a lock \
         (\(reason)): deactivate it, or make sure that no other node uses it
         """)
+    case .describe(let token, let use): describe(token, use)
+    case .findHolders(let question, let name, let resource): findHolders(question, name, resource)
+    case .checkSharing(let question, let vg, let uuid):
+      sharing.check(vg: vg, lvUUID: uuid) { [self] refusal in
+        handle(.sharingChecked(question, refusal: refusal))
+      }
     case .quit: quit()
     case .reply, .sendDump, .closeClient, .log:
       preconditionFailure("the front end's own effect: \(effect)")
@@ -144,14 +156,16 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let text = String(decoding: resource, as: UTF8.self)
     let isReclaim = reclaims[text] == name
     let handle = locks.newHandle()
+    let use = uses.removeValue(forKey: token)
     clusterLocks[token] = HeldLock(
       lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
     do throws(ClusterLockError) {
       try locks.lock(
         OwnedLockRequest(
           lockspace: name, resource: resourceName, mode: mode.lockManagerMode,
-          flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock), processID: 0,
-          owner: "lvm (\(String(decoding: resource, as: UTF8.self)))", isReclaim: isReclaim),
+          flags: flags(isQueued: isQueued, usesValueBlock: usesValueBlock),
+          processID: UInt32(bitPattern: use?.processID ?? 0), owner: use?.owner ?? "lvm",
+          isReclaim: isReclaim),
         handle: handle, listener: events(of: token, reclaiming: isReclaim ? text : nil))
     } catch {
       clusterLocks[token] = nil
@@ -171,6 +185,26 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     if isQueued, mode > lock.granted { flags.insert(.queueConversion) }
     locks.convert(
       lock.handle, to: mode.lockManagerMode, flags: flags, valueBlock: writing)
+  }
+
+  private func describe(_ token: LockToken, _ use: LockUse) {
+    if let lock = clusterLocks[token] {
+      locks.describe(
+        lock.handle, owner: use.owner, processID: UInt32(bitPattern: use.processID))
+    } else {
+      uses[token] = use
+    }
+  }
+
+  private func findHolders(
+    _ question: ClusterQuestionID, _ name: LockspaceName, _ resource: [UInt8]
+  ) {
+    guard let resource = LockProtocol.ResourceName(resource) else {
+      return handle(.holders(question, []))
+    }
+    survey.ask(about: resource, in: name) { [self] result in
+      handle(.holders(question, result.locks.compactMap(ResourceHolder.init)))
+    }
   }
 
   private func flags(isQueued: Bool, usesValueBlock: Bool) -> LockFlags {
@@ -227,6 +261,23 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     } catch {
       logger.error("cannot \(what) the record of a persistent lock: \(error)")
     }
+  }
+}
+
+extension ResourceHolder {
+  /// Nil unless the lock keeps somebody out.
+  fileprivate init?(_ lock: LockReport.Lock) {
+    let mode: ClusterLockMode
+    switch lock.granted {
+    case .ex, .pw: mode = .exclusive
+    case .pr, .cw, .cr: mode = .shared
+    case .nl, .iv: return nil
+    }
+    self.init(
+      node: lock.identity.node,
+      use: lock.owner.map { owner in
+        LockUse(owner: owner, processID: Int32(bitPattern: lock.processID))
+      }, mode: mode, age: lock.age)
   }
 }
 

@@ -305,6 +305,11 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
 
   func notes(of handle: LockHandle) -> LockspaceRunner.RequestNotes? { runner.notes(of: handle) }
 
+  /// Whose the lock is from now on: one lock of this node may serve one command after the other.
+  func describe(_ handle: LockHandle, owner: String, processID: UInt32) {
+    runner.describe(handle, owner: owner, processID: processID)
+  }
+
   /// Ends a request in order to end a deadlock.
   func giveUp(_ handle: LockHandle) { runner.listener(of: handle)?.lockIsVictim() }
 

@@ -52,6 +52,8 @@ struct LockReport: Equatable, Sendable {
 /// What nodes say to each other about locks on their control channels.
 enum LockSurveyMessage: Equatable, Sendable {
   case question(id: UInt64, onlyWaiting: Bool)
+  /// Only about one resource.
+  case questionAbout(id: UInt64, LockspaceName, ResourceName)
   case report(id: UInt64, LockReport)
 }
 
@@ -61,6 +63,7 @@ extension LockSurveyMessage {
   private enum Kind: UInt8 {
     case question = 1
     case report = 2
+    case questionAbout = 3
   }
 
   var encoded: [UInt8] {
@@ -70,6 +73,11 @@ extension LockSurveyMessage {
       writer.write(Kind.question.rawValue)
       writer.write(id)
       writer.write(UInt8(onlyWaiting ? 1 : 0))
+    case .questionAbout(let id, let lockspace, let resource):
+      writer.write(Kind.questionAbout.rawValue)
+      writer.write(id)
+      writer.writeString(lockspace.text)
+      writer.writeCounted(resource.bytes)
     case .report(let id, let report):
       writer.write(Kind.report.rawValue)
       writer.write(id)
@@ -85,6 +93,10 @@ extension LockSurveyMessage {
     let id = try reader.read(UInt64.self)
     switch kind {
     case .question: self = .question(id: id, onlyWaiting: try reader.read(UInt8.self) != 0)
+    case .questionAbout:
+      self = .questionAbout(
+        id: id, try LockReport.lockspaceName(from: &reader),
+        try LockReport.resourceName(from: &reader))
     case .report: self = .report(id: id, try LockReport(from: &reader))
     }
     try reader.expectEnd()
@@ -92,6 +104,24 @@ extension LockSurveyMessage {
 }
 
 extension LockReport {
+  fileprivate static func lockspaceName(
+    from reader: inout ByteReader
+  ) throws(ByteDecodingError) -> LockspaceName {
+    guard let name = LockspaceName(try reader.readString(limit: 64)) else {
+      throw .invalid("the name of a lockspace")
+    }
+    return name
+  }
+
+  fileprivate static func resourceName(
+    from reader: inout ByteReader
+  ) throws(ByteDecodingError) -> ResourceName {
+    guard let name = ResourceName(try reader.readCounted(limit: ResourceName.maximumLength)) else {
+      throw .invalid("the name of a resource")
+    }
+    return name
+  }
+
   fileprivate func encode(into writer: inout ByteWriter) {
     writer.write(UInt32(clamping: omittedCount))
     writer.writeList(locks) { writer, lock in lock.encode(into: &writer) }
@@ -152,14 +182,9 @@ extension LockReport.Lock {
   }
 
   fileprivate init(from reader: inout ByteReader) throws(ByteDecodingError) {
-    guard let lockspace = LockspaceName(try reader.readString(limit: 64)) else {
-      throw .invalid("the name of a lockspace")
-    }
-    self.lockspace = lockspace
+    lockspace = try LockReport.lockspaceName(from: &reader)
     generation = try reader.read()
-    guard let resource = ResourceName(try reader.readCounted(limit: ResourceName.maximumLength))
-    else { throw .invalid("the name of a resource") }
-    self.resource = resource
+    resource = try LockReport.resourceName(from: &reader)
     master = NodeID(try reader.read(Int32.self))
     guard let node = NodeID(try reader.read(Int32.self)) else { throw .invalid("a node id") }
     identity = LockIdentity(node: node, lock: LockID(try reader.read()))

@@ -37,6 +37,17 @@ extension InHouseLockspaces {
     return report
   }
 
+  /// Only what is known of one resource, without who waits for whom.
+  func report(of resource: ResourceName, in lockspace: LockspaceName) -> LockReport {
+    var report = LockReport()
+    for (name, machine) in machines where name == lockspace {
+      report.locks = machine.lockDescriptions(at: .now).filter { $0.resource == resource }
+        .prefix(LockReport.maximumLockCount)
+        .map { described($0, in: name, generation: machine.generation) }
+    }
+    return report
+  }
+
   /// Resources with a waiting lock, or with one that belongs to a transaction.
   private func urgentResources(_ locks: [LockDescription]) -> Set<ResourceName> {
     var resources: Set<ResourceName> = []
@@ -72,12 +83,13 @@ extension InHouseLockspaces {
     _ lock: LockDescription, in lockspace: LockspaceName, generation: UInt32
   ) -> LockReport.Lock {
     let request = lock.handle.flatMap { notes(of: $0) }
+    let processID = request?.processID ?? lock.processID
     return LockReport.Lock(
       lockspace: lockspace, generation: generation, resource: lock.resource, master: lock.master,
       identity: lock.identity, queue: lock.queue, granted: lock.granted,
-      requested: lock.requested ?? .iv, processID: lock.processID, since: lock.since,
+      requested: lock.requested ?? .iv, processID: processID, since: lock.since,
       age: lock.age, owner: request?.owner,
-      command: request == nil ? nil : Self.command(of: lock.processID),
+      command: request == nil ? nil : Self.command(of: processID),
       transaction: request?.transaction, mayBeVictim: request?.mayBeVictim ?? false)
   }
 

@@ -43,9 +43,28 @@ final class LockSurvey {
 
   /// - Parameter onlyWaiting: only resources that somebody waits for.
   func ask(onlyWaiting: Bool, completion: @escaping (Result) -> Void) {
+    ask(locks.report(onlyWaiting: onlyWaiting), completion) { id in
+      .question(id: id, onlyWaiting: onlyWaiting)
+    }
+  }
+
+  /// The locks on one resource.
+  func ask(
+    about resource: ResourceName, in lockspace: LockspaceName,
+    completion: @escaping (Result) -> Void
+  ) {
+    ask(locks.report(of: resource, in: lockspace), completion) { id in
+      .questionAbout(id: id, lockspace, resource)
+    }
+  }
+
+  private func ask(
+    _ report: LockReport, _ completion: @escaping (Result) -> Void,
+    _ message: (UInt64) -> LockSurveyMessage
+  ) {
     let local = node.local.node
     var result = Result()
-    result.reports[local] = locks.report(onlyWaiting: onlyWaiting)
+    result.reports[local] = report
     let others = Set(node.view.nodes).subtracting([local])
     guard !others.isEmpty else { return completion(result) }
     lastID += 1
@@ -53,7 +72,7 @@ final class LockSurvey {
     let timeout = loop.assumeIsolated().scheduleTask(in: Self.patience) { [self] in end(id) }
     questions[id] = Question(
       awaited: others, result: result, completion: completion, timeout: timeout)
-    let question = LockSurveyMessage.question(id: id, onlyWaiting: onlyWaiting).encoded
+    let question = message(id).encoded
     for other in others.sorted() { send(question, other) }
   }
 
@@ -62,6 +81,9 @@ final class LockSurvey {
       switch try LockSurveyMessage(decoding: bytes) {
       case .question(let id, let onlyWaiting):
         let report = locks.report(onlyWaiting: onlyWaiting)
+        send(LockSurveyMessage.report(id: id, report).encoded, sender)
+      case .questionAbout(let id, let lockspace, let resource):
+        let report = locks.report(of: resource, in: lockspace)
         send(LockSurveyMessage.report(id: id, report).encoded, sender)
       case .report(let id, let report): take(report, id, from: sender)
       }
@@ -107,6 +129,7 @@ extension LockSurvey.Result {
         let owned = lock.owner == nil ? known.lock : lock
         if isByMaster { known = Told(lock: lock, isByMaster: true) }
         known.lock.owner = owned.owner
+        known.lock.processID = owned.processID
         known.lock.command = owned.command
         known.lock.transaction = owned.transaction
         known.lock.mayBeVictim = owned.mayBeVictim

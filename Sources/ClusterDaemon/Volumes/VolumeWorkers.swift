@@ -1,5 +1,6 @@
 import LVMMetadata
 import Synchronization
+import VolumeActivation
 import VolumeCoordination
 
 /// One worker for each volume group, so that a disk which hangs under one does not hold the others.
@@ -13,6 +14,20 @@ final class VolumeWorkers: VolumeJobRunner {
 
   func volumeGroupID(named name: String) throws -> String? {
     try disks.group(named: name)?.volumeGroup.id.dashed
+  }
+
+  /// Why several nodes must not have the volume active at once; nil when they may, or when there is
+  /// no such volume.
+  func sharingObstacle(volumeGroup: String, logicalVolumeUUID uuid: String) throws -> String? {
+    guard let group = try disks.group(named: volumeGroup),
+      let volume = group.volumeGroup.logicalVolumes.first(where: { $0.id.dashed == uuid })
+    else { return nil }
+    do throws(ActivationRefusal) {
+      guard try !disks.planner(for: group).plan(named: volume.name).mayBeShared else { return nil }
+    } catch {
+      return "\(error)"
+    }
+    return "something below it, as a snapshot or a cache, belongs to one node"
   }
 
   /// Leaves the text that the change's coordinator will write.

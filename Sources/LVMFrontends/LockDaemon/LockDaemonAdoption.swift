@@ -27,7 +27,8 @@ extension LockDaemonMachine {
   }
 
   private func adoption(_ mode: LockMode) -> LockRequest {
-    LockRequest(owner: .daemon, purpose: .lock(mode), isPersistent: true)
+    LockRequest(
+      owner: .daemon, purpose: .lock(mode), isPersistent: true, label: "an earlier life of clvmd")
   }
 
   mutating func adoptionEnded(

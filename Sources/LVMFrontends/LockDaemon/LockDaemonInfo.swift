@@ -36,8 +36,24 @@ extension LockDaemonMachine {
       thread_stop=\(lockspace.isStopping ? 1 : 0) thread_done=0 \
       kill_vg=\(lockspace.isKilled ? 1 : 0) drop_vg=0 sanlock_gl_enabled=0
       """
-    return [header]
+    return [header] + actions(lockspace)
       + lockspace.resources.values.sorted { $0.name < $1.name }.flatMap(lines)
+  }
+
+  /// Those who wait until the lockspace is started or left.
+  private static func actions(_ lockspace: Lockspace) -> [String] {
+    let (name, clients) =
+      switch lockspace.state {
+      case .starting(let askers): ("start", askers)
+      case .started: ("", [ClientID]())
+      case .stopping(let askers, isExplicit: _): ("stop", askers)
+      }
+    return clients.map { client in
+      """
+      info=ls_action client_id=\(client) flags=0x0 version=0 op=\(name) rt=vg mode=iv \
+      lm_type=dlm result=0 lm_rv=0
+      """
+    }
   }
 
   private static func lines(_ resource: LockResource) -> [String] {

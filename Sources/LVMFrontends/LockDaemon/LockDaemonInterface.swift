@@ -47,6 +47,45 @@ public struct PersistentLock: Hashable, Sendable {
   }
 }
 
+/// Who uses a lock of this node, as others are told.
+public struct LockUse: Equatable, Sendable {
+  /// In words, such as `lvextend` or `lvchange[817] for active volume lv1`.
+  public var owner: String
+  /// Of the command; 0 when the lock belongs to no process.
+  public var processID: Int32
+
+  public init(owner: String, processID: Int32) {
+    self.owner = owner
+    self.processID = processID
+  }
+}
+
+/// Who holds a lock somewhere in the cluster.
+public struct ResourceHolder: Equatable, Sendable {
+  public var node: NodeID
+  /// See `LockUse`; nil where the node did not tell.
+  public var use: LockUse?
+  public var mode: ClusterLockMode
+  /// How long it has been held.
+  public var age: Duration
+
+  public init(node: NodeID, use: LockUse?, mode: ClusterLockMode, age: Duration) {
+    self.node = node
+    self.use = use
+    self.mode = mode
+    self.age = age
+  }
+
+  /// "node 2, lvextend[817], ex for 12 s".
+  var described: String {
+    let user = use.map { use in
+      use.processID == 0 ? ", \(use.owner)" : ", \(use.owner)[\(use.processID)]"
+    }
+    let mode = mode == .exclusive ? "ex" : "sh"
+    return "node \(node)\(user ?? ""), \(mode) for \(age.components.seconds) s"
+  }
+}
+
 /// Why the cluster's lock manager did not grant.
 public enum ClusterLockRefusal: Error, Equatable, Sendable {
   /// An incompatible lock is held by another node, and the request was not to wait.
@@ -96,6 +135,11 @@ extension LockDaemonMachine {
     /// The nodes that failed to load what was changed, with their reasons; empty when all did.
     case reloaded(ClusterQuestionID, failures: [NodeID: String])
 
+    /// Who holds the lock that was asked for; empty when nobody does any more.
+    case holders(ClusterQuestionID, [ResourceHolder])
+    /// Why the LV must not be active on several nodes; nil when it may.
+    case sharingChecked(ClusterQuestionID, refusal: String?)
+
     /// Locks that protect active LVs after a restart of the daemon; before the first client.
     case adopt([PersistentLock])
     case timePassed
@@ -129,6 +173,14 @@ extension LockDaemonMachine {
     /// Ends the waiting of the operation under way; its one answer says how it ended.
     case cancel(LockToken)
     case unlock(LockToken)
+
+    /// Who uses the lock from now on: for whoever asks who holds it.
+    case describe(LockToken, LockUse)
+    /// Who holds the lock in the cluster, this node included? Answered by `holders`.
+    case findHolders(ClusterQuestionID, LockspaceName, resource: [UInt8])
+    /// May the LV be active on several nodes, as the committed metadata says? Answered by
+    /// `sharingChecked`.
+    case checkSharing(ClusterQuestionID, vg: String, lvUUID: String)
 
     /// Every other node that has a changed LV of the VG active loads the committed metadata.
     /// Answered by `reloaded` when each has, has failed, or has been fenced.

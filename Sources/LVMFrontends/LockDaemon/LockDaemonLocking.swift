@@ -38,13 +38,16 @@ extension LockDaemonMachine {
     _ client: ClientID
   ) {
     guard let name = usableLockspace(of: lv.vg, wish, client) else { return }
-    let request = request(wish, of: client, isPersistent: isPersistent)
+    var request = request(wish, of: client, isPersistent: isPersistent)
+    request.volume = lv.name
     let address = ResourceAddress(lockspace: name, resource: .logicalVolume(uuid: lv.uuid))
     // lvm's vgremove takes away the LVs before it asks whether another node has the VG started.
     if isPersistent, wish == .lock(.exclusive),
       clients[client]?.pending?.message.command == "vgremove"
     {
       askMembers(of: lv.vg, for: .removal(client, request, address), client)
+    } else if isPersistent, wish == .lock(.shared) {
+      askWhetherShared(lv, request, address)
     } else {
       deliver(request, to: address)
     }
@@ -75,7 +78,9 @@ extension LockDaemonMachine {
       case .unlock: .unlock
       case .lock(let mode): .lock(mode)
       }
-    return LockRequest(owner: .client(client), purpose: purpose, isPersistent: isPersistent)
+    return LockRequest(
+      owner: .client(client), purpose: purpose, isPersistent: isPersistent,
+      label: described(client))
   }
 
   /// The lockspace of a VG that takes lock requests; otherwise the client is answered.
@@ -126,6 +131,7 @@ extension LockDaemonMachine {
     } else {
       lockspaces[address.lockspace]?.resources[address.resource] = resource
     }
+    describe(resource)
     carryOut(actions, resource.token, at: address)
   }
 
@@ -150,16 +156,18 @@ extension LockDaemonMachine {
       case .answer(let request, let result, let flags, let holder, let undo):
         switch request.owner {
         case .client(let client):
-          if let holder {
-            log(.info, "\(described(client)): \(address.resource.text) is held by node \(holder)")
+          if result == .heldElsewhere, isAvailable {
+            explainRefusal(of: address, to: client)
+            break
           }
-          answer(client, result, flags: flags, holder: holder)
+          answer(client, result, flags: flags, holder: holder.map { LockOwner(node: $0) })
           if let undo { clients[client]?.undo = (address, undo) }
         case .daemon: adoptionEnded(address, result, holder)
         }
       case .cluster(let operation): effects.append(effect(of: operation, token, address))
       case .record(let mode): record(mode, at: address)
       case .reload: beginReload(at: address)
+      case .explainWait(let request): explainWait(of: request, at: address)
       case .log(let level, let text): log(level, "\(address.lockspace): \(text)")
       }
     }

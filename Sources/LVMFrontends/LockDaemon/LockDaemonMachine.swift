@@ -57,6 +57,8 @@ public struct LockDaemonMachine: Sendable {
   /// Which lock a token names; tokens of lockspaces that were left are not found any more.
   var addresses: [LockToken: ResourceAddress] = [:]
   var questions: [ClusterQuestionID: ClusterQuestion] = [:]
+  /// What the cluster was told last of who uses a lock.
+  var uses: [LockToken: LockUse] = [:]
   /// Persistent locks that are being taken up again.
   var adoptions: [ResourceAddress: PersistentLock] = [:]
   var startWaits: [ClientID] = []
@@ -110,6 +112,8 @@ public struct LockDaemonMachine: Sendable {
       guard let address = addresses[token] else { break }
       withResource(address) { $0.refused(refusal, $1) }
     case .reloaded(let question, let failures): reloadEnded(question, failures)
+    case .holders(let question, let holders): holdersFound(question, holders)
+    case .sharingChecked(let question, let refusal): sharingChecked(question, refusal)
     case .adopt(let locks): adopt(locks)
     case .timePassed: forEachResource { $0.expire($1) }
     }
@@ -190,7 +194,7 @@ extension LockDaemonMachine {
   /// Answers the request of `client`; nothing happens when the client is gone.
   mutating func answer(
     _ client: ClientID, _ result: LockDaemonResult, flags: LockDaemonFlags = [],
-    holder: NodeID? = nil, mode: LockMode? = nil
+    holder: LockOwner? = nil, mode: LockMode? = nil
   ) {
     guard let pending = clients[client]?.pending else { return }
     let operation = pending.message.operation
@@ -216,7 +220,7 @@ extension LockDaemonMachine {
         LockDaemonReply.ordinary(
           operation: operation, lockType: pending.lockType, result,
           flags: flags.union(flagsBehind(result, of: pending.message.request)),
-          owner: holder.map { "\($0)" })
+          owner: holder)
       }
     clients[client]?.pending = nil
     effects.append(.reply(client, text))

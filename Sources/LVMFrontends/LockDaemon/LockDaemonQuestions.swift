@@ -8,6 +8,12 @@ enum ClusterQuestion {
   case reloadBeforeRelease(ResourceAddress)
   /// `refresh_lv` of a client.
   case refresh(LockspaceName, ClientID)
+  /// Who holds the lock that is refused to a client.
+  case refusal(ClientID, ResourceAddress)
+  /// For whom a request waits.
+  case wait(LockRequest, ResourceAddress)
+  /// Whether an LV may have a persistent shared lock.
+  case sharing(LockDaemonRequest.LogicalVolumeReference, LockRequest, ResourceAddress)
 }
 
 enum MembersPurpose {
@@ -53,7 +59,7 @@ extension LockDaemonMachine {
     guard others.isEmpty else {
       logBusy(name, others, client)
       if case .removal = purpose {
-        return answer(client, .heldElsewhere, holder: others.first)
+        return answer(client, .heldElsewhere, holder: others.first.map { LockOwner(node: $0) })
       }
       return answer(client, .busy)
     }
@@ -111,7 +117,7 @@ extension LockDaemonMachine {
 
   mutating func reloadEnded(_ question: ClusterQuestionID, _ failures: [NodeID: String]) {
     switch questions[question] {
-    case nil, .members: return
+    case nil, .members, .refusal, .wait, .sharing: return
     case .reloadBeforeRelease(let address):
       questions[question] = nil
       noteReload(of: address.lockspace, failures)

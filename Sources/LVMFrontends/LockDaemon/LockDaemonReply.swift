@@ -1,4 +1,18 @@
+import ClusterTypes
 import ConfigText
+
+/// Who holds a lock, for newer commands that print it.
+struct LockOwner: Equatable {
+  let node: NodeID
+  /// The command there, if it is known.
+  var use: LockUse?
+
+  /// As `owner_name`: "node 2, lvextend[817]".
+  var name: String {
+    guard let use else { return "node \(node)" }
+    return "node \(node), \(use.owner)" + (use.processID == 0 ? "" : "[\(use.processID)]")
+  }
+}
 
 /// The text of a reply (lvmlockd-socket 6), without the terminator.
 enum LockDaemonReply {
@@ -39,17 +53,21 @@ enum LockDaemonReply {
     ])
   }
 
-  /// Every other reply. `owner` names the node that holds the lock, for newer commands that print it.
+  /// Every other reply.
   static func ordinary(
     operation: Int, lockType: String, _ result: LockDaemonResult, flags: LockDaemonFlags,
-    owner: String?
+    owner: LockOwner?
   ) -> [UInt8] {
     var fields: [(String, ConfigValue)] = [
       ("op", .integer(Int64(operation))), ("lock_type", .string(lockType)),
       ("op_result", .integer(Int64(result.rawValue))), ("lm_result", .integer(0)),
       ("result_flags", .string(flags.text)),
     ]
-    if let owner { fields.append(("owner_name", .string(owner))) }
+    if let owner {
+      fields.append(("owner_host_id", .integer(Int64(owner.node.rawValue))))
+      fields.append(("owner_generation", .integer(0)))
+      fields.append(("owner_name", .string(owner.name)))
+    }
     return encode(fields)
   }
 

@@ -56,6 +56,7 @@ extension LockDaemonMachine {
     forEachResource(of: name) { resource, _ in resource.abandon(result) }
     for resource in lockspaces[name]?.resources.values.map(\.token) ?? [] {
       addresses[resource] = nil
+      uses[resource] = nil
     }
     lockspaces[name]?.resources = [:]
   }

@@ -21,6 +21,18 @@ struct LockRequest: Equatable {
   let isPersistent: Bool
   /// When to give up waiting for another node.
   var deadline: Timestamp?
+  /// Who asks, for those who will wait for it: `lvchange[817]`.
+  var label = ""
+  /// The LV's name, where the command told it.
+  var volume: String?
+  var notice = Notice.none
+
+  /// Telling the administrator for whom a request waits.
+  enum Notice: Equatable {
+    case none
+    case due(Timestamp)
+    case given
+  }
 
   /// Limited in time are locks that a client waits for; whoever gives up a lock waits for the end.
   var isLimited: Bool {

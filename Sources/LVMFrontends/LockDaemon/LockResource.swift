@@ -31,6 +31,8 @@ struct LockResource {
     case record(LockMode?)
     /// Have the other nodes reload; `reloaded` must follow.
     case reload
+    /// The request waits for long: somebody should hear for whom.
+    case explainWait(LockRequest)
     case log(LockDaemonLogLevel, String)
   }
 
@@ -57,6 +59,8 @@ struct LockResource {
   let token: LockToken
   var transients: [ClientID: LockMode] = [:]
   var persistent: LockMode?
+  /// Which LV the persistent lock keeps active, and who asked for it.
+  var persistentUse = ""
   var queue: [LockRequest] = []
   /// Answered as soon as the cluster lock has come down.
   var releases: [LockRequest] = []

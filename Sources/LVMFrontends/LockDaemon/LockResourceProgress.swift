@@ -115,6 +115,7 @@ extension LockResource {
     var undo: PersistentLockUndo?
     if request.isPersistent {
       let previous = persistent
+      persistentUse = "\(request.label) for active volume \(request.volume ?? name.text)"
       setPersistent(mode)
       undo = PersistentLockUndo(previousMode: previous, changeCount: persistentChangeCount)
     } else {
@@ -216,6 +217,9 @@ extension LockResource {
     queue.removeAll(where: isRefused)
   }
 
+  /// A request that waits longer than this is explained in the log.
+  private static let noticeDelay = Duration.seconds(3)
+
   /// Only waiting for another node is limited in time, not waiting for a client of this node.
   private mutating func setDeadlines(_ conditions: Conditions) {
     let waitsForOthers: Bool
@@ -227,6 +231,10 @@ extension LockResource {
     let limit = conditions.now + conditions.waitLimit
     for index in queue.indices where queue[index].isLimited {
       queue[index].deadline = waitsForOthers ? queue[index].deadline ?? limit : nil
+    }
+    // One explanation at a time: those behind the head wait for the head.
+    if let index = headIndex, queue[index].isLimited, queue[index].notice == .none {
+      queue[index].notice = .due(conditions.now + Self.noticeDelay)
     }
     if case .upgrading(var request?) = activity, request.deadline == nil {
       request.deadline = limit

@@ -95,6 +95,11 @@ extension LockResource {
       activity = .upgrading(nil)
       actions.append(.cluster(.cancel))
     }
+    for index in queue.indices {
+      guard case .due(let moment) = queue[index].notice, moment <= conditions.now else { continue }
+      queue[index].notice = .given
+      actions.append(.explainWait(queue[index]))
+    }
     if case .loweringAgain(let moment) = activity, moment <= conditions.now { activity = .none }
     cancelUnwantedAcquisition(&actions)
     advance(conditions, &actions)
@@ -104,6 +109,9 @@ extension LockResource {
   /// The earliest moment at which `expire` has something to do.
   var nextDeadline: Timestamp? {
     var deadlines = queue.compactMap(\.deadline)
+    for request in queue {
+      if case .due(let moment) = request.notice { deadlines.append(moment) }
+    }
     if case .upgrading(let request?) = activity, let deadline = request.deadline {
       deadlines.append(deadline)
     }

@@ -71,8 +71,9 @@ private struct FileIdentity: Equatable {
 
 /// A listening unix socket that only its owner and root can connect to, and its file.
 struct UnixSocketFile {
-  /// Connections that the kernel keeps until they are accepted.
-  private static let backlog: Int32 = 128
+  /// Connections that the kernel keeps until they are accepted; it may be set to fewer itself
+  /// (net.core.somaxconn).
+  private static let backlog: Int32 = 4_096
   private static let streamType = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue)
 
   let path: String

@@ -86,7 +86,7 @@ import Testing
     cluster.send(Request.lv("ex", persistent: true), from: other)
     let reply = cluster.reply(to: other)
     #expect(reply?.result == -11)
-    #expect(reply?.fields.string("owner_name") == "1")
+    #expect(reply?.fields.integer("owner_host_id") == 1)
     #expect(cluster.ask(Request.lv("un", persistent: true), from: holder) == 0)
     #expect(cluster.ask(Request.lv("ex", persistent: true), from: other) == 0)
   }

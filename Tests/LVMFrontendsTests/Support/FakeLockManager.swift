@@ -35,6 +35,9 @@ struct FakeLockManager {
   var failingJoins: Set<NodeID> = []
   /// How many of the next unlocks and conversions to weaker modes fail.
   var failingLowerings = 0
+  var uses: [Handle: LockUse] = [:]
+  /// Why LVs, by VG/UUID, must not be shared.
+  var unshareable: [String: String] = [:]
   /// Reload requests that came, in their order.
   var reloads: [(node: NodeID, vg: String)] = []
   /// What the nodes say to reload requests.
@@ -78,6 +81,15 @@ struct FakeLockManager {
     case .reload(let question, let vg):
       reloads.append((node, vg))
       answers.append((node, .reloaded(question, failures: reloadFailures)))
+    case .findHolders(let question, let name, let bytes):
+      let place = Place(lockspace: name, resource: bytes)
+      let holders = (resources[place]?.granted ?? [:]).filter { $0.value != .null }.map { held in
+        ResourceHolder(node: held.key.node, use: uses[held.key], mode: held.value, age: .seconds(7))
+      }
+      answers.append((node, .holders(question, holders)))
+    case .checkSharing(let question, let vg, let uuid):
+      answers.append((node, .sharingChecked(question, refusal: unshareable["\(vg)/\(uuid)"])))
+    case .describe(let token, let use): uses[Handle(node: node, token: token)] = use
     case .reply, .sendDump, .closeClient, .persist, .forget, .adoptionFailed, .quit, .log:
       return false
     }

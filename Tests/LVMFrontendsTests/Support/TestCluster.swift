@@ -64,7 +64,9 @@ struct TestCluster {
       case .adoptionFailed(let lock, reason: _): nodes[node]?.failedAdoptions.append(lock)
       case .quit: nodes[node]?.hasQuit = true
       case .log(_, let text): nodes[node]?.logs.append(text)
-      case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload: break
+      case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload, .describe,
+        .findHolders, .checkSharing:
+        break
       }
     }
     if !isHeldBack { settle() }
