@@ -32,8 +32,8 @@ final class Daemon: ClusterObserver {
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
-    workers: VolumeWorkers, pools: WorkerPools, loop: any EventLoop, logger: Logger,
-    requestEnd: @escaping @Sendable (Int32) -> Void
+    membership: MembershipSetup?, workers: VolumeWorkers, pools: WorkerPools, loop: any EventLoop,
+    logger: Logger, requestEnd: @escaping @Sendable (Int32) -> Void
   ) throws {
     self.configuration = configuration
     self.loop = loop
@@ -42,15 +42,13 @@ final class Daemon: ClusterObserver {
     let network = try NodeNetwork(
       configuration: configuration, local: local, loop: loop, logger: logger)
     self.network = network
-    let timing = configuration.membership
-    node = ClusterNode(
-      local: local,
-      provider: ExternalProvider(
-        .init(
-          local: local, nodes: configuration.cluster.nodes.map(\.id),
-          settle: timing.heartbeatInterval * 2, linkGrace: timing.silenceTimeout * 2,
-          roundTimeout: timing.silenceTimeout * 2)),
-      loop: loop, logger: logger, send: { network.sendMembership($0, to: $1) })
+    let engine: any ClusterEngine
+    if let membership {
+      engine = Self.recordedCluster(membership, network, loop, logger)
+    } else {
+      engine = Self.orderedCluster(local, configuration, network, loop, logger)
+    }
+    node = ClusterNode(engine: engine, logger: logger)
     locks = InHouseLockspaces(
       node: node, loop: loop, logger: logger, send: { network.sendLock($0, to: $1) })
     volumes = VolumeService(
@@ -92,8 +90,36 @@ final class Daemon: ClusterObserver {
     wire(status)
   }
 
+  private static func recordedCluster(
+    _ setup: MembershipSetup, _ network: NodeNetwork, _ loop: any EventLoop, _ logger: Logger
+  ) -> RecordedCluster {
+    for warning in setup.warnings { logger.warning("\(warning)") }
+    let cluster = RecordedCluster(
+      setup: setup, executor: NoFenceDevices(), loop: loop, logger: logger,
+      send: { network.sendMembership($0, to: $1) })
+    cluster.isHeard = { network.isHeard($0) }
+    cluster.probe = { network.probe($0) }
+    return cluster
+  }
+
+  private static func orderedCluster(
+    _ local: Member, _ configuration: DaemonConfiguration, _ network: NodeNetwork,
+    _ loop: any EventLoop, _ logger: Logger
+  ) -> OrderedCluster {
+    let timing = configuration.membership
+    return OrderedCluster(
+      local: local,
+      provider: ExternalProvider(
+        .init(
+          local: local, nodes: configuration.cluster.nodes.map(\.id),
+          settle: timing.heartbeatInterval * 2, linkGrace: timing.silenceTimeout * 2,
+          roundTimeout: timing.silenceTimeout * 2)),
+      loop: loop, logger: logger, send: { network.sendMembership($0, to: $1) })
+  }
+
   private func wire(_ status: StatusReport) {
     network.membershipInput = { [node] in node.handle($0) }
+    network.refused = { [node] in node.refused(by: $0) }
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
     network.lockSurveyMessage = { [survey] in survey.received($0, from: $1) }
     survey.send = { [network] in network.sendLockSurvey($0, to: $1) }
@@ -140,6 +166,7 @@ final class Daemon: ClusterObserver {
     }
     let bound = NIOLoopBound(self, eventLoop: loop)
     return network.start().flatMapThrowing {
+      bound.value.node.start()
       try bound.value.lockDaemon.adopt()
       // A node that is alone hears of nobody: nothing else would set its clock going.
       bound.value.node.handle(.timer)
@@ -184,8 +211,13 @@ final class Daemon: ClusterObserver {
     kernel?.refuseJoins()
     deadlocks.stop()
     return sockets.stop().flatMap { bound.value.leaveLockspaces() }.flatMap {
+      bound.value.leaveCluster()
+    }.flatMap {
       bound.value.network.stop()
-    }.always { _ in bound.value.ueventReader?.stop() }
+    }.always { _ in
+      bound.value.node.stop()
+      bound.value.ueventReader?.stop()
+    }
   }
 
   private func leaveLockspaces() -> EventLoopFuture<Void> {
@@ -204,9 +236,18 @@ final class Daemon: ClusterObserver {
     return promise.futureResult
   }
 
+  /// Others that cannot decide it see a death, of a node that holds nothing.
+  private func leaveCluster() -> EventLoopFuture<Void> {
+    let promise = loop.makePromise(of: Void.self)
+    node.leave().cascade(to: promise)
+    loop.scheduleTask(in: Self.stopLimit) { promise.succeed() }
+    return promise.futureResult
+  }
+
   /// Closes every connection and listener without leaving anything first.
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
+    node.stop()
     return sockets.stop().and(network.stop()).map { _ in }
   }
 
@@ -225,7 +266,7 @@ final class Daemon: ClusterObserver {
     where dead.instance.node == node.local.node && dead.instance < node.local.instance
       && dead.bootID == node.local.bootID
     {
-      node.vouchDead(dead.instance, evidence: "its daemon was started again on the same boot")
+      node.vouchDead(dead.instance, .clean, evidence: "its daemon was started again on the same boot")
     }
   }
 

@@ -38,7 +38,7 @@ public struct DaemonProcess {
     let signals = SignalWait()
     stayInMemory()
     allowManyFiles()
-    let local = try makeLocalMember()
+    let (local, membership) = try begin()
     logger.notice(
       """
       clvmd starts: node \(local.node) (\(configuration.cluster.localNode.name)) of cluster \
@@ -50,7 +50,7 @@ public struct DaemonProcess {
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let exitCode = Mutex<Int32>(0)
-    let daemon = try start(local, kernelWorker, pools, group.next()) { code in
+    let daemon = try start(local, membership, kernelWorker, pools, group.next()) { code in
       // The first reason counts.
       exitCode.withLock { if $0 == 0 { $0 = code } }
       SignalWait.wake()
@@ -74,8 +74,8 @@ public struct DaemonProcess {
   }
 
   private func start(
-    _ local: Member, _ kernelWorker: KernelWorker?, _ pools: WorkerPools, _ loop: any EventLoop,
-    requestEnd: @escaping @Sendable (Int32) -> Void
+    _ local: Member, _ membership: MembershipSetup?, _ kernelWorker: KernelWorker?,
+    _ pools: WorkerPools, _ loop: any EventLoop, requestEnd: @escaping @Sendable (Int32) -> Void
   ) throws -> RunningDaemon {
     let disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(), filter: try deviceFilter())
@@ -83,7 +83,8 @@ public struct DaemonProcess {
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,
-        workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: requestEnd)
+        membership: membership, workers: workers, pools: pools, loop: loop, logger: logger,
+        requestEnd: requestEnd)
     }.wait()
   }
 
@@ -141,7 +142,8 @@ public struct DaemonProcess {
     }
   }
 
-  private func makeLocalMember() throws -> Member {
+  /// Who this life of the node is, and where its membership begins.
+  private func begin() throws -> (Member, MembershipSetup?) {
     let isClean = EarlierLife.waitForWriters(seconds: Self.writerWaitSeconds)
     if !isClean {
       let processes = EarlierLife.runningWriters().map(String.init).joined(separator: ", ")
@@ -151,7 +153,21 @@ public struct DaemonProcess {
         other nodes wait until an administrator says that it is dead
         """)
     }
-    let bootID = try readFile("/proc/sys/kernel/random/boot_id")
+    let bootID = String(
+      decoding: try readFile("/proc/sys/kernel/random/boot_id").filter { $0 > 0x20 }, as: UTF8.self)
+    switch configuration.membership.provider {
+    case .embedded:
+      try ensurePrivateDirectory(configuration.clusterDirectory)
+      let setup = try MembershipSetup(
+        configuration: configuration, bootID: bootID, startedClean: isClean,
+        keeper: UnwatchedNode(holdsNothing: isClean, logger: logger),
+        seed: .random(in: 1 ... .max))
+      return (setup.local, setup)
+    case .external: return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil)
+    }
+  }
+
+  private func makeLocalMember(bootID: String, startedClean: Bool) throws -> Member {
     var time = timespec()
     guard clock_gettime(CLOCK_REALTIME, &time) == 0 else {
       throw DaemonError("the clock cannot be read")
@@ -163,8 +179,7 @@ public struct DaemonProcess {
       | UInt64.random(in: 0...3)
     return Member(
       instance: NodeInstance(configuration.cluster.localNode.id, Incarnation(incarnation)),
-      bootID: String(decoding: bootID.filter { $0 > 0x20 }, as: UTF8.self),
-      startedClean: isClean)
+      bootID: bootID, startedClean: startedClean)
   }
 
   private func prepareKernel(_ local: NodeInstance) throws -> KernelWorker? {

@@ -1,4 +1,5 @@
 import BlockDevices
+import ByteCoding
 import ClusterMembership
 import ClusterTypes
 import Glibc
@@ -17,6 +18,7 @@ package struct LoopbackCluster: Sendable {
   private let controlPort: UInt16
   private let lockPort: UInt16
   private let membership: DaemonConfiguration.Membership
+  private let witnesses: Set<NodeID>
   private let logger: Logger
 
   /// - Parameters:
@@ -24,15 +26,36 @@ package struct LoopbackCluster: Sendable {
   ///   - folder: an existing directory for sockets and state, of a short path.
   package init(
     nodeCount: Int, folder: String, heartbeatInterval: Duration = .milliseconds(100),
-    silenceTimeout: Duration = .milliseconds(1_500), logger: Logger
+    silenceTimeout: Duration = .milliseconds(1_500),
+    provider: DaemonConfiguration.MembershipProvider = .external, quorumDisk: String? = nil,
+    witnesses: Set<NodeID> = [], logger: Logger
   ) throws {
     precondition((1...DaemonConfiguration.nodesMax).contains(nodeCount), "1 to 32 nodes")
     nodes = (1...Int32(nodeCount)).compactMap { NodeID($0) }
     self.folder = folder
     self.logger = logger
+    self.witnesses = witnesses
+    var timers = MembershipTimers.lan
+    timers.silence = UInt32(silenceTimeout.wholeMilliseconds)
+    timers.heartbeat = UInt32(heartbeatInterval.wholeMilliseconds)
+    timers.lease = 3 * timers.silence
+    timers.restartHold = 3 * timers.silence
+    // Nothing here has I/O in flight, and nobody is kept waiting.
+    timers.drain = 0
+    timers.rejoinHold = timers.heartbeat
     membership = .init(
-      provider: .external, heartbeatInterval: heartbeatInterval, silenceTimeout: silenceTimeout)
+      provider: provider, heartbeatInterval: heartbeatInterval, silenceTimeout: silenceTimeout,
+      timers: timers, quorumDisk: quorumDisk)
     (controlPort, lockPort) = try Self.freePorts(nodes.map(Self.address(of:)))
+  }
+
+  /// Those that are no witnesses.
+  package var members: [NodeID] { nodes.filter { !witnesses.contains($0) } }
+
+  /// Makes the quorum disk that all nodes name.
+  package func makeQuorumDisk() throws {
+    guard let node = nodes.first, let configuration = configuration(of: node) else { return }
+    try configuration.makeQuorumDisk()
   }
 
   private static func address(of node: NodeID) -> String { "127.0.0.\(node)" }
@@ -40,7 +63,7 @@ package struct LoopbackCluster: Sendable {
   /// Starts the daemon of one node.
   ///
   /// - Parameters:
-  ///   - life: greater for a later life of the same node.
+  ///   - life: greater for a later life of the same node; the embedded provider counts by itself.
   ///   - bootID: another one than before says that the machine was booted anew.
   ///   - isClean: whether nothing of an earlier life may still write.
   package func start(
@@ -50,9 +73,12 @@ package struct LoopbackCluster: Sendable {
       throw DaemonError("node \(node) is none of this cluster")
     }
     try ensurePrivateDirectory(configuration.stateDirectory)
-    let local = Member(
-      instance: NodeInstance(node, Incarnation(life)), bootID: "\(node)-\(bootID)",
-      startedClean: isClean)
+    let setup = try setup(node, configuration, bootID: bootID, isClean: isClean)
+    let local =
+      setup?.local
+      ?? Member(
+        instance: NodeInstance(node, Incarnation(life)), bootID: "\(node)-\(bootID)",
+        startedClean: isClean)
     let workers = VolumeWorkers(
       disks: SharedDisks(
         localNode: node, hostName: "node\(node)", filter: try DeviceFilter(patterns: ["r|.*|"])))
@@ -64,8 +90,8 @@ package struct LoopbackCluster: Sendable {
     do {
       let daemon = try await RunningDaemon.start(on: loop) { [logger] in
         try Daemon(
-          configuration: configuration, local: local, kernelWorker: nil, workers: workers,
-          pools: pools, loop: loop, logger: logger, requestEnd: { _ in })
+          configuration: configuration, local: local, kernelWorker: nil, membership: setup,
+          workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: { _ in })
       }.get()
       return LoopbackNode(
         node: node, configuration: configuration, daemon: daemon, pools: pools, group: group)
@@ -76,10 +102,25 @@ package struct LoopbackCluster: Sendable {
     }
   }
 
+  private func setup(
+    _ node: NodeID, _ configuration: DaemonConfiguration, bootID: String, isClean: Bool
+  ) throws -> MembershipSetup? {
+    guard configuration.membership.provider == .embedded else { return nil }
+    try ensurePrivateDirectory(configuration.clusterDirectory)
+    let boot = BootID(
+      high: UInt64(node.rawValue), low: UInt64(CRC32.zlib(Array(bootID.utf8))))
+    return try MembershipSetup(
+      configuration: configuration, bootID: boot.description, startedClean: isClean,
+      keeper: LoopbackKeeper(findings: KeeperFindings(isAlive: isClean, spaces: [])),
+      seed: .random(in: 1 ... .max))
+  }
+
   /// Removes the folder and what daemons leave in it. To be called when all have ended.
   package func removeFolder() {
     for node in nodes {
       unlink("\(folder)/\(node)/lv-locks")
+      for slot in 0...1 { unlink("\(folder)/\(node)/cluster/state.\(slot)") }
+      rmdir("\(folder)/\(node)/cluster")
       rmdir("\(folder)/\(node)")
     }
     rmdir(folder)
@@ -88,7 +129,9 @@ package struct LoopbackCluster: Sendable {
   private func configuration(of node: NodeID) -> DaemonConfiguration? {
     let nodes = nodes.compactMap { node in
       NodeAddress(Self.address(of: node)).map {
-        DaemonConfiguration.Node(name: "node\(node)", id: node, address: $0, secondAddress: nil)
+        DaemonConfiguration.Node(
+          name: "node\(node)", id: node, address: $0, secondAddress: nil,
+          isWitness: witnesses.contains(node))
       }
     }
     guard let local = nodes.first(where: { $0.id == node }) else { return nil }
@@ -100,7 +143,7 @@ package struct LoopbackCluster: Sendable {
       membership: membership, fencing: .none, keeper: nil, kernelLockManager: nil,
       lvmlockd: .init(socket: directory + "/lvm", pidFile: directory + "/lvm.pid"),
       adminSocket: directory + "/admin", devices: .init(filter: nil, scan: []),
-      logLevel: .info, stateDirectory: directory)
+      logLevel: .info, stateDirectory: directory, clusterDirectory: directory + "/cluster")
   }
 
   /// Two ports that nobody uses on any of the addresses. Somebody may take one before the daemons
@@ -139,6 +182,16 @@ package struct LoopbackCluster: Sendable {
     }
     return (descriptor, UInt16(bigEndian: name.sin_port))
   }
+}
+
+/// Nodes of one process have no machines that could be reset.
+private struct LoopbackKeeper: LeaseKeeper {
+  let findings: KeeperFindings
+  var capabilities: Capabilities { Capabilities() }
+  func setLease(until: Timestamp) {}
+  func becomeDirty() {}
+  func becomeClean() {}
+  func selfFence(reason: String) {}
 }
 
 /// One daemon of a `LoopbackCluster`. Must be ended with `stop` or `vanish`.

@@ -3,6 +3,7 @@ import ClusterTypes
 /// Who runs a lockspace on each member: the kernel's fs/dlm or the daemon's own lock manager.
 public enum LockspaceKind: UInt8, Hashable, Sendable, CustomStringConvertible {
   case kernel = 1
+  /// `Space.kindOfDaemon` to the embedded provider.
   case inHouse = 2
 
   public var description: String {

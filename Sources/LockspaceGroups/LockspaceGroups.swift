@@ -174,17 +174,11 @@ public struct LockspaceGroups: Sendable {
 
   /// What keeps a lockspace from running, in sentences for the administrator; empty when nothing.
   public func waits(for lockspace: Lockspace) -> [String] {
-    switch lockspace.phase {
-    case .started(let running):
-      let missing = lockspace.members.map(\.node).filter { !running.contains($0) }
-      return missing.map { "node \($0) has not finished its recovery" }
-    case .stopping(let stopped):
-      let missing = lockspace.mustStop.subtracting(stopped).sorted()
-      return missing.map { "node \($0) has not stopped" }
-        + state.unfenced.map {
-          "node \($0.instance.node) was removed and is not known to be dead: "
-            + "make sure that it is, then run 'clvm node fenced \($0.instance.node)'"
-        }
-    }
+    guard case .stopping = lockspace.phase else { return lockspace.nodeWaits() }
+    return lockspace.nodeWaits()
+      + state.unfenced.map {
+        "node \($0.instance.node) was removed and is not known to be dead: "
+          + "make sure that it is, then run 'clvm node fenced \($0.instance.node)'"
+      }
   }
 }

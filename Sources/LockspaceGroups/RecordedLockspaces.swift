@@ -7,11 +7,16 @@ import ClusterTypes
 
 /// Turns the embedded provider's effects on lockspaces into those of `LockspaceGroups`.
 public struct RecordedLockspaces: Sendable {
-  public let local: NodeInstance
-  /// The members of the last start here.
-  private var started: [LockspaceName: [NodeInstance]] = [:]
+  /// A member of a start, with the life of its daemon where the lockspace ends with the daemon.
+  private struct Starter: Hashable, Sendable {
+    var instance: NodeInstance
+    var life: UInt32
+  }
 
-  public init(local: NodeInstance) { self.local = local }
+  /// The members of the last start here.
+  private var started: [LockspaceName: [Starter]] = [:]
+
+  public init() {}
 
   /// What a driver has to do for `effect`; nil when it is none for drivers. `record` is the one that
   /// is applied.
@@ -39,39 +44,67 @@ public struct RecordedLockspaces: Sendable {
     _ name: LockspaceName, _ kind: LockspaceKind, _ generation: UInt64,
     _ members: [NodeInstanceSlot], _ record: Record
   ) -> StartOrder {
-    let now = members.compactMap { record.instance($0.slot, $0.incarnation) }.sorted()
+    let now = members.compactMap { member in
+      record.instance(member.slot, member.incarnation).map {
+        let life = kind == .inHouse ? record[member: member.slot]?.life : nil
+        return Starter(instance: $0, life: life ?? 0)
+      }
+    }.sorted { $0.instance < $1.instance }
     let old = started[name] ?? []
-    let gone = old.filter { !now.contains($0) }
-    // Whoever is still in the view has left the lockspace by its own request. Everybody else is
-    // taken for dead: replaying the journal of a node that left does no harm, skipping one does.
+    let gone = old.filter { !now.contains($0) }.map(\.instance)
+    // Whoever is still in the view and no member has left the lockspace by its own request. Everybody
+    // else is taken for dead, be it only its daemon: replaying the journal of a node that left does no
+    // harm, skipping one does.
     let inView = Set(record.members.compactMap { record.instance($0.slot, $0.incarnation) })
+    let instances = now.map(\.instance)
+    let left = gone.filter { inView.contains($0) && !instances.contains($0) }
     started[name] = now
     return StartOrder(
-      name: name, kind: kind, generation: generation, members: now,
-      failed: gone.filter { !inView.contains($0) }, left: gone.filter(inView.contains),
-      isFirstStart: old.isEmpty)
+      name: name, kind: kind, generation: generation, members: instances,
+      failed: gone.filter { !left.contains($0) }, left: left, isFirstStart: old.isEmpty)
+  }
+}
+
+/// The lockspaces of a record, and who has done what about them, as this node has heard.
+public struct RecordedAgreement: AgreedLockspaces {
+  private let record: Record
+  private let local: NodeInstance
+  private let stopped: (UInt64) -> NodeSet
+  private let running: (UInt64) -> NodeSet
+  /// What is known of the fence of a node, in words; nil when nothing is.
+  private let fenceNote: (NodeID) -> String?
+
+  public init(
+    record: Record, local: NodeInstance, stopped: @escaping (UInt64) -> NodeSet,
+    running: @escaping (UInt64) -> NodeSet, fenceNote: @escaping (NodeID) -> String? = { _ in nil }
+  ) {
+    self.record = record
+    self.local = local
+    self.stopped = stopped
+    self.running = running
+    self.fenceNote = fenceNote
   }
 
-  /// The lockspaces as status shows them. Who has stopped or runs is known from everybody's pings.
-  public static func lockspaces(
-    in record: Record, stopped: (UInt64) -> NodeSet, running: (UInt64) -> NodeSet
-  ) -> [Lockspace] {
-    record.spaces.compactMap { space in
-      guard let kind = LockspaceKind(rawValue: space.kind) else { return nil }
-      let phase: Lockspace.Phase =
-        switch space.phase {
-        case .stopping: .stopping(stopped: record.nodes(stopped(space.generation)))
-        case .started: .started(running: record.nodes(running(space.generation)))
-        }
-      return Lockspace(
-        name: space.name, kind: kind, generation: space.generation, phase: phase,
-        members: record.instances(space.members), leaving: record.instances(space.leaving),
-        departures: [:])
-    }
+  public var lockspaces: [Lockspace] { record.spaces.compactMap(lockspace) }
+
+  public func lockspace(_ name: LockspaceName) -> Lockspace? {
+    record.spaces.first { $0.name == name }.flatMap(lockspace)
   }
 
-  /// The removed nodes that lockspaces wait for.
-  public static func unfencedNodes(in record: Record) -> [UnfencedNode] {
+  private func lockspace(_ space: Space) -> Lockspace? {
+    guard let kind = LockspaceKind(rawValue: space.kind) else { return nil }
+    let phase: Lockspace.Phase =
+      switch space.phase {
+      case .stopping: .stopping(stopped: record.nodes(stopped(space.generation)))
+      case .started: .started(running: record.nodes(running(space.generation)))
+      }
+    return Lockspace(
+      name: space.name, kind: kind, generation: space.generation, phase: phase,
+      members: record.instances(space.members), leaving: record.instances(space.leaving),
+      departures: [:])
+  }
+
+  public var unfencedNodes: [UnfencedNode] {
     record.removed.filter(\.member.isDirty).compactMap { removed in
       record.instance(removed.member.slot, removed.member.incarnation).map {
         UnfencedNode(
@@ -79,10 +112,29 @@ public struct RecordedLockspaces: Sendable {
       }
     }
   }
+
+  public func isStartedHere(_ name: LockspaceName) -> Bool {
+    guard let lockspace = lockspace(name), case .started = lockspace.phase else { return false }
+    return lockspace.members.contains(local)
+  }
+
+  public func waits(for lockspace: Lockspace) -> [String] {
+    guard case .stopping = lockspace.phase else { return lockspace.nodeWaits() }
+    return lockspace.nodeWaits() + fenceWaits.map { "lockspace \(lockspace.name) waits for \($0)" }
+  }
+
+  /// Every unproven death, as "the fence of node b (2): …".
+  public var fenceWaits: [String] {
+    record.removed.filter(\.member.isDirty).compactMap { removed in
+      guard let node = record.node(removed.member.slot) else { return nil }
+      let note = fenceNote(node.id).map { ": \($0)" } ?? ""
+      return "the fence of node \(node.name) (\(node.id))\(note)"
+    }
+  }
 }
 
 extension Record {
-  fileprivate func instance(_ slot: NodeSlot, _ incarnation: Incarnation) -> NodeInstance? {
+  package func instance(_ slot: NodeSlot, _ incarnation: Incarnation) -> NodeInstance? {
     node(slot).map { NodeInstance($0.id, incarnation) }
   }
 

@@ -14,6 +14,9 @@ struct Clvmd: ParsableCommand {
   @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
   var checkConfig = false
 
+  @Flag(help: "Make the configured device, which must be empty, the quorum disk, and exit.")
+  var makeQuorumDisk = false
+
   func run() throws {
     let check = ConfigurationFile.check(path: config)
     for problem in check.problems { DaemonRun.complain("\(problem)") }
@@ -23,6 +26,18 @@ struct Clvmd: ParsableCommand {
     }
     if checkConfig {
       print("\(config): configuration is usable, node \(configuration.cluster.localNode.id)")
+      return
+    }
+    if makeQuorumDisk {
+      do {
+        try configuration.makeQuorumDisk()
+      } catch {
+        DaemonRun.complain("\(error)")
+        throw ExitCode(5)
+      }
+      print(
+        "\(configuration.membership.quorumDisk ?? "") is the quorum disk of cluster "
+          + configuration.cluster.name)
       return
     }
     try DaemonRun(program: "clvmd", isForeground: true, systemLogLevel: .info).run(configuration)

@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func whoLeftIsInTheViewAndWhoFailedIsNot() throws {
-    var groups = RecordedLockspaces(local: instance(0))
+    var groups = RecordedLockspaces()
     let all = record(members: [0, 1, 2])
     guard case .start(let first)? = groups.driverEffect(for: start(1, [0, 1, 2]), record: all)
     else { return #expect(Bool(false)) }
@@ -56,6 +56,26 @@ import Testing
     #expect(!second.isFirstStart && second.members == [instance(0)])
   }
 
+  @Test func whoseDaemonWasStartedAgainHasFailedInTheDaemonsLockspaces() throws {
+    func start(_ generation: UInt64, _ kind: LockspaceKind) -> EmbeddedEffect {
+      .startSpace(
+        name, kind: kind.rawValue, generation: generation,
+        members: [0, 1].map {
+          NodeInstanceSlot(slot: slots[$0], incarnation: Incarnation(UInt64(10 + $0)))
+        })
+    }
+    for kind in [LockspaceKind.kernel, .inHouse] {
+      var groups = RecordedLockspaces()
+      var record = record(members: [0, 1])
+      _ = groups.driverEffect(for: start(1, kind), record: record)
+      record.members[1].life = 2
+      guard case .start(let second)? = groups.driverEffect(for: start(2, kind), record: record)
+      else { return #expect(Bool(false)) }
+      #expect(second.failed == (kind == .inHouse ? [instance(1)] : []))
+      #expect(second.left.isEmpty && second.members == [instance(0), instance(1)])
+    }
+  }
+
   @Test func statusNamesWhatIsAwaited() {
     var record = record(members: [0, 1], removed: [2])
     record.spaces = [
@@ -63,10 +83,17 @@ import Testing
         name: name, kind: LockspaceKind.kernel.rawValue, generation: 7, phase: .stopping,
         members: [slots[0], slots[1]], leaving: [], stuckCount: 0)
     ]
-    let lockspaces = RecordedLockspaces.lockspaces(
-      in: record, stopped: { $0 == 7 ? [slots[1]] : [] }, running: { _ in [] })
-    #expect(lockspaces.map(\.mustStop) == [[instance(0).node, instance(1).node]])
-    #expect(lockspaces.first?.phase == .stopping(stopped: [instance(1).node]))
-    #expect(RecordedLockspaces.unfencedNodes(in: record).map(\.instance) == [instance(2)])
+    let agreement = RecordedAgreement(
+      record: record, local: instance(0), stopped: { $0 == 7 ? [slots[1]] : [] },
+      running: { _ in [] }, fenceNote: { "asked about \($0)" })
+    #expect(agreement.lockspaces.map(\.mustStop) == [[instance(0).node, instance(1).node]])
+    #expect(agreement.lockspaces.first?.phase == .stopping(stopped: [instance(1).node]))
+    #expect(agreement.unfencedNodes.map(\.instance) == [instance(2)])
+    #expect(
+      agreement.lockspaces.flatMap(agreement.waits) == [
+        "node 1 has not stopped",
+        "lockspace alpha waits for the fence of node n3 (3): asked about 3",
+      ])
+    #expect(!agreement.isStartedHere(name))
   }
 }

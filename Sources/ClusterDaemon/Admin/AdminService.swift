@@ -145,7 +145,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     }
     for unfenced in dead {
       fenceWaiters.append((unfenced.instance, client))
-      node.vouchDead(unfenced.instance, evidence: "an administrator's word")
+      node.vouchDead(unfenced.instance, .administrator, evidence: "an administrator's word")
     }
   }
 
@@ -155,6 +155,12 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     for client in clients where !fenceWaiters.contains(where: { $0.client == client }) {
       reply(.done, to: client)
     }
+  }
+
+  func requestRefused(_ reason: String) {
+    let waiting = Set(fenceWaiters.map(\.client))
+    fenceWaiters = []
+    for client in waiting { fail(client, .refused, "The cluster refuses it: \(reason)") }
   }
 
   func viewInstalled(_ view: View) {}

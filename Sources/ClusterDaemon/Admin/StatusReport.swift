@@ -81,16 +81,12 @@ final class StatusReport {
       waits.append(
         "This node hears fewer than a majority of the \(configuration.cluster.nodes.count) "
           + "configured nodes: nothing is started or granted.")
+    } else if configuration.cluster.localNode.isWitness {
+      waits.append("This node is a witness: it votes, and runs nothing.")
     } else if !node.view.contains(node.local.instance) {
       waits.append("This node waits to become a member.")
     }
-    for unfenced in node.groups.unfencedNodes {
-      let victim = unfenced.instance.node
-      waits.append(
-        "Node \(victim) was removed and may still write: no lockspace starts before it is known "
-          + "to be dead. Make sure that it is off, then run: clvm node fenced \(victim)")
-    }
-    return waits + volumes.waits + deadlocks.sentences
+    return waits + node.waits + volumes.waits + deadlocks.sentences
   }
 
   private func volumeGroups() -> [VolumeGroupStatus] {

@@ -15,7 +15,7 @@ protocol LockspaceDriver: AnyObject {
   func left(_ name: LockspaceName)
   /// The cluster does not let this node join.
   func joinRefused(_ name: LockspaceName, reason: String)
-  /// Something about lockspaces was agreed.
+  /// Something about lockspaces was agreed, or this node has lost or won its quorum.
   func groupsChanged()
 }
 
@@ -28,115 +28,102 @@ protocol ClusterObserver: AnyObject {
   func quorumChanged(_ isQuorate: Bool)
   /// The cluster went on without this life of the node.
   func evicted()
+  /// A member's daemon was started again within the same incarnation: what the old one had in memory is
+  /// gone, and the daemon's own lockspaces with it.
+  func memberRenewed(_ instance: NodeInstance)
+  /// Something that this node asked the cluster for was refused.
+  func requestRefused(_ reason: String)
 }
 
-/// Membership and lockspace groups of this node, wired to the control channels.
+extension ClusterObserver {
+  func memberRenewed(_ instance: NodeInstance) {}
+  func requestRefused(_ reason: String) {}
+}
+
+/// This node as a part of the cluster: who is in, which lockspaces run, and whom to tell.
 ///
 /// Confined to the cluster's event loop, as everything that it calls.
 final class ClusterNode {
-  private enum Work {
-    case membership(MembershipInput)
-    case group(GroupInput)
-  }
-
-  let local: Member
-  private let loop: any EventLoop
+  private let engine: any ClusterEngine
   private let logger: Logger
-  private var provider: any MembershipProvider
-  private(set) var groups: LockspaceGroups
-  private let send: ([UInt8], NodeID) -> Void
   private var drivers: [LockspaceKind: any LockspaceDriver] = [:]
   private var observers: [any ClusterObserver] = []
-  private var queue: [Work] = []
-  private var isWorking = false
-  private var wake: Scheduled<Void>?
   private var knownMembers: [NodeInstance] = []
   /// Removed and not known to be dead, as the observers were told.
   private var unfenced: Set<NodeInstance> = []
 
-  /// `send` hands a membership message to the control channel of a node.
-  init(
-    local: Member, provider: any MembershipProvider, loop: any EventLoop, logger: Logger,
-    send: @escaping ([UInt8], NodeID) -> Void
-  ) {
-    self.local = local
-    self.provider = provider
-    self.groups = LockspaceGroups(local: local.instance)
-    self.loop = loop
+  init(engine: any ClusterEngine, logger: Logger) {
+    self.engine = engine
     self.logger = logger
-    self.send = send
+    engine.tell = { [unowned self] in carryOut($0) }
   }
 
   func setDriver(_ driver: any LockspaceDriver, for kind: LockspaceKind) { drivers[kind] = driver }
   func addObserver(_ observer: any ClusterObserver) { observers.append(observer) }
 
-  var view: View { provider.view }
-  var isQuorate: Bool { provider.isQuorate }
+  var local: Member { engine.local }
+  var view: View { engine.view }
+  var groups: any AgreedLockspaces { engine.groups }
+  /// The embedded provider's record; nil with providers that have none.
+  var record: (any RecordAccess)? { engine as? any RecordAccess }
+  var isQuorate: Bool { engine.isQuorate }
   /// In the view, and hearing a majority: cluster-wide work can be done.
-  var isOperational: Bool { provider.isQuorate && provider.view.contains(local.instance) }
+  var isOperational: Bool { engine.isOperational }
+  var waits: [String] { engine.waits }
 
   /// The members of a lockspace other than this node; empty when it does not exist.
   func otherMembers(of name: LockspaceName) -> [NodeInstance] {
     groups.lockspace(name)?.members.filter { $0 != local.instance } ?? []
   }
 
-  func handle(_ input: MembershipInput) {
-    queue.append(.membership(input))
-    work()
-  }
-
-  func join(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.join(name, kind)) }
-  func leave(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.leave(name, kind)) }
+  func start() { engine.start() }
+  func leave() -> EventLoopFuture<Void> { engine.leave() }
+  func stop() { engine.stop() }
+  func handle(_ input: MembershipInput) { engine.handle(input) }
+  func refused(by node: NodeID) { engine.refused(by: node) }
+  func join(_ name: LockspaceName, _ kind: LockspaceKind) { engine.join(name, kind) }
+  func leave(_ name: LockspaceName, _ kind: LockspaceKind) { engine.leave(name, kind) }
   func stopped(_ name: LockspaceName, generation: UInt64) {
-    handle(.stopCompleted(name, generation: generation))
+    engine.stopped(name, generation: generation)
   }
   func running(_ name: LockspaceName, generation: UInt64) {
-    handle(.startCompleted(name, generation: generation))
+    engine.running(name, generation: generation)
   }
-  func vouchDead(_ instance: NodeInstance, evidence: String) {
-    handle(.fenced(instance, evidence: evidence))
-  }
-
-  private func handle(_ input: GroupInput) {
-    queue.append(.group(input))
-    work()
+  func vouchDead(_ instance: NodeInstance, _ kind: Evidence, evidence: String) {
+    engine.vouchDead(instance, kind, by: evidence)
   }
 
-  /// Works off the queue. What effects cause comes after what was there before, so an order of
-  /// deliveries is never overtaken by their consequences.
-  private func work() {
-    guard !isWorking else { return }
-    isWorking = true
-    var next = 0
-    while next < queue.count {
-      let work = queue[next]
-      next += 1
-      switch work {
-      case .membership(let input): step(input)
-      case .group(let input): step(input)
-      }
+  // MARK: - What the cluster wants
+
+  private func carryOut(_ event: ClusterEvent) {
+    switch event {
+    case .view(let view): installed(view)
+    case .lockspace(let effect): carryOut(effect)
+    case .deaths: tellDeaths()
+    case .agreed:
+      for driver in drivers.values { driver.groupsChanged() }
+    case .quorum(let isQuorate):
+      logger.notice("\(isQuorate ? "quorum is there" : "quorum is lost")")
+      for observer in observers { observer.quorumChanged(isQuorate) }
+      for driver in drivers.values { driver.groupsChanged() }
+    case .renewed(let instance):
+      logger.notice("the daemon of node \(instance.node) was started again")
+      for observer in observers { observer.memberRenewed(instance) }
+    case .evicted: for observer in observers { observer.evicted() }
+    case .refused(let reason): for observer in observers { observer.requestRefused(reason) }
     }
-    queue.removeAll(keepingCapacity: true)
-    isWorking = false
   }
 
-  private func step(_ input: MembershipInput) {
-    var effects: [MembershipEffect] = []
-    provider.handle(input, at: .now, effects: &effects)
-    for effect in effects {
-      switch effect {
-      case .send(let bytes, let node): send(bytes, node)
-      case .reset(let snapshot): step(.reset(snapshot: snapshot))
-      case .deliver(let message): step(.deliver(message.payload, from: message.sender))
-      case .installed(let view): installed(view)
-      case .snapshotNeeded: step(.snapshot(groups.snapshot))
-      case .quorum(let isQuorate):
-        logger.notice("\(isQuorate ? "quorum is there" : "quorum is lost")")
-        for observer in observers { observer.quorumChanged(isQuorate) }
-      case .evicted: for observer in observers { observer.evicted() }
-      case .wake(let moment): schedule(moment)
-      case .report(let text): logger.warning("\(text)")
-      }
+  private func carryOut(_ effect: GroupEffect) {
+    switch effect {
+    case .stop(let name, let kind, let generation):
+      drivers[kind]?.stop(name, generation: generation)
+    case .start(let order): drivers[order.kind]?.start(order)
+    case .left(let name, let kind): drivers[kind]?.left(name)
+    case .joinRefused(let name, let kind, let reason):
+      logger.error("lockspace \(name) cannot be joined: \(reason)")
+      drivers[kind]?.joinRefused(name, reason: reason)
+    case .submit, .report: break
     }
   }
 
@@ -145,7 +132,6 @@ final class ClusterNode {
       "view \(view.id): node \(view.nodes.map(\.description).joined(separator: ", "))")
     let before = Set(knownMembers)
     knownMembers = view.members.map(\.instance)
-    step(.installed(view))
     // The dead before the living: the same node may be back in a new life.
     for instance in before.subtracting(knownMembers).sorted() {
       for observer in observers { observer.nodeRemoved(instance) }
@@ -156,39 +142,14 @@ final class ClusterNode {
     for observer in observers { observer.viewInstalled(view) }
   }
 
-  private func step(_ input: GroupInput) {
-    var effects: [GroupEffect] = []
-    groups.handle(input, effects: &effects)
+  private func tellDeaths() {
     let now = Set(groups.unfencedNodes.map(\.instance))
     let settled = unfenced.subtracting(now)
     unfenced = now
-    // Before the starts that this makes possible.
     for instance in settled.sorted() { tellFenced(instance) }
-    for effect in effects {
-      switch effect {
-      case .submit(let payload): queue.append(.membership(.submit(payload)))
-      case .stop(let name, let kind, let generation):
-        drivers[kind]?.stop(name, generation: generation)
-      case .start(let order): drivers[order.kind]?.start(order)
-      case .left(let name, let kind): drivers[kind]?.left(name)
-      case .joinRefused(let name, let kind, let reason):
-        logger.error("lockspace \(name) cannot be joined: \(reason)")
-        drivers[kind]?.joinRefused(name, reason: reason)
-      case .report(let text): logger.notice("\(text)")
-      }
-    }
-    for driver in drivers.values { driver.groupsChanged() }
   }
 
   private func tellFenced(_ instance: NodeInstance) {
     for observer in observers { observer.nodeFenced(instance) }
-  }
-
-  private func schedule(_ moment: Timestamp) {
-    wake?.cancel()
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    wake = loop.scheduleTask(in: delay) { [loopBound = NIOLoopBound(self, eventLoop: loop)] in
-      loopBound.value.handle(.timer)
-    }
   }
 }

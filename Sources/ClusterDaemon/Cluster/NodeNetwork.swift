@@ -33,6 +33,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   private var instances: [NodeID: NodeInstance] = [:]
 
   var membershipInput: (MembershipInput) -> Void = { _ in }
+  /// The machine of a node answers, and no daemon listens there.
+  var refused: (NodeID) -> Void = { _ in }
   var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   /// A question or report about locks.
   var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
@@ -107,6 +109,11 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     return channels.stop().and(lockTransport.stop()).map { _ in }
   }
 
+  /// Tries whether a daemon listens on the node; tells `refused` if its machine says that none does.
+  func probe(_ node: NodeID) {
+    channels.probe(node) { [weak self] in self?.refused(node) }
+  }
+
   func isHeard(_ node: NodeID) -> Bool { channels.connectedPeers.contains(node) }
 
   // MARK: - Sending
@@ -148,6 +155,12 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   }
 
   func nodeRemoved(_ instance: NodeInstance) {}
+
+  func memberRenewed(_ instance: NodeInstance) {
+    guard enabled[instance.node] == instance else { return }
+    lockTransport.removeAddress(instance.node)
+    lockTransport.enable(instance.node)
+  }
 
   func nodeFenced(_ instance: NodeInstance) {
     guard enabled[instance.node] == instance else { return }

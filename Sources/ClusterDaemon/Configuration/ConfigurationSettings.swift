@@ -1,3 +1,4 @@
+import ClusterMembership
 import ConfigText
 import KeeperProtocol
 
@@ -67,14 +68,26 @@ enum Settings {
   static let nodeSecondAddress = Setting<String>(
     path: "cluster/nodes/*/second_address", presence: .optional)
 
-  static let provider = Setting<String>(
-    path: "membership/provider", presence: .standard("external"))
+  static let nodeRole = Setting<String>(
+    path: "cluster/nodes/*/role", presence: .standard("member"))
+
+  /// Absent it is "embedded", or "external" where that is allowed.
+  static let provider = Setting<String>(path: "membership/provider", presence: .optional)
   static let allowExternal = Setting<Bool>(
     path: "membership/allow_external", presence: .standard(false))
+  static let profile = Setting<String>(path: "membership/profile", presence: .standard("default"))
+  static let quorumDisk = Setting<String>(path: "membership/quorum_disk", presence: .optional)
+  /// Of the providers that bring no times of their own; 500 and 3000 when absent.
   static let heartbeatInterval = Setting<Int64>(
-    path: "membership/heartbeat_interval_ms", presence: .standard(500))
+    path: "membership/heartbeat_interval_ms", presence: .optional)
   static let silenceTimeout = Setting<Int64>(
-    path: "membership/silence_timeout_ms", presence: .standard(3000))
+    path: "membership/silence_timeout_ms", presence: .optional)
+  /// The embedded provider's table of times, in the order of `MembershipTimers.names`.
+  static let timers = MembershipTimers.names.map { name in
+    Setting<Int64>(
+      path: "membership/timers/\(name)\(name == "clock_error" ? "_permille" : "_ms")",
+      presence: .optional)
+  }
 
   static let kernelEnabled = Setting<Bool>(
     path: "kernel_lockspaces/enabled", presence: .standard(true))
@@ -128,11 +141,16 @@ enum Settings {
   static let logLevel = Setting<String>(path: "log/level", presence: .standard("info"))
   static let stateDirectory = Setting<String>(
     path: "state_directory", presence: .standard("/run/clvmd"))
+  static let clusterDirectory = Setting<String>(
+    path: "cluster_directory", presence: .standard("/var/lib/clvmd"))
 
-  static let paths: [String] = [
+  static let paths = singlePaths + timers.map(\.path)
+
+  private static let singlePaths: [String] = [
     clusterName.path, localNodeID.path, controlPort.path, lockPort.path, nodeID.path,
-    nodeAddress.path, nodeSecondAddress.path, provider.path, allowExternal.path,
-    heartbeatInterval.path, silenceTimeout.path, kernelEnabled.path, kernelPort.path,
+    nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
+    profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,
+    silenceTimeout.path, kernelEnabled.path, kernelPort.path,
     keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path, fenceAgent.path,
     fenceCommand.path, fenceParameters.path, fenceSecrets.path,
     fencePorts.path, fenceOffAction.path, fenceTimeout.path, fenceRetries.path, fenceDelay.path,

@@ -44,58 +44,34 @@ extension DaemonConfiguration {
     let devices = Self.devices(&reader)
     let logLevel = reader.choice(Settings.logLevel, of: LogLevel.self)
     let stateDirectory = reader.path(Settings.stateDirectory)
+    let clusterDirectory = reader.path(Settings.clusterDirectory)
     guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
       let kernelEnabled, let kernelPort,
       let lvmlockdEnabled,
       let lvmlockdSocket, let lvmlockdPidFile, let adminSocket, let devices, let logLevel,
-      let stateDirectory
+      let stateDirectory, let clusterDirectory
     else { return nil }
 
     self.cluster = cluster
     self.membership = membership
     self.fencing = fencing
     keeper = keeperEnabled ? KeeperSettings(socket: keeperSocket, watchdog: watchdog) : nil
-    self.kernelLockManager = kernelEnabled ? KernelLockManagerSettings(tcpPort: kernelPort) : nil
+    // A witness runs nothing that could write.
+    let runsLocks = !cluster.localNode.isWitness
+    self.kernelLockManager =
+      kernelEnabled && runsLocks ? KernelLockManagerSettings(tcpPort: kernelPort) : nil
     self.lvmlockd =
-      lvmlockdEnabled ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil
+      lvmlockdEnabled && runsLocks
+      ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil
     self.adminSocket = adminSocket
     self.devices = devices
     self.logLevel = logLevel
     self.stateDirectory = stateDirectory
+    self.clusterDirectory = clusterDirectory
+    checkMembership(&reader)
     checkPorts(&reader)
     checkFiles(&reader)
     checkKeeper(&reader)
-  }
-
-  private static func membership(_ reader: inout SettingsReader) -> Membership? {
-    let provider = reader.choice(Settings.provider, of: MembershipProvider.self)
-    let allowExternal = reader.value(of: Settings.allowExternal)
-    let heartbeat = reader.number(Settings.heartbeatInterval, in: 100...10_000)
-    let silence = reader.number(Settings.silenceTimeout, in: 300...600_000)
-    switch provider {
-    case .external? where allowExternal == false:
-      reader.error(
-        Settings.allowExternal.path,
-        "the provider 'external' takes an administrator's word that a failed node can no longer "
-          + "write, and a wrong word destroys data; set it to 1 to accept that")
-    case .external?, nil: break
-    }
-    if let heartbeat, let silence {
-      if silence < 3 * heartbeat {
-        reader.error(
-          Settings.silenceTimeout.path,
-          "\(silence) ms is less than three heartbeats of \(heartbeat) ms: one lost message would "
-            + "look like a failed node")
-      } else if silence < 1000 {
-        reader.warning(
-          Settings.silenceTimeout.path,
-          "\(silence) ms is less than the pauses of a busy machine; healthy nodes may be removed")
-      }
-    }
-    guard let provider, let heartbeat, let silence else { return nil }
-    return Membership(
-      provider: provider, heartbeatInterval: .milliseconds(heartbeat),
-      silenceTimeout: .milliseconds(silence))
   }
 
   private static func devices(_ reader: inout SettingsReader) -> Devices? {

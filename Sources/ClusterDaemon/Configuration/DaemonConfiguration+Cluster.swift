@@ -11,6 +11,12 @@ extension DaemonConfiguration {
   /// o2cb's node numbers end here; a cluster that stays below it can use either stack.
   static let advisedNodeIDMax: Int32 = 254
 
+  /// What a node does in the cluster.
+  private enum Role: String, CaseIterable {
+    case member
+    case witness
+  }
+
   static func cluster(_ reader: inout SettingsReader, hostName: String) -> Cluster? {
     let name = clusterName(&reader)
     let localID = reader.number(Settings.localNodeID, in: 1...Int64(Int32.max))
@@ -74,8 +80,11 @@ extension DaemonConfiguration {
         "\(id) is larger than \(advisedNodeIDMax), and OCFS2's own cluster stack ends there; small "
           + "ids that never change are best")
     }
-    guard let id, let address else { return nil }
-    return Node(name: name, id: id, address: address, secondAddress: secondAddress)
+    let role = reader.choice(Settings.nodeRole, of: Role.self, node: name)
+    guard let id, let address, let role else { return nil }
+    return Node(
+      name: name, id: id, address: address, secondAddress: secondAddress,
+      isWitness: role == .witness)
   }
 
   private static func nodeAddress(

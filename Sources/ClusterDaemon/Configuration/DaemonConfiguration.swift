@@ -1,3 +1,4 @@
+import ClusterMembership
 import ClusterTypes
 import Fencing
 import KernelLockspaces
@@ -23,6 +24,9 @@ public struct DaemonConfiguration: Equatable, Sendable {
   public let logLevel: LogLevel
   /// Absolute path of a directory that a reboot empties. Default `/run/clvmd`.
   public let stateDirectory: String
+  /// Absolute path of a directory on a local disk, for what the embedded provider must not forget.
+  /// Default `/var/lib/clvmd`.
+  public let clusterDirectory: String
 
   public struct Cluster: Equatable, Sendable {
     /// 1 to 16 letters, digits, `_`, `-` and `.`: what OCFS2's superblock holds and GFS2's lock
@@ -46,6 +50,19 @@ public struct DaemonConfiguration: Equatable, Sendable {
     public let address: NodeAddress
     /// Another way to the node for the daemons' messages; the kernel uses only `address`.
     public let secondAddress: NodeAddress?
+    /// It votes, and runs neither locks nor volumes.
+    public let isWitness: Bool
+
+    init(
+      name: String, id: NodeID, address: NodeAddress, secondAddress: NodeAddress?,
+      isWitness: Bool = false
+    ) {
+      self.name = name
+      self.id = id
+      self.address = address
+      self.secondAddress = secondAddress
+      self.isWitness = isWitness
+    }
   }
 
   public struct Membership: Equatable, Sendable {
@@ -55,10 +72,27 @@ public struct DaemonConfiguration: Equatable, Sendable {
     /// How long a node may be silent before it is taken for failed, at least three heartbeats.
     /// Default 3000 ms.
     public let silenceTimeout: Duration
+    /// The embedded provider's table of times, the same on all nodes.
+    public let timers: MembershipTimers
+    /// Absolute path of the block device that has a vote of its own; nil without one.
+    public let quorumDisk: String?
+
+    init(
+      provider: MembershipProvider, heartbeatInterval: Duration, silenceTimeout: Duration,
+      timers: MembershipTimers = .standard, quorumDisk: String? = nil
+    ) {
+      self.provider = provider
+      self.heartbeatInterval = heartbeatInterval
+      self.silenceTimeout = silenceTimeout
+      self.timers = timers
+      self.quorumDisk = quorumDisk
+    }
   }
 
-  /// Who says that a node that fell silent can no longer write.
+  /// Who says which nodes are in the cluster, and that a node that fell silent can no longer write.
   public enum MembershipProvider: String, CaseIterable, Sendable {
+    /// clvmd itself: elections, leases and fences, with a record on every node's disk.
+    case embedded
     /// An administrator, or a program that acts for one. Must be allowed explicitly: clvmd cannot
     /// verify that word.
     case external

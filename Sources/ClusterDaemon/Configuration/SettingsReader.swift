@@ -47,6 +47,9 @@ struct SettingsReader {
     }
   }
 
+  /// Whether the text has the setting, usable or not.
+  func has(_ setting: Setting<some SettingValue>) -> Bool { text.content(setting.path) != nil }
+
   /// A number within `range`.
   mutating func number(
     _ setting: Setting<Int64>, in range: ClosedRange<Int64>, node: String = "*"

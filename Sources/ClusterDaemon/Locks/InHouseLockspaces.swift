@@ -151,7 +151,7 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
   }
 
   private func runsEverywhere(_ name: LockspaceName) -> Bool {
-    guard spaces[name]?.phase == .running || spaces[name]?.phase == .leaving,
+    guard node.isOperational, spaces[name]?.phase == .running || spaces[name]?.phase == .leaving,
       let lockspace = node.groups.lockspace(name),
       case .started(let running) = lockspace.phase
     else { return false }

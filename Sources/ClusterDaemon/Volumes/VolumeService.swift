@@ -178,6 +178,11 @@ final class VolumeService: ClusterObserver {
   func viewInstalled(_ view: View) {}
   func nodeRemoved(_ instance: NodeInstance) { handle(.input(.nodeRemoved(instance))) }
   func nodeFenced(_ instance: NodeInstance) { handle(.input(.nodeFenced(instance))) }
+  /// It cannot go on with what it had begun, as if it had died at once and for ever.
+  func memberRenewed(_ instance: NodeInstance) {
+    handle(.input(.nodeRemoved(instance)))
+    handle(.input(.nodeFenced(instance)))
+  }
   func quorumChanged(_ isQuorate: Bool) { handle(.input(.quorum(isQuorate))) }
   func evicted() { handle(.input(.quorum(false))) }
 

@@ -15,13 +15,20 @@ final class TestCluster: Sendable {
 
   /// Runs `body` with a cluster of which nobody has been started, and stops what is left after.
   static func with(
-    nodeCount: Int = 3, _ body: (TestCluster) async throws -> Void
+    nodeCount: Int = 3, provider: DaemonConfiguration.MembershipProvider = .external,
+    quorumDisk: Bool = false, witnesses: Set<NodeID> = [],
+    _ body: (TestCluster) async throws -> Void
   ) async throws {
     var template = Array("/tmp/clvmd-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let disk = quorumDisk ? folder + "/quorum.img" : nil
     let cluster = try TestCluster(
-      LoopbackCluster(nodeCount: nodeCount, folder: folder, logger: logger))
+      LoopbackCluster(
+        nodeCount: nodeCount, folder: folder, provider: provider, quorumDisk: disk,
+        witnesses: witnesses, logger: logger))
+    if let disk { try cluster.makeQuorumDisk(disk) }
+    defer { if let disk { unlink(disk) } }
     do {
       try await body(cluster)
       try await cluster.killAll()
@@ -43,6 +50,14 @@ final class TestCluster: Sendable {
 
   private init(_ loopback: LoopbackCluster) { self.loopback = loopback }
 
+  private func makeQuorumDisk(_ path: String) throws {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    try #require(descriptor >= 0)
+    try #require(ftruncate(descriptor, 8 << 20) == 0)
+    close(descriptor)
+    try loopback.makeQuorumDisk()
+  }
+
   private func killAll() async throws {
     for node in loopback.nodes where running.withLock({ $0[node] }) != nil { try await kill(node) }
     loopback.removeFolder()
@@ -63,7 +78,7 @@ final class TestCluster: Sendable {
   func startAll() async throws -> [LoopbackNode] {
     var nodes: [LoopbackNode] = []
     for node in loopback.nodes { nodes.append(try await start(node)) }
-    for node in nodes { try await awaitView(loopback.nodes, on: node) }
+    for node in nodes { try await awaitView(loopback.members, on: node) }
     return nodes
   }
 

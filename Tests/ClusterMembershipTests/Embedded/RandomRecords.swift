@@ -39,7 +39,7 @@ struct RandomRecords {
   mutating func member() -> ViewMember {
     ViewMember(
       slot: slot(), incarnation: incarnation(), bootID: bootID(), capabilities: capabilities(),
-      isDirty: flag(), longestLease: small())
+      isDirty: flag(), longestLease: small(), life: small())
   }
 
   mutating func configuration() -> ClusterConfiguration {

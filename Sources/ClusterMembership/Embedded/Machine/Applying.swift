@@ -53,7 +53,10 @@ extension EmbeddedMembership {
     guard let admission = applied.admission(me), incarnation <= admission.incarnation else {
       return
     }
-    if !hasAskedToLeave {
+    let isRemoved = applied.removed.contains {
+      $0.member.slot == me && $0.member.incarnation == incarnation && $0.member.isDirty
+    }
+    if !hasAskedToLeave || isRemoved {
       evicted(viewID: applied.viewID, &effects)
     } else {
       stage = .left
@@ -67,7 +70,8 @@ extension EmbeddedMembership {
   mutating func evictionTold(
     _ viewID: UInt64, _ evicted: Incarnation, _ effects: inout [EmbeddedEffect]
   ) {
-    guard evicted == incarnation, identityIsDurable,
+    // To others a node that has left looks the same; the record, which is on its way, tells which.
+    guard evicted == incarnation, identityIsDurable, !hasAskedToLeave,
       !defects.contains(.evictedMayReturn)
     else { return }
     self.evicted(viewID: viewID, &effects)

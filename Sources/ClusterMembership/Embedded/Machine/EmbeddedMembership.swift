@@ -152,6 +152,14 @@ public struct EmbeddedMembership: Sendable {
   public var incarnation: Incarnation { consensus.state.incarnation }
   public var record: Record { applied }
   public var isMember: Bool { stage == .member }
+  /// Starts of the daemon within this incarnation.
+  public var life: UInt32 { consensus.state.life }
+  /// False until a decision is known: what `record` says may be long outdated then.
+  public var knowsRecord: Bool { appliedIndex > 0 }
+  /// Why this node is not admitted, as a leader said last.
+  public var admissionObstacle: String? { stage == .outside ? lastWaitReason : nil }
+  /// The number that the next request of this node gets.
+  public var nextRequestSequence: UInt64 { nextSequence }
   public var isLeader: Bool { consensus.isEstablished }
   public var leaderSlot: NodeSlot? { consensus.leader }
   /// In the view with a valid lease: this node may grant locks and write metadata.
@@ -159,9 +167,16 @@ public struct EmbeddedMembership: Sendable {
     stage == .member && moment.nanoseconds < lease
   }
 
+  /// A leader with a quorum is heard, or is this node.
+  public func hearsQuorum(at moment: Timestamp) -> Bool {
+    let now = moment.nanoseconds
+    if consensus.isEstablished { return now < leaderLease }
+    return consensus.leader != nil && consensus.leader != me
+      && now < leaderHeardAt + timers.silence.milliseconds
+  }
+
   var timers: MembershipTimers { applied.timers }
   var state: PersistentState { consensus.state }
-  var life: UInt32 { consensus.state.life }
 
   // MARK: - Handling
 

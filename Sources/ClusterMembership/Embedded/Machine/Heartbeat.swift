@@ -77,11 +77,7 @@ extension EmbeddedMembership {
   }
 
   /// A leader of this node's term was heard within the silence time.
-  var hearsLeader: Bool {
-    if consensus.isEstablished { return now < leaderLease }
-    return consensus.leader != nil && consensus.leader != me
-      && now < leaderHeardAt + timers.silence.milliseconds
-  }
+  var hearsLeader: Bool { hearsQuorum(at: Timestamp(nanoseconds: now)) }
 
   var heardVoters: NodeSet { heard }
 
@@ -202,6 +198,8 @@ extension EmbeddedMembership {
     _ effects: inout [EmbeddedEffect]
   ) {
     let index = slot.number
+    // An earlier life of the daemon: what it had stopped, this one may not know of.
+    guard ping.life >= peers[index].life else { return }
     if peers[index].hears != ping.hears {
       peers[index].hears = ping.hears
       linksChangedAt = now

@@ -112,6 +112,7 @@ extension EmbeddedMembership {
     // The first formation: nothing else before the voters have their votes.
     if consensus.isBlank { return nil }
     if let next = viewStep(record, &effects) { return Change(record: next) }
+    if let next = livesStep(record) { return Change(record: next) }
     if let next = evidenceStep(record) { return next }
     if let next = requestStep(record) { return next }
     if let next = attemptStep(record) { return Change(record: next) }
@@ -126,6 +127,29 @@ extension EmbeddedMembership {
   }
 
   // MARK: - Starts
+
+  /// A member whose daemon was started again runs none of the daemon's lockspaces any more, and must
+  /// not be taken for one that has merely stopped: they stop in the decision that tells its new life,
+  /// so that all who start the next generation know of it.
+  private func livesStep(_ record: Record) -> Record? {
+    var next = record
+    for index in next.members.indices {
+      let member = next.members[index]
+      let isOwn = member.slot == me
+      let known = isOwn ? incarnation : peers[member.slot.number].incarnation
+      let life = isOwn ? self.life : peers[member.slot.number].life
+      guard known == member.incarnation, life > member.life else { continue }
+      next.members[index].life = life
+      for space in next.spaces.indices
+      where next.spaces[space].kind == Space.kindOfDaemon
+        && (next.spaces[space].members.contains(member.slot)
+          || next.spaces[space].leaving.contains(member.slot))
+      {
+        next.stop(space)
+      }
+    }
+    return next == record ? nil : next
+  }
 
   private mutating func startStep(_ record: Record) -> Record? {
     guard !record.awaitsEvidence || defects.contains(.startWithoutEvidence) else { return nil }
@@ -198,17 +222,19 @@ extension EmbeddedMembership {
   }
 
   private func waitSentence(for removed: RemovedMember) -> String {
-    let name = nodeName(removed.member.slot)
-    let start =
-      "\(name) was removed in view \(removed.sinceView) and is not known to be dead: "
-      + "no lockspace starts before that; "
-    if let attempt = applied.attempts.first(where: { $0.victim == removed.member.slot }) {
-      return start + "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)"
+    "\(nodeName(removed.member.slot)) was removed in view \(removed.sinceView) and is not known to be "
+      + "dead: no lockspace starts before that; "
+      + (fenceProgress(of: removed.member.slot) ?? "waiting for a proof")
+  }
+
+  /// How far the fence of a removed node is, as far as this node knows; nil when nobody runs a device
+  /// for it.
+  public func fenceProgress(of slot: NodeSlot) -> String? {
+    if let attempt = applied.attempts.first(where: { $0.victim == slot }) {
+      return "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)"
     }
-    if let retry = leader?.retries.first(where: { $0.slot == removed.member.slot }) {
-      let seconds = retry.nextAt > now ? (retry.nextAt - now) / 1_000_000_000 : 0
-      return start + "fencing failed \(retry.failures) times, next try in \(seconds) s"
-    }
-    return start + "waiting for a proof"
+    guard let retry = leader?.retries.first(where: { $0.slot == slot }) else { return nil }
+    let seconds = retry.nextAt > now ? (retry.nextAt - now) / 1_000_000_000 : 0
+    return "fencing failed \(retry.failures) times, next try in \(seconds) s"
   }
 }

@@ -329,7 +329,7 @@ extension EmbeddedMembership {
         ViewMember(
           slot: slot, incarnation: slot == me ? incarnation : peers[slot.number].incarnation,
           bootID: join.bootID, capabilities: join.capabilities, isDirty: false,
-          longestLease: lease))
+          longestLease: lease, life: join.life))
     }
     return next
   }

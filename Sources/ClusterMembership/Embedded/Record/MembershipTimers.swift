@@ -65,16 +65,23 @@ public struct MembershipTimers: Hashable, Sendable {
     return problems
   }
 
-  static let names = [
+  /// The names of all times, in the order of `values`.
+  public static let names = [
     "heartbeat", "silence", "jitter", "lease", "watchdog", "pet", "drain", "restart_hold",
     "stop_limit", "agent_timeout", "rejoin_hold", "disk_timeout", "clock_error", "granularity",
   ]
 
-  var values: [UInt32] {
-    [
-      heartbeat, silence, jitter, lease, watchdog, pet, drain, restartHold, stopLimit,
-      agentTimeout, rejoinHold, diskTimeout, clockError, granularity,
-    ]
+  private static let times: [WritableKeyPath<Self, UInt32> & Sendable] = [
+    \.heartbeat, \.silence, \.jitter, \.lease, \.watchdog, \.pet, \.drain, \.restartHold, \.stopLimit,
+    \.agentTimeout, \.rejoinHold, \.diskTimeout, \.clockError, \.granularity,
+  ]
+
+  var values: [UInt32] { Self.times.map { self[keyPath: $0] } }
+
+  /// Sets the time of a name in `names`; nothing happens for another name.
+  public mutating func set(_ name: String, to value: UInt32) {
+    guard let index = Self.names.firstIndex(of: name) else { return }
+    self[keyPath: Self.times[index]] = value
   }
 }
 

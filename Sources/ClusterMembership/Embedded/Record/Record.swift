@@ -87,10 +87,14 @@ public struct ViewMember: Hashable, Sendable {
   /// The longest lease that it may hold, in milliseconds: the largest of all configurations since it
   /// was admitted.
   public var longestLease: UInt32
+  /// Starts of its daemon within this incarnation. A new one stops, in the same decision, every
+  /// lockspace that died with the daemon: at the start that follows everybody knows that the member
+  /// has forgotten it.
+  public var life: UInt32
 
   package init(
     slot: NodeSlot, incarnation: Incarnation, bootID: BootID, capabilities: Capabilities,
-    isDirty: Bool, longestLease: UInt32
+    isDirty: Bool, longestLease: UInt32, life: UInt32 = 1
   ) {
     self.slot = slot
     self.incarnation = incarnation
@@ -98,6 +102,7 @@ public struct ViewMember: Hashable, Sendable {
     self.capabilities = capabilities
     self.isDirty = isDirty
     self.longestLease = longestLease
+    self.life = life
   }
 }
 
@@ -140,6 +145,9 @@ public struct Space: Hashable, Sendable {
     case stopping = 1
     case started
   }
+
+  /// The kind of lockspaces that the daemon itself runs: they end with it, others outlive it.
+  public static let kindOfDaemon: UInt8 = 2
 
   public var name: LockspaceName
   /// For the layer above: kernel or in-house.

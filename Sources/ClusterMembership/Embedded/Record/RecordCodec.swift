@@ -102,6 +102,7 @@ extension ByteWriter {
     write(member.capabilities)
     write(flags: [member.isDirty])
     write(member.longestLease)
+    write(member.life)
   }
 
   mutating func write(_ attempt: FenceAttempt) {
@@ -272,7 +273,7 @@ extension ByteReader {
     ViewMember(
       slot: try readSlot(), incarnation: Incarnation(try read()), bootID: try readBootID(),
       capabilities: try readCapabilities(), isDirty: try readFlags(1)[0],
-      longestLease: min(try read(), 86_400_000))
+      longestLease: min(try read(), 86_400_000), life: try read())
   }
 
   mutating func readSpace() throws(ByteDecodingError) -> Space {

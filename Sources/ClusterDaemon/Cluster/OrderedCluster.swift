@@ -1,0 +1,137 @@
+import ClusterMembership
+import ClusterTypes
+import LockspaceGroups
+import Logging
+import NIOCore
+
+/// Lockspace groups above a membership provider that orders messages.
+final class OrderedCluster: ClusterEngine {
+  private enum Work {
+    case membership(MembershipInput)
+    case group(GroupInput)
+  }
+
+  let local: Member
+  var tell: (ClusterEvent) -> Void = { _ in }
+  private let loop: any EventLoop
+  private let logger: Logger
+  private let send: ([UInt8], NodeID) -> Void
+  private var provider: any MembershipProvider
+  private var lockspaces: LockspaceGroups
+  private var queue: [Work] = []
+  private var isWorking = false
+  private var wake: Scheduled<Void>?
+
+  /// `send` hands a membership message to the control channel of a node.
+  init(
+    local: Member, provider: any MembershipProvider, loop: any EventLoop, logger: Logger,
+    send: @escaping ([UInt8], NodeID) -> Void
+  ) {
+    self.local = local
+    self.provider = provider
+    lockspaces = LockspaceGroups(local: local.instance)
+    self.loop = loop
+    self.logger = logger
+    self.send = send
+  }
+
+  var view: View { provider.view }
+  var isQuorate: Bool { provider.isQuorate }
+  var isOperational: Bool { provider.isQuorate && provider.view.contains(local.instance) }
+  var groups: any AgreedLockspaces { lockspaces }
+
+  var waits: [String] {
+    lockspaces.unfencedNodes.map { unfenced in
+      let victim = unfenced.instance.node
+      return "Node \(victim) was removed and may still write: no lockspace starts before it is known "
+        + "to be dead. Make sure that it is off, then run: clvm node fenced \(victim)"
+    }
+  }
+
+  func start() {}
+  func leave() -> EventLoopFuture<Void> { loop.makeSucceededVoidFuture() }
+  func stop() { wake?.cancel() }
+  func refused(by node: NodeID) {}
+
+  func handle(_ input: MembershipInput) {
+    queue.append(.membership(input))
+    work()
+  }
+
+  func join(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.join(name, kind)) }
+  func leave(_ name: LockspaceName, _ kind: LockspaceKind) { handle(.leave(name, kind)) }
+  func stopped(_ name: LockspaceName, generation: UInt64) {
+    handle(.stopCompleted(name, generation: generation))
+  }
+  func running(_ name: LockspaceName, generation: UInt64) {
+    handle(.startCompleted(name, generation: generation))
+  }
+  func vouchDead(_ instance: NodeInstance, _ kind: Evidence, by: String) {
+    handle(.fenced(instance, evidence: by))
+  }
+
+  private func handle(_ input: GroupInput) {
+    queue.append(.group(input))
+    work()
+  }
+
+  /// Works off the queue. What effects cause comes after what was there before, so an order of
+  /// deliveries is never overtaken by their consequences.
+  private func work() {
+    guard !isWorking else { return }
+    isWorking = true
+    var next = 0
+    while next < queue.count {
+      let work = queue[next]
+      next += 1
+      switch work {
+      case .membership(let input): step(input)
+      case .group(let input): step(input)
+      }
+    }
+    queue.removeAll(keepingCapacity: true)
+    isWorking = false
+  }
+
+  private func step(_ input: MembershipInput) {
+    var effects: [MembershipEffect] = []
+    provider.handle(input, at: .now, effects: &effects)
+    for effect in effects {
+      switch effect {
+      case .send(let bytes, let node): send(bytes, node)
+      case .reset(let snapshot): step(.reset(snapshot: snapshot))
+      case .deliver(let message): step(.deliver(message.payload, from: message.sender))
+      case .installed(let view):
+        step(.installed(view))
+        tell(.view(view))
+      case .snapshotNeeded: step(.snapshot(lockspaces.snapshot))
+      case .quorum(let isQuorate): tell(.quorum(isQuorate))
+      case .evicted: tell(.evicted)
+      case .wake(let moment): schedule(moment)
+      case .report(let text): logger.warning("\(text)")
+      }
+    }
+  }
+
+  private func step(_ input: GroupInput) {
+    var effects: [GroupEffect] = []
+    lockspaces.handle(input, effects: &effects)
+    tell(.deaths)
+    for effect in effects {
+      switch effect {
+      case .submit(let payload): queue.append(.membership(.submit(payload)))
+      case .report(let text): logger.notice("\(text)")
+      case .stop, .start, .left, .joinRefused: tell(.lockspace(effect))
+      }
+    }
+    tell(.agreed)
+  }
+
+  private func schedule(_ moment: Timestamp) {
+    wake?.cancel()
+    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
+    wake = loop.scheduleTask(in: delay) { [loopBound = NIOLoopBound(self, eventLoop: loop)] in
+      loopBound.value.handle(.timer)
+    }
+  }
+}

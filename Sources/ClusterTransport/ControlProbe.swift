@@ -1,0 +1,29 @@
+import ClusterTypes
+import Glibc
+import NIOCore
+
+extension ControlChannels {
+  /// Tries whether anybody listens at the node's addresses. `refused` is called, on the event loop, if
+  /// every one of them answers that nobody does: the machine lives, and no daemon runs there. Silence,
+  /// an unreachable network or an open port are no such answer.
+  public func probe(_ node: NodeID, refused: @escaping () -> Void) {
+    eventLoop.assertInEventLoop()
+    guard let target = addresses[node] else { return }
+    let own = configuration.addresses
+    var paths = [(own.first, target.first)]
+    if let source = own.second, let second = target.second { paths.append((source, second)) }
+    var remaining = paths.count
+    for (source, target) in paths {
+      connect(from: source, to: target, eventLoop: eventLoop) { _ in }
+        .assumeIsolated().whenComplete { result in
+          switch result {
+          case .success(let channel): channel.close(promise: nil)
+          case .failure(let error):
+            guard (error as? IOError)?.errnoCode == ECONNREFUSED else { return }
+            remaining -= 1
+            if remaining == 0 { refused() }
+          }
+        }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import ClusterTypes
+import Testing
+
+@testable import ClusterDaemon
+
+@Suite struct MembershipSettingsTests {
+  private func check(_ membership: String, nodes: String = "") -> ConfigurationCheck {
+    let text = """
+      cluster { name = "lab" nodes {
+        n1 { id = 1 address = "192.0.2.1" }
+        n2 { id = 2 address = "192.0.2.2" }
+        \(nodes)
+      } }
+      membership { \(membership) }
+      """
+    return DaemonConfiguration.check(text.utf8, hostName: "n1")
+  }
+
+  private let third = "n3 { id = 3 address = \"192.0.2.3\" }"
+  private let witness = "n3 { id = 3 address = \"192.0.2.3\" role = \"witness\" }"
+
+  @Test func `the embedded provider is the default, with its standard times`() throws {
+    let result = check("", nodes: third)
+    #expect(result.problems == [])
+    let configuration = try #require(result.configuration)
+    #expect(configuration.membership.provider == .embedded)
+    #expect(configuration.membership.timers == .standard)
+    #expect(configuration.membership.silenceTimeout == .milliseconds(3000))
+    #expect(configuration.membership.quorumDisk == nil)
+    #expect(configuration.clusterDirectory == "/var/lib/clvmd")
+  }
+
+  @Test func `a profile is a table, in which single times may differ`() throws {
+    let result = check(
+      "profile = \"lan\" timers { drain_ms = 0 clock_error_permille = 20 }", nodes: third)
+    let timers = try #require(result.configuration?.membership.timers)
+    #expect(timers.heartbeat == 100)
+    #expect(timers.drain == 0)
+    #expect(timers.clockError == 20)
+  }
+
+  @Test(arguments: [
+    ("profile = \"wan\"", "membership/profile", "known: 'default', 'lan'"),
+    ("timers { silence_ms = 600 }", "membership/timers", "silence must be at least 4 heartbeats"),
+    ("timers { lease_ms = 4000 }", "membership/timers", "lease must be at least"),
+    ("timers { pet_ms = \"1s\" }", "membership/timers/pet_ms", "whole number"),
+    ("silence_timeout_ms = 3000", "membership/silence_timeout_ms", "membership/timers"),
+    ("quorum_disk = \"sdb\"", "membership/quorum_disk", "no absolute path"),
+    ("quorum_disk = \"/dev/sdb\"", "membership", "makes the number of votes odd"),
+    (
+      "provider = \"external\" allow_external = 1 profile = \"lan\"", "membership/profile",
+      "belongs to the provider 'embedded'"
+    ),
+  ])
+  func `a mistake is named at its place`(text: String, place: String, message: String) throws {
+    let result = check(text, nodes: third)
+    let error = try #require(result.errors.first, "\(result.problems)")
+    #expect(result.errors.count == 1, "\(result.problems)")
+    #expect(error.place == place)
+    #expect(error.message.contains(message), "\(error)")
+  }
+
+  @Test func `two votes are a warning, and a third one ends it`() throws {
+    #expect(check("").warnings.map(\.place) == ["membership"])
+    #expect(check("quorum_disk = \"/dev/sdb\"").problems == [])
+    #expect(check("", nodes: witness).problems == [])
+  }
+
+  @Test func `a witness runs neither locks nor volumes`() throws {
+    let text = """
+      cluster { name = "lab" node_id = 3 nodes {
+        n1 { id = 1 address = "192.0.2.1" }
+        n2 { id = 2 address = "192.0.2.2" }
+        \(witness)
+      } }
+      """
+    let result = DaemonConfiguration.check(text.utf8, hostName: "n3")
+    let configuration = try #require(result.configuration, "\(result.problems)")
+    #expect(configuration.cluster.localNode.isWitness)
+    #expect(configuration.kernelLockManager == nil)
+    #expect(configuration.lvmlockd == nil)
+  }
+
+  @Test func `a witness needs a provider that counts votes`() throws {
+    let result = check("provider = \"external\" allow_external = 1", nodes: witness)
+    #expect(result.errors.map(\.place) == ["cluster/nodes/n3/role"])
+  }
+
+  @Test func `slots stay as they are when nodes are added`() throws {
+    let ids = try [1, 2, 64, 300, 1000].map { try #require(NodeID(Int32($0))) }
+    let slots = DaemonConfiguration.slots(of: ids)
+    #expect(ids.map { slots[$0]?.index } == [0, 1, 63, 62, 61])
+    #expect(DaemonConfiguration.slots(of: [ids[1], ids[4]])[ids[1]]?.index == 1)
+  }
+}
