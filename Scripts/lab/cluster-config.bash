@@ -14,18 +14,24 @@ CONFIG
   for node in "${lab_nodes[@]}"; do
     echo "    n$node { id = $node address = \"10.77.0.$node\" }"
   done
+  printf '  }\n}\n'
+  membership_config
   cat <<'CONFIG'
-  }
+kernel_lockspaces { enabled = 1 }
+lvmlockd { enabled = 1 }
+devices { filter = [ "a|^/dev/ubdb$|", "r|.*|" ] }
+log { level = "info" }
+CONFIG
 }
+
+# Who is in the cluster; a scenario may say otherwise.
+membership_config() {
+  cat <<'CONFIG'
 membership {
   provider = "external"
   allow_external = 1
   heartbeat_interval_ms = 500
   silence_timeout_ms = 5000
 }
-kernel_lockspaces { enabled = 1 }
-lvmlockd { enabled = 1 }
-devices { filter = [ "a|^/dev/ubdb$|", "r|.*|" ] }
-log { level = "info" }
 CONFIG
 }

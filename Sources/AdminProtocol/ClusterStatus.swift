@@ -8,6 +8,8 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
   /// The view this node is in, a number that grows; 0 before the first.
   public var viewID: UInt64
   public var isQuorate: Bool
+  /// Who leads the decisions of the cluster, as this node knows; nil without such a node.
+  public var leader: NodeID?
   public var nodes: [NodeStatus]
   /// Plain sentences, each naming who or what is waited for; empty when nothing is.
   public var waitingFor: [String]
@@ -15,13 +17,15 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
   public var volumeGroups: [VolumeGroupStatus]
 
   public init(
-    clusterName: String, node: NodeID, viewID: UInt64, isQuorate: Bool, nodes: [NodeStatus],
-    waitingFor: [String], lockspaces: [LockspaceStatus], volumeGroups: [VolumeGroupStatus]
+    clusterName: String, node: NodeID, viewID: UInt64, isQuorate: Bool, leader: NodeID? = nil,
+    nodes: [NodeStatus], waitingFor: [String], lockspaces: [LockspaceStatus],
+    volumeGroups: [VolumeGroupStatus]
   ) {
     self.clusterName = clusterName
     self.node = node
     self.viewID = viewID
     self.isQuorate = isQuorate
+    self.leader = leader
     self.nodes = nodes
     self.waitingFor = waitingFor
     self.lockspaces = lockspaces
@@ -32,6 +36,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     self.init(
       clusterName: try fields.text("cluster"), node: try fields.node("node"),
       viewID: try fields.number("view"), isQuorate: try fields.flag("quorate"),
+      leader: try fields.optionalNumber("leader", as: Int32.self).flatMap { NodeID($0) },
       nodes: try fields.elements("nodes"), waitingFor: try fields.texts("waiting_for"),
       lockspaces: try fields.elements("lockspaces"),
       volumeGroups: try fields.elements("volume_groups"))
@@ -43,6 +48,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     fields.add("node", node)
     fields.add("view", viewID)
     fields.add("quorate", isQuorate)
+    if let leader { fields.add("leader", leader) }
     fields.add("nodes", nodes)
     fields.add("waiting_for", waitingFor)
     fields.add("lockspaces", lockspaces)

@@ -266,7 +266,8 @@ final class Daemon: ClusterObserver {
     where dead.instance.node == node.local.node && dead.instance < node.local.instance
       && dead.bootID == node.local.bootID
     {
-      node.vouchDead(dead.instance, .clean, evidence: "its daemon was started again on the same boot")
+      node.vouchDead(
+        dead.instance, .clean, evidence: "its daemon was started again on the same boot")
     }
   }
 

@@ -7,7 +7,8 @@ import VolumeReports
 extension ClusterStatus {
   var lines: [String] {
     let quorum = isQuorate ? "quorate" : "WITHOUT QUORUM"
-    var lines = ["  Cluster \(clusterName), node \(node), view \(viewID), \(quorum)"]
+    let lead = leader.map { ", led by node \($0)" } ?? ""
+    var lines = ["  Cluster \(clusterName), node \(node), view \(viewID), \(quorum)\(lead)"]
     lines += NodeStatus.table(nodes).lines()
     if !waitingFor.isEmpty { lines += ["  Waiting:"] + waitingFor.map { "    \($0)" } }
     lines += LockspaceStatus.lines(lockspaces)
@@ -19,7 +20,8 @@ extension ClusterStatus {
   var json: JSONValue {
     .object([
       ("cluster", .string(clusterName)), ("node", node.json), ("view", .unsigned(viewID)),
-      ("quorate", .bool(isQuorate)), ("nodes", .array(nodes.map(\.json))),
+      ("quorate", .bool(isQuorate)), ("leader", leader?.json ?? .null),
+      ("nodes", .array(nodes.map(\.json))),
       ("waiting_for", .array(waitingFor.map { .string($0) })),
       ("lockspaces", .array(lockspaces.map(\.json))),
       (

@@ -58,7 +58,8 @@ import Testing
       .failed(AdminFailure(.wouldBlock, "Held by node 2.")), .done,
       .status(
         ClusterStatus(
-          clusterName: "demo", node: try node(1), viewID: 12, isQuorate: true, nodes: nodes,
+          clusterName: "demo", node: try node(1), viewID: 12, isQuorate: true, leader: try node(2),
+          nodes: nodes,
           waitingFor: ["Node 2 is to be fenced."], lockspaces: [lockspace],
           volumeGroups: [
             VolumeGroupStatus(name: "vg0", uuid: "u-u", lockspace: lockspace.name)

@@ -28,7 +28,8 @@ final class StatusReport {
   func cluster() -> ClusterStatus {
     ClusterStatus(
       clusterName: configuration.cluster.name, node: node.local.node, viewID: node.view.id,
-      isQuorate: node.isQuorate, nodes: nodes(), waitingFor: waits(), lockspaces: lockspaces(),
+      isQuorate: node.isQuorate, leader: node.leader, nodes: nodes(), waitingFor: waits(),
+      lockspaces: lockspaces(),
       volumeGroups: volumeGroups())
   }
 

@@ -17,6 +17,8 @@ protocol ClusterEngine: AnyObject {
   var isQuorate: Bool { get }
   /// In the view and part of a majority: cluster-wide work can be done.
   var isOperational: Bool { get }
+  /// Who decides, where one node does; nil when none is known.
+  var leader: NodeID? { get }
   var groups: any AgreedLockspaces { get }
   /// Sentences about what the cluster, or this node's part in it, waits for.
   var waits: [String] { get }

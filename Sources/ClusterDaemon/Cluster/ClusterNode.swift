@@ -69,6 +69,7 @@ final class ClusterNode {
   var isQuorate: Bool { engine.isQuorate }
   /// In the view, and hearing a majority: cluster-wide work can be done.
   var isOperational: Bool { engine.isOperational }
+  var leader: NodeID? { engine.leader }
   var waits: [String] { engine.waits }
 
   /// The members of a lockspace other than this node; empty when it does not exist.

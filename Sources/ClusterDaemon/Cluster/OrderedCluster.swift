@@ -38,12 +38,14 @@ final class OrderedCluster: ClusterEngine {
   var view: View { provider.view }
   var isQuorate: Bool { provider.isQuorate }
   var isOperational: Bool { provider.isQuorate && provider.view.contains(local.instance) }
+  var leader: NodeID? { nil }
   var groups: any AgreedLockspaces { lockspaces }
 
   var waits: [String] {
     lockspaces.unfencedNodes.map { unfenced in
       let victim = unfenced.instance.node
-      return "Node \(victim) was removed and may still write: no lockspace starts before it is known "
+      return
+        "Node \(victim) was removed and may still write: no lockspace starts before it is known "
         + "to be dead. Make sure that it is off, then run: clvm node fenced \(victim)"
     }
   }

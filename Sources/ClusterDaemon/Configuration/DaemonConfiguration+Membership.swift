@@ -114,7 +114,8 @@ extension DaemonConfiguration {
       }
       return
     }
-    for problem in clusterConfiguration.problems where !membership.timers.problems.contains(problem) {
+    for problem in clusterConfiguration.problems where !membership.timers.problems.contains(problem)
+    {
       reader.error("membership", problem)
     }
     if cluster.nodes.allSatisfy(\.isWitness) {

@@ -92,7 +92,8 @@ final class QuorumDisk: Sendable {
         try device.write(
           encoded.body, at: UInt64(layout.bodyOffset(slot, counter: write.counter)))
       }
-      try device.write(encoded.header, at: UInt64(layout.headerOffset(slot, counter: write.counter)))
+      try device.write(
+        encoded.header, at: UInt64(layout.headerOffset(slot, counter: write.counter)))
     }
     var found: [DiskSlot] = []
     var mailbox: DiskMail?
@@ -106,7 +107,8 @@ final class QuorumDisk: Sendable {
       let decoded = try layout.decode(slot, headers: headers) { counter in
         do {
           return try device.read(
-            at: UInt64(layout.bodyOffset(slot, counter: counter)), count: QuorumDiskLayout.bodyBytes)
+            at: UInt64(layout.bodyOffset(slot, counter: counter)), count: QuorumDiskLayout.bodyBytes
+          )
         } catch {
           failure = error
           return nil

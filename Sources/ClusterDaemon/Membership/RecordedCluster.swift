@@ -90,6 +90,12 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     return View(id: record.viewID, members: members)
   }
 
+  var leader: NodeID? {
+    guard machine.hearsQuorum(at: .now) else { return nil }
+    let slot = machine.isLeader ? machine.slot : machine.leaderSlot
+    return slot.flatMap { machine.record.node($0)?.id }
+  }
+
   var groups: any AgreedLockspaces { agreement }
 
   private var agreement: RecordedAgreement {

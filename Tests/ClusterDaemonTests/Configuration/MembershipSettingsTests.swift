@@ -42,7 +42,7 @@ import Testing
   @Test(arguments: [
     ("profile = \"wan\"", "membership/profile", "known: 'default', 'lan'"),
     ("timers { silence_ms = 600 }", "membership/timers", "silence must be at least 4 heartbeats"),
-    ("timers { lease_ms = 4000 }", "membership/timers", "lease must be at least"),
+    ("timers { lease_ms = 5000 }", "membership/timers", "lease must be at least"),
     ("timers { pet_ms = \"1s\" }", "membership/timers/pet_ms", "whole number"),
     ("silence_timeout_ms = 3000", "membership/silence_timeout_ms", "membership/timers"),
     ("quorum_disk = \"sdb\"", "membership/quorum_disk", "no absolute path"),

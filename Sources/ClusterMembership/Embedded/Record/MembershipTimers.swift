@@ -72,7 +72,8 @@ public struct MembershipTimers: Hashable, Sendable {
   ]
 
   private static let times: [WritableKeyPath<Self, UInt32> & Sendable] = [
-    \.heartbeat, \.silence, \.jitter, \.lease, \.watchdog, \.pet, \.drain, \.restartHold, \.stopLimit,
+    \.heartbeat, \.silence, \.jitter, \.lease, \.watchdog, \.pet, \.drain, \.restartHold,
+    \.stopLimit,
     \.agentTimeout, \.rejoinHold, \.diskTimeout, \.clockError, \.granularity,
   ]
 

@@ -1,0 +1,148 @@
+# The steps of Scripts/kernel-membership on three nodes. Each begins and ends with three nodes that
+# write; each figure is measured from outside the nodes.
+
+declare -A figures
+
+# A node is gone: the others remove it, say what they wait for, and go on after the proof.
+expect_removal_of() {
+  local victim=$1 since=$2 survivors first
+  survivors=$(survivors_of "$victim")
+  first=${survivors%% *}
+  wait_until 60 "n$first to remove n$victim" sees_members "$first" "$survivors"
+  figures[view]=$(milliseconds_since "$since")
+  wait_until 30 "clvm status to name the fence of n$victim" names_the_fence_of "$first" "$victim"
+}
+
+expect_writers_on() {
+  local node
+  for node in $1; do ledger_must_grow "$node"; done
+}
+
+# The node boots, which proves that its earlier life is over, and takes part again.
+bring_back() {
+  local node=$1
+  if node_is_on "$node"; then node_kill "$node"; fi
+  node_boot "$node"
+  clvmd_start "$node"
+  clvmd_await_members "$node" 3
+  node_run "$node" 'vgchange --lockstart vg1 && lvchange -asy vg1/lv1' 120
+  node_run "$node" "$(mount_command)" 120
+  boots=$((boots + 1))
+  ledger_start "$node" "n$node-boot$boots"
+  expect_writers_on '1 2 3'
+}
+
+form_the_cluster() {
+  start_the_daemons
+  finding "led by n$(leader_seen_by 1), view $(view_of 1)"
+}
+
+kill_a_node() {
+  local started
+  started=$(milliseconds_now)
+  node_kill 3
+  expect_removal_of 3 "$started"
+  node_run 1 'clvm node fenced 3 --yes'
+  expect_writers_on '1 2'
+  figures[writers]=$(milliseconds_since "$started")
+  finding "kill to view ${figures[view]} ms, kill to writers running ${figures[writers]} ms"
+  bring_back 3
+}
+
+kill_the_leader() {
+  local leader started
+  leader=$(leader_seen_by 1)
+  started=$(milliseconds_now)
+  node_kill "$leader"
+  expect_removal_of "$leader" "$started"
+  bring_back "$leader"
+  finding "n$leader led; view without it after ${figures[view]} ms; its boot was the proof"
+}
+
+# The freeze is longer than the silence that the others bear, so the node is removed; when it goes on
+# it must reset itself before it writes.
+freeze_for() {
+  local seconds=$1 victim started
+  victim=$(first_follower)
+  started=$(milliseconds_now)
+  node_freeze "$victim"
+  sleep "$seconds"
+  node_thaw "$victim"
+  wait_until 60 "n$victim to reset itself" node_has_reset "$victim"
+  expect_removal_of "$victim" "$started"
+  bring_back "$victim"
+  finding "n$victim reset itself when it went on, and came back"
+}
+
+freeze_for_5_seconds() { freeze_for 5; }
+freeze_for_60_seconds() { freeze_for 60; }
+
+first_follower() {
+  local leader node
+  leader=$(leader_seen_by 1)
+  for node in 3 2 1; do
+    if [[ $node != "$leader" ]]; then echo "$node" && return; fi
+  done
+}
+
+lose_one_way() {
+  local leader victim view
+  leader=$(leader_seen_by 1)
+  victim=$(first_follower)
+  view=$(view_of "$leader")
+  one_way_loss "$victim" "$leader"
+  wait_until 60 "n$victim to reset itself" node_has_reset "$victim"
+  sees_members "$leader" "$(survivors_of "$victim")" || fail "n$victim is still a member"
+  [[ $(view_of "$leader") == $((view + 1)) ]] || fail "more than one view: $view, $(view_of "$leader")"
+  bring_back "$victim"
+  finding "n$victim to n$leader was lost: one view, n$victim reset itself"
+}
+
+part_one_from_two() {
+  local started
+  started=$(milliseconds_now)
+  node_cut_off 3
+  expect_removal_of 3 "$started"
+  has_quorum 3 && fail "n3 alone has quorum"
+  node_kill 3
+  node_reconnect 3
+  node_run 1 'clvm node fenced 3 --yes'
+  expect_writers_on '1 2'
+  bring_back 3
+  finding "n3 alone had no quorum and said so; the others went on after its fence"
+}
+
+# Storage that stands still is no reason to remove anybody.
+stall_the_storage() {
+  local view node
+  view=$(view_of 1)
+  on_nodes '1 2 3' 'dmsetup suspend --noflush --nolockfs vg1-lv1'
+  sleep 20
+  for node in 1 2 3; do
+    sees_members "$node" '1 2 3' || fail "n$node sees members $(members_seen_by "$node")"
+  done
+  on_nodes '1 2 3' 'dmsetup resume vg1-lv1'
+  expect_writers_on '1 2 3'
+  [[ $(view_of 1) == "$view" ]] || fail "the view changed"
+  finding "three members throughout, view $view unchanged, writers go on"
+}
+
+verify_all_ledgers() {
+  local node file name
+  for node in 1 2 3; do ledger_stop "$node"; done
+  for file in "$lab_folder"/ledgers/*; do
+    name=${file##*/}
+    if [[ $name == *.pauses ]]; then continue; fi
+    note "$name: $(ledger_verify 1 "$name")"
+  done
+  finding "every synced line of every writer is there and undamaged"
+}
+
+# With Clean decided for each, the last one can go, too.
+stop_all() {
+  local node
+  on_nodes '1 2 3' "umount $mount_point && lvchange -an vg1/lv1 && vgchange --lockstop vg1" 120
+  for node in 1 2 3; do clvmd_stop "$node"; done
+  for node in 1 2 3; do node_halt "$node"; done
+  finding "every clvmd ended with status 0"
+}
