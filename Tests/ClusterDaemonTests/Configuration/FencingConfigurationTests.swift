@@ -13,7 +13,7 @@ import Testing
           n2 { id = 2 address = "192.0.2.2" }
         }
       }
-      membership { allow_external = 1 }
+      membership { provider = "external" allow_external = 1 }
       fencing { \(fencing) }
       """
     return DaemonConfiguration.check(text.utf8, hostName: "n1")
