@@ -92,9 +92,10 @@ extension ClusterTests {
     @Test func `a daemon that is stopped in order leaves nothing to prove`() async throws {
       try await withLockspace { cluster, nodes in
         try await cluster.stop(Name.three)
-        let status = try await nodes[0].status()
-        #expect(status.state(of: Name.three) == .absent)
-        #expect(status.waitingFor.isEmpty)
+        try await eventually("node 1 knows that node 3 has left") {
+          try await nodes[0].status().state(of: Name.three) == .absent
+        }
+        #expect(try await nodes[0].status().waitingFor.isEmpty)
         try await lock(nodes[1])
       }
     }
