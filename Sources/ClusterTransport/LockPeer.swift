@@ -12,6 +12,9 @@ final class LockPeer {
   var isEnabled = false
   /// The transport has forgotten this peer; a successor may have taken its place.
   private(set) var isRemoved = false
+  // The link is stepped for each message, and answers with effects that are carried out afterwards:
+  // nothing comes back to it meanwhile, and checks for that would cost more than the step.
+  @exclusivity(unchecked)
   var link: PeerLink
   /// Which life of the node new connections belong to, and which one the link talks to. They differ
   /// while the node may have died without anybody being told (`LockTransport.expectNextLife`).
@@ -28,6 +31,7 @@ final class LockPeer {
   var closesWhenAgreed = false
 
   /// Effects of the link that wait for their turn, while an earlier one is carried out.
+  @exclusivity(unchecked)
   var effects: [PeerLink.Effect] = []
   var isPerforming = false
 

@@ -62,6 +62,8 @@ public final class LockTransport {
   var logLimiter = LogLimiter()
   var addresses = PeerAddresses()
   var peers: [NodeID: LockPeer] = [:]
+  /// The one that was sent to last: most likely also the next.
+  private var lastPeer: LockPeer?
   let readBatch = ReadBatch()
   /// When the batch that is being read was begun.
   var readTime: Timestamp?
@@ -127,6 +129,7 @@ public final class LockTransport {
       peer.forget()
     }
     peers = [:]
+    lastPeer = nil
     return listeners?.close() ?? eventLoop.makeSucceededVoidFuture()
   }
 
@@ -178,6 +181,10 @@ public final class LockTransport {
     peer.isEnabled = false
     peer.abortConnections()
   }
+
+  /// The node has left the view: no connection to or from it is made from now on. One that is open may
+  /// still carry its farewell, until `disable` or `removeAddress`.
+  public func refuseConnections(of node: NodeID) { peer(node)?.isEnabled = false }
 
   /// The way to the node may be broken: its connections are reset, and made again, on the other
   /// network if need be, when there is something to send.
@@ -234,7 +241,11 @@ public final class LockTransport {
 
   private func peer(_ node: NodeID) -> LockPeer? {
     eventLoop.assertInEventLoop()
-    if let peer = peers[node] { return peer }
+    if let lastPeer, lastPeer.node == node, !lastPeer.isRemoved { return lastPeer }
+    if let peer = peers[node] {
+      lastPeer = peer
+      return peer
+    }
     warn("lock transport: node \(node) has no configured address")
     return nil
   }

@@ -36,6 +36,8 @@ struct LockRecords<Record> {
     return record
   }
 
+  func isReserved(_ handle: LockHandle) -> Bool { slot(of: handle) != nil }
+
   /// Nil for a handle without a record. A record can be set until the handle is removed.
   subscript(handle: LockHandle) -> Record? {
     get { slot(of: handle).flatMap { slots[$0].record } }

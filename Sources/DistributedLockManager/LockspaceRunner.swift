@@ -23,16 +23,22 @@ package final class LockspaceRunner {
   /// One lockspace.
   package final class Space {
     package let name: LockspaceName
+    fileprivate let id: LockspaceID
+    // Each message steps the machine once, and nothing that it does leads back here before its end:
+    // checks for overlapping access would find nothing and cost a tenth of the rest.
+    @exclusivity(unchecked)
     package fileprivate(set) var machine: LockspaceMachine
+    @exclusivity(unchecked)
     fileprivate var effects: [LockspaceMachine.Effect] = []
-    /// Those that are being carried out.
-    fileprivate var batch: [LockspaceMachine.Effect] = []
+    /// The memory of those that were carried out last.
+    fileprivate var spare: [LockspaceMachine.Effect] = []
     fileprivate var isCarryingOut = false
     fileprivate var wake: Scheduled<Void>?
     fileprivate var isClosed = false
 
     fileprivate init(_ configuration: LockspaceMachine.Configuration) {
       name = configuration.name
+      id = configuration.lockspaceID
       machine = LockspaceMachine(configuration)
     }
   }
@@ -52,6 +58,11 @@ package final class LockspaceRunner {
     let listener: any LockListener
     /// As last told; nil before the first grant, when a refusal leaves no lock.
     var mode: LockMode?
+
+    mutating func hold(_ mode: LockMode) -> any LockListener {
+      self.mode = mode
+      return listener
+    }
   }
 
   /// Must live as long as the runner.
@@ -59,6 +70,8 @@ package final class LockspaceRunner {
   private let localNode: NodeID
   private let loop: any EventLoop
   private var spaces: [LockspaceID: Space] = [:]
+  /// That of the last packet: most likely also that of the next.
+  private var lastSpace: Space?
   private var records = LockRecords<Record>()
   /// The moment of the batch of packets that is being read.
   private var batchTime: Timestamp?
@@ -82,6 +95,7 @@ package final class LockspaceRunner {
     space.isClosed = true
     space.wake?.cancel()
     spaces = spaces.filter { $0.value !== space }
+    lastSpace = nil
     let lost = handles(in: space)
     let listeners = lost.compactMap { records.remove($0)?.listener }
     for member in space.machine.members where member != localNode {
@@ -141,7 +155,7 @@ package final class LockspaceRunner {
   /// A packet of another node. Of a lockspace that is not open here the answer is that.
   package func received(_ packet: Packet, from sender: NodeID) {
     if batchTime == nil { batchTime = .now }
-    guard let space = spaces[packet.lockspaceID] else {
+    guard let space = space(packet.lockspaceID) else {
       let reply = LockspaceMachine.unknownLockspaceReply(to: packet, from: localNode)
       if let reply { delegate?.send(reply, to: sender) }
       return
@@ -149,6 +163,12 @@ package final class LockspaceRunner {
     space.machine.receive(
       packet, from: sender, at: batchTime ?? .now, effects: &space.effects)
     carryOut(space)
+  }
+
+  private func space(_ id: LockspaceID) -> Space? {
+    if let lastSpace, lastSpace.id == id { return lastSpace }
+    lastSpace = spaces[id]
+    return lastSpace
   }
 
   /// All packets that were there have been received: the clock goes on.
@@ -165,11 +185,14 @@ package final class LockspaceRunner {
   private func carryOut(_ space: Space) {
     guard !space.isCarryingOut else { return }
     space.isCarryingOut = true
+    var batch: [LockspaceMachine.Effect] = []
+    swap(&space.spare, &batch)
     while !space.effects.isEmpty {
-      swap(&space.effects, &space.batch)
-      for effect in space.batch { carryOut(effect, in: space) }
-      space.batch.removeAll(keepingCapacity: true)
+      swap(&space.effects, &batch)
+      for effect in batch { carryOut(effect, in: space) }
+      batch.removeAll(keepingCapacity: true)
     }
+    swap(&space.spare, &batch)
     space.isCarryingOut = false
   }
 
@@ -192,12 +215,13 @@ package final class LockspaceRunner {
   }
 
   private func completed(_ handle: LockHandle, _ outcome: LockOutcome) {
-    guard let mode = outcome.mode, records[handle] != nil else {
+    guard let mode = outcome.mode else {
       records.remove(handle)?.listener.lockCompleted(outcome)
       return
     }
-    records[handle]?.mode = mode
-    records[handle]?.listener.lockCompleted(outcome)
+    guard records.isReserved(handle) else { return }
+    let listener = records[handle]?.hold(mode)
+    listener?.lockCompleted(outcome)
   }
 
   private func refused(_ handle: LockHandle, _ reason: CallRefusal) {

@@ -44,6 +44,20 @@ struct LockTransportTests {
     try await loop.flatSubmit { nodes.value.stop() }.get()
   }
 
+  @Test func nodesThatLeftTheViewKeepTheirConnectionAndGetNoOther() async throws {
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let nodes = try await LockNodes.start(count: 2, on: loop)
+    _ = try await loop.flatSubmit { nodes.value.exchange(packetCount: 10) }.get()
+    let (target, before) = try await loop.submit { try nodes.value.refuseSecond() }.get()
+    #expect(before > 0)
+    let channel = try await ClientBootstrap(group: loop)
+      .bind(to: SocketAddress(ipAddress: "127.0.0.2", port: 0)).connect(to: target).get()
+    try await channel.closeFuture.get()
+    let after = try await loop.submit { try nodes.value.connectionsOfSecond() }.get()
+    #expect(after == before)
+    try await loop.flatSubmit { nodes.value.stop() }.get()
+  }
+
   @Test func addressInUseIsNamed() async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let nodes = try await LockNodes.start(count: 1, on: loop)
@@ -196,6 +210,17 @@ private final class LockNodes: LockTransportDelegate {
   func disableSecond() throws -> SocketAddress {
     transports[0].disable(transports[1].configuration.node)
     return try #require(transports[0].listeningAddress)
+  }
+
+  /// Where the first node listens, and how many connections with the second it keeps, after that one
+  /// has left the view.
+  func refuseSecond() throws -> (SocketAddress, Int) {
+    transports[0].refuseConnections(of: transports[1].configuration.node)
+    return (try #require(transports[0].listeningAddress), try connectionsOfSecond())
+  }
+
+  func connectionsOfSecond() throws -> Int {
+    try #require(transports[0].peers[transports[1].configuration.node]).connections.count
   }
 
   func startAnotherAtTheSameAddress() -> EventLoopFuture<Void> {

@@ -147,14 +147,18 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   /// Nothing that was said to an earlier life of a node may be taken for the present one's.
   func viewInstalled(_ view: View) {
     for member in view.members where member.node != localNode {
-      guard enabled[member.node] != member.instance else { continue }
-      lockTransport.removeAddress(member.node)
+      if enabled[member.node] != member.instance {
+        lockTransport.removeAddress(member.node)
+        enabled[member.node] = member.instance
+      }
       lockTransport.enable(member.node)
-      enabled[member.node] = member.instance
     }
   }
 
-  func nodeRemoved(_ instance: NodeInstance) {}
+  func nodeRemoved(_ instance: NodeInstance) {
+    guard enabled[instance.node] == instance else { return }
+    lockTransport.refuseConnections(of: instance.node)
+  }
 
   func memberRenewed(_ instance: NodeInstance) {
     guard enabled[instance.node] == instance else { return }
