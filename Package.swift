@@ -130,7 +130,7 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
         "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
         "Fencing", "KeeperProtocol", "KernelLockspaces", "LVMFrontends", "LVMMetadata",
-        "LockManager",
+        "LVMSystemDirectory", "LockManager",
         "LockProtocol", "LockspaceGroups",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs",
         nioCore, nioPosix, logging,

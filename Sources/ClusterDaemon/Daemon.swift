@@ -20,6 +20,7 @@ final class Daemon: ClusterObserver {
   private let deadlocks: DeadlockWatch
   private let volumes: VolumeService
   private let lockDaemon: LockDaemonService
+  private let clusterLocking: ClusterLockingService?
   private let admin: AdminService
   private let sockets: DaemonSockets
   private let kernel: KernelLockspaceDriver?
@@ -29,16 +30,18 @@ final class Daemon: ClusterObserver {
   private let requestEnd: @Sendable (Int32) -> Void
   /// Kept until the cluster has quorum with this node.
   private var quorumWaiters: [EventLoopPromise<Void>] = []
+  private let host: DaemonHost
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
     membership: MembershipSetup?, workers: VolumeWorkers, pools: WorkerPools, loop: any EventLoop,
-    logger: Logger, requestEnd: @escaping @Sendable (Int32) -> Void
+    logger: Logger, host: DaemonHost
   ) throws {
     self.configuration = configuration
     self.loop = loop
     self.logger = logger
-    self.requestEnd = requestEnd
+    self.host = host
+    requestEnd = host.requestEnd
     let network = try NodeNetwork(
       configuration: configuration, local: local, loop: loop, logger: logger)
     self.network = network
@@ -62,6 +65,14 @@ final class Daemon: ClusterObserver {
       survey: survey,
       sharing: SharingCheck(workers: workers, loop: loop, pool: pools.volumes, logger: logger),
       logger: logger)
+    clusterLocking = try configuration.clusterLocking.map { [node, locks] settings in
+      try ClusterLockingService(
+        machine: .init(configuration.cluster, settings, life: local.instance.incarnation.rawValue),
+        node: node, locks: locks, worker: ClusterLockingWorker(workers.disks, host),
+        store: ClusteredVolumeStore(path: configuration.stateDirectory + "/clustered-volumes"),
+        loop: loop, pool: pools.volumes, logger: logger,
+        send: { network.sendClusterLocking($0, to: $1) })
+    }
     deadlocks = DeadlockWatch(
       survey: survey, locks: locks, localNode: local.node, loop: loop, logger: logger)
     let status = StatusReport(
@@ -80,8 +91,8 @@ final class Daemon: ClusterObserver {
       locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,
       logger: logger)
     sockets = DaemonSockets(
-      configuration: configuration, lockDaemon: lockDaemon, admin: admin, loop: loop,
-      logger: logger)
+      configuration: configuration, lockDaemon: lockDaemon,
+      clusterLocking: clusterLocking?.frontend, admin: admin, loop: loop, logger: logger)
     kernel = kernelWorker.map { [node] worker in
       KernelLockspaceDriver(
         worker: worker, node: node, loop: loop, pool: pools.kernel, logger: logger)
@@ -128,9 +139,22 @@ final class Daemon: ClusterObserver {
     locks.memberCame = { [network] in network.memberAdded($0, lockspaceCount: $1) }
     locks.memberWent = { [network] in network.memberRemoved($0, lockspaceCount: $1) }
     // Nobody gets the lock of a volume group before what its dead holder left is settled here.
-    locks.beforeStart = { [leftovers] name, start in leftovers.settle(name, then: start) }
-    locks.isReclaiming = { [lockDaemon] in lockDaemon.isReclaiming($0) }
+    locks.beforeStart = { [leftovers, clusterLocking] name, start in
+      leftovers.settle(name) {
+        guard let clusterLocking else { return start() }
+        clusterLocking.settle(name, then: start)
+      }
+    }
+    locks.isReclaiming = { [lockDaemon, clusterLocking] name in
+      lockDaemon.isReclaiming(name) || clusterLocking?.isReclaiming(name) == true
+    }
     lockDaemon.reclaimed = { [locks] in locks.reclaimed($0) }
+    if let clusterLocking {
+      network.clusterLockingMessage = { clusterLocking.received($0, from: $1) }
+      locks.agreed = { clusterLocking.clusterChanged() }
+      clusterLocking.reclaimed = { [locks] in locks.reclaimed($0) }
+      clusterLocking.restart = host.requestRestart
+    }
     admin.isHeard = { [network] in network.isHeard($0) }
     status.isHeard = { [network] in network.isHeard($0) }
     lockDaemon.started = { [leftovers] in leftovers.started($0) }
@@ -143,6 +167,7 @@ final class Daemon: ClusterObserver {
     node.addObserver(volumes)
     if let kernel { node.addObserver(kernel) }
     node.addObserver(lockDaemon)
+    if let clusterLocking { node.addObserver(clusterLocking) }
     node.addObserver(admin)
     node.addObserver(self)
   }
@@ -165,13 +190,17 @@ final class Daemon: ClusterObserver {
       }
     }
     let bound = NIOLoopBound(self, eventLoop: loop)
-    return network.start().flatMapThrowing {
-      bound.value.node.start()
-      try bound.value.lockDaemon.adopt()
-      // A node that is alone hears of nobody: nothing else would set its clock going.
-      bound.value.node.handle(.timer)
-    }
-    .flatMap { bound.value.sockets.start() }
+    let exclusive = host.exclusiveVolumes
+    // The locks of what is active are claimed before another node is heard.
+    return (clusterLocking?.start(exclusive: exclusive) ?? loop.makeSucceededVoidFuture())
+      .flatMap { bound.value.network.start() }
+      .flatMapThrowing {
+        bound.value.node.start()
+        try bound.value.lockDaemon.adopt()
+        // A node that is alone hears of nobody: nothing else would set its clock going.
+        bound.value.node.handle(.timer)
+      }
+      .flatMap { bound.value.sockets.start() }
   }
 
   /// Ends when the cluster has quorum with this node in it, or after `limit`.
@@ -189,17 +218,29 @@ final class Daemon: ClusterObserver {
     quorumWaiters = []
   }
 
-  /// Why the daemon must not stop now; nil when it may.
-  var stopObstacle: String? {
+  /// Why a new life must not begin in this process now; nil when it may.
+  var restartObstacle: String? {
     let mounted = kernel?.activeLockspaces ?? []
     guard mounted.isEmpty else {
       let names = mounted.map(\.text).joined(separator: ", ")
       return "lockspaces of the kernel are in use (\(names)): unmount their filesystems first"
     }
+    return nil
+  }
+
+  /// Why the daemon must not stop now; nil when it may.
+  var stopObstacle: String? {
+    if let restartObstacle { return restartObstacle }
     if let change = volumes.waits.first { return "a volume is being changed: \(change)" }
     let active = lockDaemon.persistentLockCount
     guard active == 0 else {
       return "\(active) logical volumes of shared volume groups are active on this node: "
+        + "deactivate them first"
+    }
+    // Alone, nobody can change what is active here before the next start takes it up again.
+    let clustered = clusterLocking?.activeVolumeCount ?? 0
+    guard clustered == 0 || configuration.cluster.nodes.count == 1 else {
+      return "\(clustered) logical volumes of clustered volume groups are active on this node: "
         + "deactivate them first"
     }
     return nil
@@ -210,6 +251,7 @@ final class Daemon: ClusterObserver {
     let bound = NIOLoopBound(self, eventLoop: loop)
     kernel?.refuseJoins()
     deadlocks.stop()
+    clusterLocking?.prepareStop()
     return sockets.stop().flatMap { bound.value.leaveLockspaces() }.flatMap {
       bound.value.leaveCluster()
     }.flatMap {
@@ -248,6 +290,7 @@ final class Daemon: ClusterObserver {
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
     node.stop()
+    clusterLocking?.prepareStop()
     return sockets.stop().and(network.stop()).map { _ in }
   }
 

@@ -19,9 +19,21 @@ public struct DaemonProcess {
   private let configuration: DaemonConfiguration
   private let logger: Logger
 
+  /// Told by `clvmd -d`: 0 for what the configuration says, more for more to be logged.
+  public var setLogLevel: @Sendable (UInt8) -> Void = { _ in }
+  /// Volumes that the command line says were active exclusively, each by the 64 characters of its
+  /// VG's and its own UUID.
+  public var exclusiveVolumes: [String] = []
+
   public init(configuration: DaemonConfiguration, logger: Logger) {
     self.configuration = configuration
     self.logger = logger
+  }
+
+  public enum Ending: Sendable {
+    case exit(Int32)
+    /// The process is to become the daemon anew: nothing was given up.
+    case restart
   }
 
   /// Runs until a signal or the cluster ends it. Returns the exit code; throws what kept it from
@@ -29,11 +41,11 @@ public struct DaemonProcess {
   ///
   /// - Parameter ready: called when the daemon serves and the cluster has quorum with this node; or
   ///   when that has not come for ten seconds, because other nodes have to be started, too.
-  public func run(ready: (() throws -> Void)? = nil) throws -> Int32 {
-    try refuseForeignDaemons()
+  public func run(ready: (() throws -> Void)? = nil) throws -> Ending {
     try ensurePrivateDirectory(configuration.stateDirectory)
     let instanceLock = try InstanceLock(path: configuration.stateDirectory + "/clvmd.lock")
     defer { instanceLock.release() }
+    try refuseForeignDaemons()
     let notifier = try SystemdNotifier()
     let signals = SignalWait()
     stayInMemory()
@@ -49,19 +61,16 @@ public struct DaemonProcess {
     posixLocks?.start(logger)
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let exitCode = Mutex<Int32>(0)
-    let daemon = try start(local, membership, kernelWorker, pools, group.next()) { code in
-      // The first reason counts.
-      exitCode.withLock { if $0 == 0 { $0 = code } }
-      SignalWait.wake()
-    }
+    let requests = EndRequests()
+    let daemon = try start(
+      local, membership, kernelWorker, pools, group.next(), host: host(requests))
     let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
     notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
     if let ready {
       try daemon.awaitQuorum(atMost: Self.quorumPatience).wait()
       try ready()
     }
-    try waitForEnd(signals, daemon)
+    guard try waitForEnd(signals, daemon, requests) else { return .restart }
     notify(notifier, .stopping)
     watchdog?.cancel()
     try daemon.stop().wait()
@@ -70,21 +79,33 @@ public struct DaemonProcess {
     try pools.stopAndWait()
     try group.syncShutdownGracefully()
     logger.notice("clvmd has stopped")
-    return exitCode.withLock { $0 }
+    return .exit(requests.exitCode)
+  }
+
+  private func host(_ requests: EndRequests) -> DaemonHost {
+    var host = DaemonHost()
+    host.requestEnd = { requests.end(with: $0) }
+    host.requestRestart = { requests.restart() }
+    host.setLogLevel = setLogLevel
+    if configuration.devices.filter == nil { host.readFilter = Self.readDeviceFilter }
+    host.exclusiveVolumes = exclusiveVolumes
+    return host
   }
 
   private func start(
     _ local: Member, _ membership: MembershipSetup?, _ kernelWorker: KernelWorker?,
-    _ pools: WorkerPools, _ loop: any EventLoop, requestEnd: @escaping @Sendable (Int32) -> Void
+    _ pools: WorkerPools, _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
     let disks = SharedDisks(
-      localNode: local.node, hostName: ConfigurationFile.hostName(), filter: try deviceFilter())
+      localNode: local.node, hostName: ConfigurationFile.hostName(),
+      filter: try configuration.devices.filter.map { try DeviceFilter(patterns: $0) }
+        ?? Self.readDeviceFilter())
     let workers = VolumeWorkers(disks: disks)
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,
         membership: membership, workers: workers, pools: pools, loop: loop, logger: logger,
-        requestEnd: requestEnd)
+        host: host)
     }.wait()
   }
 
@@ -101,11 +122,19 @@ public struct DaemonProcess {
     }
   }
 
-  private func waitForEnd(_ signals: SignalWait, _ daemon: RunningDaemon) throws {
+  /// False when the process is to become the daemon anew.
+  private func waitForEnd(
+    _ signals: SignalWait, _ daemon: RunningDaemon, _ requests: EndRequests
+  ) throws -> Bool {
     while true {
       signals.wait()
+      if requests.takeRestart() {
+        guard let obstacle = try daemon.restartObstacle().wait() else { return false }
+        logger.error("clvmd does not restart: \(obstacle)")
+        continue
+      }
       // Whoever asks: what would hang without the daemon keeps it.
-      guard let obstacle = try daemon.stopObstacle().wait() else { return }
+      guard let obstacle = try daemon.stopObstacle().wait() else { return true }
       logger.error("clvmd does not stop: \(obstacle)")
     }
   }
@@ -196,8 +225,7 @@ public struct DaemonProcess {
     return worker
   }
 
-  private func deviceFilter() throws -> DeviceFilter {
-    if let patterns = configuration.devices.filter { return try DeviceFilter(patterns: patterns) }
+  @Sendable private static func readDeviceFilter() throws -> DeviceFilter {
     let directory = getenv("LVM_SYSTEM_DIR").map { String(cString: $0) } ?? "/etc/lvm"
     let filters = try LVMDeviceFilters(systemDirectory: directory)
     return try DeviceFilter(patterns: filters.globalFilter ?? filters.filter ?? [])
@@ -210,6 +238,36 @@ public struct DaemonProcess {
       } catch {
         logger.warning("\(error)")
       }
+    }
+  }
+}
+
+/// What was asked of the process from other threads.
+private final class EndRequests: Sendable {
+  private struct State {
+    var exitCode: Int32 = 0
+    var isRestartWanted = false
+  }
+
+  private let state = Mutex(State())
+
+  var exitCode: Int32 { state.withLock(\.exitCode) }
+
+  /// The first reason counts.
+  func end(with code: Int32) {
+    state.withLock { if $0.exitCode == 0 { $0.exitCode = code } }
+    SignalWait.wake()
+  }
+
+  func restart() {
+    state.withLock { $0.isRestartWanted = true }
+    SignalWait.wake()
+  }
+
+  func takeRestart() -> Bool {
+    state.withLock { state in
+      defer { state.isRestartWanted = false }
+      return state.isRestartWanted
     }
   }
 }

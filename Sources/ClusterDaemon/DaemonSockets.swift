@@ -4,20 +4,24 @@ import LVMFrontends
 import Logging
 import NIOCore
 
-/// The unix sockets of the daemon: lvmlockd's for lvm commands, and the administrator's for clvm.
+/// The unix sockets of the daemon: lvmlockd's and clvmd's for lvm commands, and the administrator's
+/// for clvm.
 ///
 /// Confined to the cluster's event loop.
 final class DaemonSockets {
   private let configuration: DaemonConfiguration
   private let loop: any EventLoop
   private let frontend: LockDaemonFrontend?
+  private let clusterLocking: ClusterLockingFrontend?
   private let admin: FramedTextServer
 
   init(
-    configuration: DaemonConfiguration, lockDaemon: LockDaemonService, admin: AdminService,
-    loop: any EventLoop, logger: Logger
+    configuration: DaemonConfiguration, lockDaemon: LockDaemonService,
+    clusterLocking: ClusterLockingFrontend?, admin: AdminService, loop: any EventLoop,
+    logger: Logger
   ) {
     self.configuration = configuration
+    self.clusterLocking = clusterLocking
     self.loop = loop
     let server = FramedTextServer(
       eventLoop: loop, configuration: .init(path: configuration.adminSocket), logger: logger,
@@ -38,6 +42,15 @@ final class DaemonSockets {
   func start() -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: loop)
     return admin.start().flatMap { bound.value.startFrontend() }
+      .flatMap { bound.value.startClusterLocking() }
+  }
+
+  private func startClusterLocking() -> EventLoopFuture<Void> {
+    guard let clusterLocking, let settings = configuration.clusterLocking else {
+      return loop.makeSucceededVoidFuture()
+    }
+    return clusterLocking.start(
+      .init(socketPath: settings.socket, pidFilePath: settings.pidFile))
   }
 
   private func startFrontend() -> EventLoopFuture<Void> {
@@ -51,6 +64,7 @@ final class DaemonSockets {
   /// Commands that wait see their connection closed; what they held is released.
   func stop() -> EventLoopFuture<Void> {
     let frontendStop = frontend?.stop() ?? loop.makeSucceededVoidFuture()
-    return frontendStop.and(admin.stop()).map { _ in }
+    let clusterLockingStop = clusterLocking?.stop() ?? loop.makeSucceededVoidFuture()
+    return frontendStop.and(clusterLockingStop).and(admin.stop()).map { _ in }
   }
 }

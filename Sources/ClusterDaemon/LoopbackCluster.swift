@@ -19,6 +19,7 @@ package struct LoopbackCluster: Sendable {
   private let lockPort: UInt16
   private let membership: DaemonConfiguration.Membership
   private let witnesses: Set<NodeID>
+  private let servesClusterLocking: Bool
   private let logger: Logger
 
   /// - Parameters:
@@ -28,11 +29,12 @@ package struct LoopbackCluster: Sendable {
     nodeCount: Int, folder: String, heartbeatInterval: Duration = .milliseconds(100),
     silenceTimeout: Duration = .milliseconds(1_500),
     provider: DaemonConfiguration.MembershipProvider = .external, quorumDisk: String? = nil,
-    witnesses: Set<NodeID> = [], logger: Logger
+    witnesses: Set<NodeID> = [], servesClusterLocking: Bool = false, logger: Logger
   ) throws {
     precondition((1...DaemonConfiguration.nodesMax).contains(nodeCount), "1 to 32 nodes")
     nodes = (1...Int32(nodeCount)).compactMap { NodeID($0) }
     self.folder = folder
+    self.servesClusterLocking = servesClusterLocking
     self.logger = logger
     self.witnesses = witnesses
     var timers = MembershipTimers.lan
@@ -91,7 +93,7 @@ package struct LoopbackCluster: Sendable {
       let daemon = try await RunningDaemon.start(on: loop) { [logger] in
         try Daemon(
           configuration: configuration, local: local, kernelWorker: nil, membership: setup,
-          workers: workers, pools: pools, loop: loop, logger: logger, requestEnd: { _ in })
+          workers: workers, pools: pools, loop: loop, logger: logger, host: DaemonHost())
       }.get()
       return LoopbackNode(
         node: node, configuration: configuration, daemon: daemon, pools: pools, group: group)
@@ -118,7 +120,7 @@ package struct LoopbackCluster: Sendable {
   /// Removes the folder and what daemons leave in it. To be called when all have ended.
   package func removeFolder() {
     for node in nodes {
-      unlink("\(folder)/\(node)/lv-locks")
+      for file in ["lv-locks", "clustered-volumes"] { unlink("\(folder)/\(node)/\(file)") }
       for slot in 0...1 { unlink("\(folder)/\(node)/cluster/state.\(slot)") }
       rmdir("\(folder)/\(node)/cluster")
       rmdir("\(folder)/\(node)")
@@ -142,6 +144,10 @@ package struct LoopbackCluster: Sendable {
         nodes: nodes),
       membership: membership, fencing: .none, keeper: nil, kernelLockManager: nil,
       lvmlockd: .init(socket: directory + "/lvm", pidFile: directory + "/lvm.pid"),
+      clusterLocking: servesClusterLocking
+        ? .init(
+          socket: directory + "/clvmd", pidFile: directory + "/clvmd.pid",
+          commandTimeout: .seconds(2)) : nil,
       adminSocket: directory + "/admin", devices: .init(filter: nil, scan: []),
       logLevel: .info, stateDirectory: directory, clusterDirectory: directory + "/cluster")
   }
@@ -216,6 +222,7 @@ package struct LoopbackNode: Sendable {
   package var locks: ClusterLocks { daemon.locks }
   package var eventLoop: any EventLoop { daemon.eventLoop }
   package var adminSocket: String { configuration.adminSocket }
+  package var clusterLockingSocket: String { configuration.clusterLocking?.socket ?? "" }
   package var lockDaemonSocket: String { configuration.lvmlockd?.socket ?? "" }
 
   /// Looks for deadlocks now, without waiting until a lock has waited for long.

@@ -32,6 +32,11 @@ struct RunningDaemon: Sendable {
     eventLoop.flatSubmit { daemon.value.awaitQuorum(atMost: limit) }
   }
 
+  /// Why the process must not become the daemon anew now; nil when it may.
+  func restartObstacle() -> EventLoopFuture<String?> {
+    eventLoop.submit { daemon.value.restartObstacle }
+  }
+
   /// Leaves every lockspace and parts from the other nodes.
   func stop() -> EventLoopFuture<Void> { eventLoop.flatSubmit { daemon.value.stop() } }
 

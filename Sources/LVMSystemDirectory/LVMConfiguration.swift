@@ -86,6 +86,18 @@ public struct LVMConfiguration: Sendable {
     }
   }
 
+  /// The names of the sections within a section, of all layers, each once.
+  public func sectionNames(_ path: String) -> [String] {
+    var names: [String] = []
+    for layer in layers {
+      guard case .section(let section)? = layer.content(path) else { continue }
+      for entry in section.entries {
+        if case .section = entry.content, !names.contains(entry.name) { names.append(entry.name) }
+      }
+    }
+    return names
+  }
+
   /// Nil when it is not set, or not to texts.
   public func strings(_ path: String) -> [String]? { value(path)?.asStrings }
 }

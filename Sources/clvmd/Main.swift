@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterDaemon
 
 /// One program under the names of the daemons that it replaces: existing units, init scripts and test
 /// rigs start those by name, and find here what they expect.
@@ -7,14 +8,17 @@ enum Main {
   static func main() {
     switch CommandLine.arguments.first?.split(separator: "/").last {
     case "lvmlockd": run(LockDaemonProgram.self, wrongArguments: 1)
-    default: Clvmd.main()
+    default:
+      run(Clvmd.self, OldArguments.normalized(Array(CommandLine.arguments.dropFirst())), wrongArguments: 2)
     }
   }
 
   /// Runs a program whose callers know another exit code for wrong arguments than ours.
-  private static func run(_ program: any ParsableCommand.Type, wrongArguments: Int32) {
+  private static func run(
+    _ program: any ParsableCommand.Type, _ arguments: [String]? = nil, wrongArguments: Int32
+  ) {
     do {
-      var command = try program.parseAsRoot()
+      var command = try program.parseAsRoot(arguments)
       try command.run()
     } catch {
       guard program.exitCode(for: error) == .validationFailure else {

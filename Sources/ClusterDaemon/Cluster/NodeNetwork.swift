@@ -17,6 +17,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case membership = 1
     case volumes = 2
     case locks = 3
+    /// Commands of LVM 2.02.
+    case clusterLocking = 4
   }
 
   private static let versions = ControlVersionRange(oldest: 1, newest: 1)
@@ -38,6 +40,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   /// A question or report about locks.
   var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
+  var clusterLockingMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
   /// All packets that were there have been handed over.
   var endedLockPackets: () -> Void = {}
@@ -120,6 +123,9 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   func sendMembership(_ bytes: [UInt8], to node: NodeID) { send(.membership, bytes, to: node) }
   func sendLockSurvey(_ bytes: [UInt8], to node: NodeID) { send(.locks, bytes, to: node) }
+  func sendClusterLocking(_ bytes: [UInt8], to node: NodeID) {
+    send(.clusterLocking, bytes, to: node)
+  }
   func sendVolumes(_ bytes: [UInt8], to node: NodeID) { send(.volumes, bytes, to: node) }
 
   /// A frame for a node without a channel is dropped: its view is about to change, and everything
@@ -208,6 +214,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case .membership: membershipInput(.received(Array(bytes.dropFirst()), from: node))
     case .volumes: volumeMessage(bytes.dropFirst(), instance)
     case .locks: lockSurveyMessage(bytes.dropFirst(), node)
+    case .clusterLocking: clusterLockingMessage(bytes.dropFirst(), instance)
     }
   }
 

@@ -134,6 +134,15 @@ enum Settings {
     path: "lvmlockd/pid_file",
     presence: .standard(DaemonConfiguration.LVMLockdSettings.standard.pidFile))
 
+  static let clusterLockingEnabled = Setting<Bool>(
+    path: "cluster_locking/enabled", presence: .standard(true))
+  static let clusterLockingSocket = Setting<String>(
+    path: "cluster_locking/socket", presence: .standard("/run/lvm/clvmd.sock"))
+  static let clusterLockingPidFile = Setting<String>(
+    path: "cluster_locking/pid_file", presence: .standard("/run/clvmd.pid"))
+  static let commandTimeout = Setting<Int64>(
+    path: "cluster_locking/command_timeout_ms", presence: .standard(10_000))
+
   static let adminSocket = Setting<String>(
     path: "admin/socket", presence: .standard("/run/clvmd/admin.socket"))
   static let deviceFilter = Setting<[String]>(path: "devices/filter", presence: .optional)
@@ -155,7 +164,9 @@ enum Settings {
     fenceCommand.path, fenceParameters.path, fenceSecrets.path,
     fencePorts.path, fenceOffAction.path, fenceTimeout.path, fenceRetries.path, fenceDelay.path,
     fenceMonitor.path, fenceMonitorInterval.path, fenceLevels.path,
-    lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path, adminSocket.path,
+    lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path,
+    clusterLockingEnabled.path, clusterLockingSocket.path, clusterLockingPidFile.path,
+    commandTimeout.path, adminSocket.path,
     deviceFilter.path, deviceScan.path, logLevel.path, stateDirectory.path,
   ]
 }

@@ -40,6 +40,7 @@ extension DaemonConfiguration {
     let lvmlockdEnabled = reader.value(of: Settings.lvmlockdEnabled)
     let lvmlockdSocket = reader.socketPath(Settings.lvmlockdSocket)
     let lvmlockdPidFile = reader.path(Settings.lvmlockdPidFile)
+    let clusterLocking = Self.clusterLocking(&reader)
     let adminSocket = reader.socketPath(Settings.adminSocket)
     let devices = Self.devices(&reader)
     let logLevel = reader.choice(Settings.logLevel, of: LogLevel.self)
@@ -48,7 +49,7 @@ extension DaemonConfiguration {
     guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
       let kernelEnabled, let kernelPort,
       let lvmlockdEnabled,
-      let lvmlockdSocket, let lvmlockdPidFile, let adminSocket, let devices, let logLevel,
+      let lvmlockdSocket, let lvmlockdPidFile, let clusterLocking, let adminSocket, let devices, let logLevel,
       let stateDirectory, let clusterDirectory
     else { return nil }
 
@@ -63,6 +64,7 @@ extension DaemonConfiguration {
     self.lvmlockd =
       lvmlockdEnabled && runsLocks
       ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil
+    self.clusterLocking = clusterLocking.isEnabled && runsLocks ? clusterLocking.settings : nil
     self.adminSocket = adminSocket
     self.devices = devices
     self.logLevel = logLevel
@@ -72,6 +74,21 @@ extension DaemonConfiguration {
     checkPorts(&reader)
     checkFiles(&reader)
     checkKeeper(&reader)
+  }
+
+  private static func clusterLocking(
+    _ reader: inout SettingsReader
+  ) -> (isEnabled: Bool, settings: ClusterLockingSettings)? {
+    let isEnabled = reader.value(of: Settings.clusterLockingEnabled)
+    let socket = reader.socketPath(Settings.clusterLockingSocket)
+    let pidFile = reader.path(Settings.clusterLockingPidFile)
+    let timeout = reader.number(Settings.commandTimeout, in: 1_000...600_000)
+    guard let isEnabled, let socket, let pidFile, let timeout else { return nil }
+    return (
+      isEnabled,
+      ClusterLockingSettings(
+        socket: socket, pidFile: pidFile, commandTimeout: .milliseconds(timeout))
+    )
   }
 
   private static func devices(_ reader: inout SettingsReader) -> Devices? {
@@ -131,6 +148,10 @@ extension DaemonConfiguration {
     if let lvmlockd {
       users.append((Settings.lvmlockdSocket.path, lvmlockd.socket))
       users.append((Settings.lvmlockdPidFile.path, lvmlockd.pidFile))
+    }
+    if let clusterLocking {
+      users.append((Settings.clusterLockingSocket.path, clusterLocking.socket))
+      users.append((Settings.clusterLockingPidFile.path, clusterLocking.pidFile))
     }
     for (index, user) in users.enumerated() {
       if let earlier = users[..<index].first(where: { $0.file == user.file }) {

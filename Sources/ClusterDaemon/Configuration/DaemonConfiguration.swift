@@ -17,6 +17,8 @@ public struct DaemonConfiguration: Equatable, Sendable {
   public let kernelLockManager: KernelLockManagerSettings?
   /// Nil when the daemon does not serve LVM 2.03's commands.
   public internal(set) var lvmlockd: LVMLockdSettings?
+  /// Nil when the daemon does not serve LVM 2.02's commands.
+  public internal(set) var clusterLocking: ClusterLockingSettings?
   /// Absolute path of the socket for `clvm`. Default `/run/clvmd/admin.socket`.
   public let adminSocket: String
   public let devices: Devices
@@ -127,6 +129,26 @@ public struct DaemonConfiguration: Equatable, Sendable {
     let configured = lvmlockd ?? .standard
     changed.lvmlockd = LVMLockdSettings(
       socket: lvmlockdSocket ?? configured.socket, pidFile: pidFile ?? configured.pidFile)
+    return changed
+  }
+
+  /// LVM 2.02's `global/locking_type = 3`.
+  public struct ClusterLockingSettings: Equatable, Sendable {
+    public static let standard = Self(
+      socket: "/run/lvm/clvmd.sock", pidFile: "/run/clvmd.pid", commandTimeout: .seconds(10))
+
+    /// Default `/run/lvm/clvmd.sock`, where LVM's commands look.
+    public let socket: String
+    /// Default `/run/clvmd.pid`.
+    public let pidFile: String
+    /// How long a node may take for its part of a command. Default 10 s.
+    public internal(set) var commandTimeout: Duration
+  }
+
+  /// The same, with another time for a node's part of a command of LVM 2.02; at least a second.
+  public func withCommandTimeout(seconds: Int64) -> Self {
+    var changed = self
+    changed.clusterLocking?.commandTimeout = .seconds(max(1, seconds))
     return changed
   }
 

@@ -3,8 +3,12 @@
 public struct SingleNodeConfiguration: Sendable {
   /// Stands in the lock arguments of the volume groups that are made. As `cluster/name`.
   public var clusterName: String
+  /// What LVM 2.02's commands call this node in their messages.
+  public var nodeName = "localhost"
   /// Whether LVM 2.03's commands are served.
   public var servesLVMLockd = false
+  /// Whether LVM 2.02's commands are served.
+  public var servesClusterLocking = false
   public var logLevel = DaemonConfiguration.LogLevel.info
   // Absolute paths; nil takes the default of clvmd.conf.
   public var lvmlockdSocket: String?
@@ -23,7 +27,7 @@ public struct SingleNodeConfiguration: Sendable {
       cluster {
         name = \(Self.quoted(clusterName))
         node_id = 1
-        nodes { localhost { id = 1 address = "127.0.0.1" } }
+        nodes { \(nodeName) { id = 1 address = "127.0.0.1" } }
       }
       membership { provider = "external" allow_external = 1 heartbeat_interval_ms = 100 }
       kernel_lockspaces { enabled = 0 }
@@ -32,6 +36,7 @@ public struct SingleNodeConfiguration: Sendable {
         \(Self.setting("socket", lvmlockdSocket))
         \(Self.setting("pid_file", lvmlockdPidFile))
       }
+      cluster_locking { enabled = \(servesClusterLocking ? 1 : 0) }
       admin { \(Self.setting("socket", adminSocket)) }
       log { level = \(Self.quoted(logLevel.rawValue)) }
       \(Self.setting("state_directory", stateDirectory))

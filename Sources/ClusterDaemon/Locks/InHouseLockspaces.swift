@@ -57,6 +57,8 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
   /// Whether this node takes locks of an earlier life up again in the lockspace. The others grant
   /// nothing new before it has said that it runs, and it says so after `reclaimed`.
   var isReclaiming: (LockspaceName) -> Bool = { _ in false }
+  /// The agreed state of lockspaces has changed.
+  var agreed: () -> Void = {}
   /// See `LockspaceRunnerDelegate`.
   var memberCame: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
   var memberWent: (NodeID, _ lockspaceCount: Int) -> Void = { _, _ in }
@@ -160,6 +162,7 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
 
   /// The agreed state of lockspaces has changed.
   func groupsChanged() {
+    defer { agreed() }
     for name in spaces.keys.sorted() {
       let isOpen = runsEverywhere(name)
       spaces[name]?.isOpen = isOpen

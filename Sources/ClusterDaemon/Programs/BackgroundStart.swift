@@ -23,8 +23,10 @@ public enum BackgroundStart {
 
   /// Starts this program again with the same arguments, and waits until it is ready or has ended.
   ///
-  /// Returns the exit code for this process: 0 when the daemon is ready, otherwise the daemon's.
-  public static func startAgain() throws(DaemonError) -> Int32 {
+  /// - Parameter limit: how many seconds are waited for it, which goes on afterwards; nil for ever.
+  /// - Returns: the exit code for this process: 0 when the daemon is ready, otherwise the daemon's;
+  ///   nil after `limit`.
+  public static func startAgain(atMost limit: Int32? = nil) throws(DaemonError) -> Int32? {
     var ends: [Int32] = [-1, -1]
     // The new process inherits the end that it writes to.
     guard pipe(&ends) == 0 else { throw failure("pipe", errno) }
@@ -35,6 +37,7 @@ public enum BackgroundStart {
       guard fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 else { throw failure("fcntl", errno) }
       process = try spawn(readyDescriptor: ends[1])
     }
+    if let limit, try !hasNews(ends[0], within: limit) { return nil }
     if try isReady(ends[0]) { return 0 }
     return try exitCode(of: process)
   }
@@ -48,6 +51,17 @@ public enum BackgroundStart {
     let process = clinux_start_again_in_session(&arguments)
     guard process >= 0 else { throw failure("posix_spawn", errno) }
     return process
+  }
+
+  private static func hasNews(
+    _ descriptor: Int32, within seconds: Int32
+  ) throws(DaemonError) -> Bool {
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+      let count = poll(&request, 1, Int32(clamping: Int64(seconds) * 1_000))
+      if count >= 0 { return count > 0 }
+      guard errno == EINTR else { throw failure("poll", errno) }
+    }
   }
 
   /// False when the other end was closed without a word: the daemon has ended.

@@ -10,7 +10,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   let localNode: NodeID
   /// Told in the metadata that this node writes.
   let hostName: String
-  let filter: DeviceFilter
+  var filter: DeviceFilter
   /// A group that has not changed since the last look is read, but not parsed again.
   private let texts = ParsedTexts()
 
@@ -62,6 +62,21 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     }
     return groups.first
   }
+
+  /// The group as its own devices have it, and nobody else's: for a moment at which others may be
+  /// suspended. Nil when they cannot be read.
+  func group(
+    id: LVMIdentifier, onDevicesNamed names: [String], slot: MetadataScanner.Slot = .committed
+  ) -> ScannedVolumeGroup? {
+    let devices = names.compactMap { try? BlockDevice(path: $0, access: .readOnly) }
+    return MetadataScanner.readGroup(id: id, from: devices, slot: slot)
+  }
+
+  /// The group with this id, or nil when this node sees none.
+  func group(id: LVMIdentifier) -> ScannedVolumeGroup? { scan(slot: .committed).group(id: id) }
+
+  /// Every group that this node sees.
+  var groups: [ScannedVolumeGroup] { scan(slot: .committed).groups }
 
   func planner(for group: ScannedVolumeGroup) -> ActivationPlanner {
     ActivationPlanner(group.volumeGroup, devices: group.physicalVolumeDevices)

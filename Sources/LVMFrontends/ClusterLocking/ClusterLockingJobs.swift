@@ -27,7 +27,7 @@ extension ClusterLockingMachine {
     _ id: ClusterLockingJobID, _ command: ClusterLockingNodeCommand, isRecovery: Bool = false
   ) {
     if case .query(let resource) = command {
-      let mode = volumeLocks[resource]?.granted
+      let mode = heldMode(of: resource)
       return answer(id, .init(text: mode?.text ?? ""))
     }
     if case .volume(let operation) = command, operation.options.contains(.test) {
@@ -59,7 +59,7 @@ extension ClusterLockingMachine {
   }
 
   private mutating func run(_ operation: VolumeOperation, _ id: ClusterLockingJobID, _ job: Job) {
-    let held = volumeLocks[operation.volume]?.granted
+    let held = heldMode(of: operation.volume)
     switch operation.kind {
     case .deactivate, .suspend, .resume:
       // Not active here, as far as the locks tell.

@@ -67,6 +67,8 @@ public struct ClusterLockingMachine: Sendable {
   /// Volumes that this node holds a lock of, with the mode.
   public var heldVolumes: [String: ClusterLockingMode] { volumeLocks.compactMapValues(\.granted) }
 
+  public var hasQuorum: Bool { isQuorate }
+
   /// Volumes suspended here, with the node whose command did it.
   public var suspendedVolumes: [String: NodeID] { suspendedFor }
 

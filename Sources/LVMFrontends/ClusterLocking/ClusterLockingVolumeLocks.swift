@@ -56,6 +56,15 @@ extension ClusterLockingMachine {
     effects.append(.persist(volume: volume, nil))
   }
 
+  /// The mode in which the volume is active here; nil when it is not. What an earlier life of the
+  /// daemon left active is active while its lock is still being claimed: a suspend or a resume must
+  /// not pass it by.
+  func heldMode(of volume: String) -> ClusterLockingMode? {
+    guard let lock = volumeLocks[volume] else { return nil }
+    if lock.granted == nil, case .adopting = tokens[lock.token] { return lock.requested }
+    return lock.granted
+  }
+
   /// Whether an operation on the volume's lock is under way.
   func isVolumeLockBusy(_ volume: String) -> Bool { volumeLocks[volume]?.requested != nil }
 

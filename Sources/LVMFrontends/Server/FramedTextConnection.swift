@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Logging
 import NIOCore
 
@@ -31,32 +29,13 @@ final class FramedTextConnection: ChannelInboundHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     self.context = context
-    guard let peer = peer(of: context), let client = server.admit(self, peer) else {
+    guard let peer = SocketPeer(admittedOn: context.channel, server.logger),
+      let client = server.admit(self, peer)
+    else {
       close()
       return
     }
     state = .idle(client)
-  }
-
-  /// The peer, if it may talk to us: root, and whoever runs this daemon.
-  private func peer(of context: ChannelHandlerContext) -> SocketPeer? {
-    var process: pid_t = 0
-    var user: uid_t = 0
-    var group: gid_t = 0
-    let result = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-      of: NIOBSDSocket.Handle.self
-    ) { clinux_peer_credentials($0, &process, &user, &group) }
-    guard let result, result == 0 else {
-      server.logger.error("a client without credentials was refused")
-      return nil
-    }
-    guard user == 0 || user == geteuid() else {
-      server.logger.warning(
-        "a client was refused: only root may use this socket",
-        metadata: ["uid": "\(user)", "pid": "\(process)"])
-      return nil
-    }
-    return SocketPeer(processID: process, userID: user)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

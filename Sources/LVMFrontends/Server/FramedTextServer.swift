@@ -2,12 +2,6 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// The process at the other end of a unix socket.
-public struct SocketPeer: Hashable, Sendable {
-  public let processID: Int32
-  public let userID: UInt32
-}
-
 /// Hears what the clients of a `FramedTextServer` do, always on its event loop.
 public protocol FramedTextServerDelegate: AnyObject {
   func clientConnected(_ client: ClientID, peer: SocketPeer)

@@ -114,7 +114,7 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
 }
 
 extension LockDaemonLogLevel {
-  fileprivate var loggerLevel: Logger.Level {
+  var loggerLevel: Logger.Level {
     switch self {
     case .debug: .debug
     case .info: .info

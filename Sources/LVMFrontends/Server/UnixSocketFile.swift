@@ -25,12 +25,12 @@ public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 /// The address of a unix socket in a form that the system calls take.
-struct UnixSocketAddress {
+public struct UnixSocketAddress: Sendable {
   private var storage = sockaddr_un()
   private let length: socklen_t
 
   /// Nil when `path` is empty, too long or holds a NUL.
-  init?(path: String) { self.init(name: Array(path.utf8), isAbstract: false) }
+  public init?(path: String) { self.init(name: Array(path.utf8), isAbstract: false) }
 
   /// A name outside the file system.
   init?(abstractName: String) { self.init(name: Array(abstractName.utf8), isAbstract: true) }
@@ -46,7 +46,7 @@ struct UnixSocketAddress {
     length = socklen_t(offset + bytes.count)
   }
 
-  func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+  public func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     withUnsafeBytes(of: storage) { bytes in
       guard let base = bytes.baseAddress else { preconditionFailure("a stored value has bytes") }
       return body(base.assumingMemoryBound(to: sockaddr.self), length)

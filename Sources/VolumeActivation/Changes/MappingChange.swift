@@ -159,9 +159,17 @@ public struct MappingChange: Sendable {
   public mutating func suspend(
     on mapper: inout some DeviceMapping
   ) throws(ActivationError) {
+    try suspend(includingUnchanged: false, on: &mapper)
+  }
+
+  /// - Parameter includingUnchanged: whether the I/O of all others is held, too: somebody wants it
+  ///   still.
+  public mutating func suspend(
+    includingUnchanged: Bool, on mapper: inout some DeviceMapping
+  ) throws(ActivationError) {
     guard step == .prepared else { throw .wrongStep(asked: "suspended", reached: step) }
     step = .suspended
-    let modes = suspendModes
+    let modes = suspendModes(includingUnchanged: includingUnchanged)
     for index in members.indices.reversed() {
       guard let mode = modes[index] else { continue }
       do {
@@ -178,7 +186,7 @@ public struct MappingChange: Sendable {
     on mapper: inout some DeviceMapping
   ) throws(ActivationError) {
     step = .suspended
-    let modes = suspendModes
+    let modes = suspendModes(includingUnchanged: false)
     for index in members.indices.reversed() {
       guard let mode = modes[index] else { continue }
       let volume = members[index].plan.volume
@@ -190,11 +198,13 @@ public struct MappingChange: Sendable {
 
   /// By the index of the member; whole stacks are suspended, unchanged parts included, so that no
   /// I/O is on its way through them. Of two stacks that share a device the more careful one decides.
-  private var suspendModes: [Int: SuspendMode] {
+  private func suspendModes(includingUnchanged: Bool) -> [Int: SuspendMode] {
     var modes: [Int: SuspendMode] = [:]
     for plan in plans {
       let indexes = plan.devices.compactMap { positions[$0.uuid] }
-      guard indexes.contains(where: { needsSuspend(members[$0]) }) else { continue }
+      guard includingUnchanged || indexes.contains(where: { needsSuspend(members[$0]) }) else {
+        continue
+      }
       let mode = suspendMode(of: plan, indexes)
       for index in indexes { modes[index] = max(mode, modes[index] ?? mode) }
     }

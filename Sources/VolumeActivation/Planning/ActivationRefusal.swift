@@ -40,7 +40,7 @@ public struct ActivationRefusal: Error, Hashable, Sendable, CustomStringConverti
   }
 
   /// The device of a physical volume is not there or not to be used.
-  var isMissingDevice: Bool {
+  public var isMissingDevice: Bool {
     switch reason {
     case .missingDevice, .staleDevice: true
     default: false

@@ -122,6 +122,10 @@ public struct PlannedVolume: Hashable, Sendable {
       }
   }
 
+  /// Of the target "mirror", which several nodes can only share with a log in the cluster.
+  public var isMirror: Bool { kind == .mirror }
+  public var isThinPool: Bool { kind == .thinPool }
+
   public var name: MappedDeviceName { device.name }
   public var table: PlannedTable { device.table }
   public var isReadOnly: Bool { device.isReadOnly }

@@ -16,7 +16,7 @@ final class TestCluster: Sendable {
   /// Runs `body` with a cluster of which nobody has been started, and stops what is left after.
   static func with(
     nodeCount: Int = 3, provider: DaemonConfiguration.MembershipProvider = .external,
-    quorumDisk: Bool = false, witnesses: Set<NodeID> = [],
+    quorumDisk: Bool = false, witnesses: Set<NodeID> = [], servesClusterLocking: Bool = false,
     _ body: (TestCluster) async throws -> Void
   ) async throws {
     var template = Array("/tmp/clvmd-XXXXXX".utf8CString)
@@ -26,7 +26,7 @@ final class TestCluster: Sendable {
     let cluster = try TestCluster(
       LoopbackCluster(
         nodeCount: nodeCount, folder: folder, provider: provider, quorumDisk: disk,
-        witnesses: witnesses, logger: logger))
+        witnesses: witnesses, servesClusterLocking: servesClusterLocking, logger: logger))
     if let disk { try cluster.makeQuorumDisk(disk) }
     defer { if let disk { unlink(disk) } }
     do {

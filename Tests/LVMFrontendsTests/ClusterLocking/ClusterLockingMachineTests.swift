@@ -39,7 +39,7 @@ import Testing
     mutating func send(_ command: ClusterLockingRequest.Command) -> ClusterLockingReply? {
       let count = replies.count
       handle(.received(ClientID(1), .init(command, on: .allNodes)))
-      return replies.count == count ? nil : ClusterLockingReply(decodingEntries: replies[count])
+      return replies.count == count ? nil : try? ClusterLockingReply(decoding: replies[count])
     }
   }
 
@@ -77,26 +77,26 @@ import Testing
     #expect(node.machine.heldVolumes.isEmpty)
   }
 
+  @Test func whatIsBeingTakenUpIsSuspendedAndResumed() {
+    var machine = ClusterLockingMachine(
+      configuration: .init(
+        node: TestCluster.node1, nodeNames: [:], clusterName: "c", life: 1))
+    let now = Timestamp(milliseconds: 1)
+    _ = machine.handle(.membersChanged([TestCluster.node1, TestCluster.node2]), at: now)
+    _ = machine.handle(.quorumChanged(true), at: now)
+    _ = machine.handle(.adopt([Self.volume: .exclusive]), at: now)
+    // The lock is not granted again yet, and another node has the volume suspended.
+    let job = ClusterLockingJobID(origin: TestCluster.node2, life: 1, number: 1)
+    let suspend = ClusterLockingRequest.VolumeOperation(.suspend, Self.volume)
+    let effects = machine.handle(
+      .message(.execute(job, .volume(suspend)), from: TestCluster.node2), at: now)
+    #expect(effects == [.work(job, .suspend(suspend))])
+  }
+
   @Test func withoutQuorumNothingIsLocked() {
     var node = Node()
     node.handle(.quorumChanged(false))
     _ = node.send(.lock(.init(.protectedWrite, "V_vg0")))
     #expect(node.replies.last?[8] == UInt8(ClusterLockingStatus.wouldBlock.rawValue))
-  }
-}
-
-extension ClusterLockingReply {
-  /// The entries of an encoded reply.
-  init(decodingEntries bytes: [UInt8]) {
-    var entries: [Entry] = []
-    var rest = bytes.dropFirst(17)
-    while let end = rest.firstIndex(of: 0), end > rest.startIndex, rest.endIndex >= end + 6 {
-      let node = String(decoding: rest[rest.startIndex..<end], as: UTF8.self)
-      let status = Int32(rest[end + 1])
-      let text = rest[(end + 5)...].prefix { $0 != 0 }
-      entries.append(.init(node: node, status: status, text: String(decoding: text, as: UTF8.self)))
-      rest = rest[(text.endIndex + 1)...]
-    }
-    self.init(entries)
   }
 }

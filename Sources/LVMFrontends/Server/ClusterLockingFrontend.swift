@@ -1,0 +1,113 @@
+import ClusterTypes
+import Logging
+import NIOCore
+
+/// Carries out what a `ClusterLockingFrontend` wants from the cluster, on its event loop.
+public protocol ClusterLockingCluster: AnyObject {
+  /// Everything but replies, disconnects and log lines comes here. Answers go to
+  /// `ClusterLockingFrontend.handle`, at once or later.
+  func carryOut(_ effect: ClusterLockingMachine.Effect)
+  /// All effects of what has happened were carried out.
+  func stepped()
+}
+
+/// clvmd's machine with its server, its clock and its log: the shell around the decisions.
+///
+/// Called on its event loop only. The machine takes part in what other nodes ask before the server
+/// is started.
+public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
+  private let eventLoop: any EventLoop
+  private let logger: Logger
+  private let clock: () -> Timestamp
+  private weak var cluster: (any ClusterLockingCluster)?
+  public private(set) var machine: ClusterLockingMachine
+  private var server: ClusterLockingServer?
+  private var inputs: [ClusterLockingMachine.Input] = []
+  private var isHandling = false
+  private var timer: (deadline: Timestamp, task: Scheduled<Void>)?
+
+  /// `clock` is the machine's boot-time clock.
+  public init(
+    eventLoop: any EventLoop, machine: ClusterLockingMachine.Configuration, logger: Logger,
+    clock: @escaping () -> Timestamp, cluster: any ClusterLockingCluster
+  ) {
+    self.eventLoop = eventLoop
+    self.machine = ClusterLockingMachine(configuration: machine)
+    self.logger = logger
+    self.clock = clock
+    self.cluster = cluster
+  }
+
+  /// Begins to serve lvm commands.
+  public func start(_ configuration: ClusterLockingServer.Configuration) -> EventLoopFuture<Void> {
+    let server = ClusterLockingServer(
+      eventLoop: eventLoop, configuration: configuration, logger: logger, delegate: self)
+    self.server = server
+    return server.start()
+  }
+
+  /// Disconnects all clients; what they hold is released as if they had died.
+  public func stop() -> EventLoopFuture<Void> {
+    server?.stop() ?? eventLoop.makeSucceededVoidFuture()
+  }
+
+  /// Hands an event to the machine and carries its effects out. May be called while that happens:
+  /// the event then waits for its turn.
+  public func handle(_ input: ClusterLockingMachine.Input) {
+    eventLoop.preconditionInEventLoop()
+    inputs.append(input)
+    guard !isHandling else { return }
+    isHandling = true
+    var next = 0
+    while next < inputs.count {
+      let input = inputs[next]
+      next += 1
+      for effect in machine.handle(input, at: clock()) { carryOut(effect) }
+    }
+    inputs.removeAll(keepingCapacity: true)
+    isHandling = false
+    setTimer()
+    cluster?.stepped()
+  }
+
+  private func carryOut(_ effect: ClusterLockingMachine.Effect) {
+    switch effect {
+    case .reply(let client, let bytes): server?.reply(to: client, bytes)
+    case .closeClient(let client): server?.close(client)
+    case .log(let level, let text): logger.log(level: level.loggerLevel, "\(text)")
+    case .lock, .convert, .cancel, .unlock, .send, .work, .persist, .restart:
+      cluster?.carryOut(effect)
+    }
+  }
+
+  private func setTimer() {
+    let deadline = machine.nextDeadline
+    guard deadline != timer?.deadline else { return }
+    timer?.task.cancel()
+    timer = nil
+    guard let deadline else { return }
+    let frontend = NIOLoopBound(self, eventLoop: eventLoop)
+    // A nanosecond more: the loop's clock must not wake us before the deadline.
+    let delay = TimeAmount.nanoseconds(Int64((deadline - clock()).wholeNanoseconds) + 1)
+    let task = eventLoop.scheduleTask(in: delay) {
+      frontend.value.timer = nil
+      frontend.value.handle(.timePassed)
+    }
+    timer = (deadline, task)
+  }
+
+  public func clientConnected(_ client: ClientID, peer: SocketPeer) {
+    handle(.clientConnected(client, processID: peer.processID))
+  }
+
+  public func received(
+    _ request: Result<ClusterLockingRequest, ClusterLockingRequestError>, from client: ClientID
+  ) {
+    switch request {
+    case .success(let request): handle(.received(client, request))
+    case .failure(let error): handle(.malformed(client, error))
+    }
+  }
+
+  public func clientClosed(_ client: ClientID) { handle(.clientClosed(client)) }
+}
