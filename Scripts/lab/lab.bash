@@ -10,6 +10,8 @@ lab_scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 for part in ../lib/wait network node agent cluster-config; do source "$lab_scripts/$part.bash"; done
 
 readonly shared_disk_size=1G quorum_disk_size=8M
+# More disks that all nodes share, as words of the kernel's command line: ubddc=FILE.
+lab_more_disks=()
 
 lab_create() {
   local node

@@ -44,7 +44,8 @@ struct Clvmd: ParsableCommand {
   var onAllNodes = false
   @Flag(name: .customShort("R"), help: "Have all nodes read lvm.conf and their devices anew.")
   var refresh = false
-  @Flag(name: .customShort("S"), help: "Have the daemon start anew in its process, keeping all locks.")
+  @Flag(
+    name: .customShort("S"), help: "Have the daemon start anew in its process, keeping all locks.")
   var restart = false
   @Option(
     name: .customShort("t", allowingJoined: true),
@@ -129,7 +130,9 @@ struct Clvmd: ParsableCommand {
       throw ExitCode(4)
     }
     var configuration = try configuration()
-    if let commandTimeout { configuration = configuration.withCommandTimeout(seconds: commandTimeout) }
+    if let commandTimeout {
+      configuration = configuration.withCommandTimeout(seconds: commandTimeout)
+    }
     var run = DaemonRun(
       program: "clvmd", isForeground: foreground || !isOldStyle || config != nil,
       systemLogLevel: .info)

@@ -9,7 +9,9 @@ enum Main {
     switch CommandLine.arguments.first?.split(separator: "/").last {
     case "lvmlockd": run(LockDaemonProgram.self, wrongArguments: 1)
     default:
-      run(Clvmd.self, OldArguments.normalized(Array(CommandLine.arguments.dropFirst())), wrongArguments: 2)
+      run(
+        Clvmd.self, OldArguments.normalized(Array(CommandLine.arguments.dropFirst())),
+        wrongArguments: 2)
     }
   }
 

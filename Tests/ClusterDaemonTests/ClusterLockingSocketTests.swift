@@ -151,7 +151,8 @@ extension ClusterTests {
       }
     }
 
-    @Test func `an unknown volume is named by every node that is asked to activate it`() async throws
+    @Test func `an unknown volume is named by every node that is asked to activate it`()
+      async throws
     {
       try await withCommands { _, here, _ in
         let volume = [UInt8](repeating: UInt8(ascii: "x"), count: 64)
@@ -165,7 +166,8 @@ extension ClusterTests {
       }
     }
 
-    @Test func `a dead node that is not known to be dead is named, and reports go on`() async throws {
+    @Test func `a dead node that is not known to be dead is named, and reports go on`() async throws
+    {
       try await withCommands { cluster, here, _ in
         #expect(try await here.lock(0x04, "V_vg0").status.rawValue == 0)
         try await cluster.kill(Name.three)

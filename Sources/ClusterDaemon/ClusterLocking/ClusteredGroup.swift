@@ -362,6 +362,7 @@ final class ClusteredGroup: Sendable {
     let problems = try state.mapper.recover(planner).compactMap { recovery -> String? in
       switch recovery.outcome {
       case .unchanged, .cleaned, .reloaded, .removed, .leftAlone(_, isSuspended: false): nil
+      case .failing: "\(recovery.volume) is gone from the metadata and open: its I/O fails now"
       case .leftAlone(let refusal, isSuspended: true): "\(recovery.volume) is suspended: \(refusal)"
       case .failed(let error): "\(recovery.volume): \(error)"
       }

@@ -49,8 +49,8 @@ extension DaemonConfiguration {
     guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
       let kernelEnabled, let kernelPort,
       let lvmlockdEnabled,
-      let lvmlockdSocket, let lvmlockdPidFile, let clusterLocking, let adminSocket, let devices, let logLevel,
-      let stateDirectory, let clusterDirectory
+      let lvmlockdSocket, let lvmlockdPidFile, let clusterLocking, let adminSocket, let devices,
+      let logLevel, let stateDirectory, let clusterDirectory
     else { return nil }
 
     self.cluster = cluster

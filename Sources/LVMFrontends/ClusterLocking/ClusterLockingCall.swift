@@ -10,7 +10,8 @@ public enum ClusterLockingCall: Equatable, Sendable {
   case setDebugLevel(UInt8, onAllNodes: Bool)
 
   public var encoded: [UInt8] {
-    let (code, flags, argument): (ClusterLockingRequest.Code, ClusterLockingRequest.HeaderFlags, UInt8)
+    let (code, flags, argument):
+      (ClusterLockingRequest.Code, ClusterLockingRequest.HeaderFlags, UInt8)
     switch self {
     case .refresh: (code, flags, argument) = (.refresh, [], 0)
     case .restart(let onAllNodes):

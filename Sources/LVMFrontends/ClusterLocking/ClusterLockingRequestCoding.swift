@@ -75,16 +75,14 @@ public struct ClusterLockingRequestBuffer: Sendable {
 
   /// Bytes of the request under way; nil while its header is incomplete.
   private func size() throws(ClusterLockingRequestError) -> Int? {
-    // Whoever speaks something else need not come to the end of it.
-    if let code = bytes.first, !ClusterLockingRequest.Code.isKnown(code) {
-      throw .malformed("there is no command \(code)")
-    }
-    if let flags = bytes.dropFirst().first,
-      !ClusterLockingRequest.HeaderFlags(rawValue: flags).isSubset(of: .known)
-    {
-      throw .malformed("unknown flags \(flags)")
-    }
     guard bytes.count > Self.fixedHeaderSize else { return nil }
+    // Whoever speaks something else need not come to the end of it.
+    guard ClusterLockingRequest.Code.isKnown(bytes[0]) else {
+      throw .malformed("there is no command \(bytes[0])")
+    }
+    guard ClusterLockingRequest.HeaderFlags(rawValue: bytes[1]).isSubset(of: .known) else {
+      throw .malformed("unknown flags \(bytes[1])")
+    }
     let nameStart = Self.fixedHeaderSize
     let nameLimit = nameStart + Self.nodeNameLengthMax + 1
     guard let nameEnd = bytes[nameStart...].prefix(nameLimit - nameStart).firstIndex(of: 0) else {

@@ -46,7 +46,8 @@ public struct UnixSocketAddress: Sendable {
     length = socklen_t(offset + bytes.count)
   }
 
-  public func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+  public func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result
+  {
     withUnsafeBytes(of: storage) { bytes in
       guard let base = bytes.baseAddress else { preconditionFailure("a stored value has bytes") }
       return body(base.assumingMemoryBound(to: sockaddr.self), length)

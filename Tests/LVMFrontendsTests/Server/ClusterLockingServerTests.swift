@@ -47,7 +47,8 @@ import Testing
     }
 
     func clientCount() async throws -> Int {
-      try await loop.submit { [cluster] in cluster.value.frontend?.machine.clients.count ?? 0 }.get()
+      try await loop.submit { [cluster] in cluster.value.frontend?.machine.clients.count ?? 0 }
+        .get()
     }
   }
 
@@ -123,7 +124,8 @@ import Testing
   @Test func aSecondRequestWhileOneWaitsIsBusy() async throws {
     try await withServer { path, running in
       let client = try #require(RawSocketClient(path: path))
-      client.send(Self.hex("3301000000000000000000000900000000") + [0x04, 0x04] + "V_taken".utf8 + [0])
+      client.send(
+        Self.hex("3301000000000000000000000900000000") + [0x04, 0x04] + "V_taken".utf8 + [0])
       try await Self.eventually { try await running.waitingCount() == 1 }
       client.send(Self.unlock)
       let busy = client.receive(18)
@@ -215,7 +217,9 @@ private final class RawSocketClient {
     descriptor = -1
   }
 
-  func send(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+  func send(_ bytes: [UInt8]) {
+    _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+  }
 
   /// Sends as much as the other side takes.
   func fill(with bytes: [UInt8]) {
