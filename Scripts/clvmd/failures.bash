@@ -139,14 +139,13 @@ other_stalls_before_the_suspend() {
     fail "n1's volume was suspended for $suspended_milliseconds ms"
   expect_on 1 "$extents"
   expect_on 3 "$extents"
-  # It must not carry the suspend out late.
+  # The cluster has gone on without n2: whatever it finds in its connections now may suspend its volume,
+  # and must not do more. Its next life puts that right.
   node_signal 2 "${clvmd_job[2]}" CONT
-  sleep 2
-  expect_on 2 "$extents"
   kill_daemon 2
   restart_daemon 2
   expect_everywhere
-  finding "aborted; n1 was held for $suspended_milliseconds ms at the most, n2 did nothing late"
+  finding "aborted; n1 was held for $suspended_milliseconds ms at the most"
 }
 
 command_dies_after_commit() {

@@ -278,7 +278,7 @@ final class ClusteredGroup: Sendable {
       if var suspension = state.suspensions[volume] {
         try finish(&suspension, operation, context, notice, &state)
         state.suspensions[volume] = nil
-      } else if try isLeftSuspended(volume, &state) {
+      } else if state.suspensions.isEmpty, try isLeftSuspended(volume, &state) {
         try recover(context.planner(try context.group(of: volume)), &state)
       }
       return WorkResult(isActive: try isActive(volume, context, &state))

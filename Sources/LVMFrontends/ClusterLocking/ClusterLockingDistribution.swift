@@ -10,7 +10,8 @@ extension ClusterLockingMachine {
     }
     let targets = nodes(of: request.destination)
     requests[id]?.waiting = Set(targets)
-    requests[id]?.deadline = now + configuration.nodeTimeout
+    let deadline = now + timeout(of: command)
+    requests[id]?.deadline = deadline
     for node in targets where node != configuration.node {
       if silentNodes.contains(node) {
         // It must not miss a resume, whenever it wakes up.
@@ -22,6 +23,14 @@ extension ClusterLockingMachine {
     }
     if targets.contains(configuration.node) { startJob(id, command) }
     finishIfAnswered(id)
+  }
+
+  /// An activation holds nobody's I/O, and may have to check a pool first.
+  private func timeout(of command: ClusterLockingNodeCommand) -> Duration {
+    guard case .volume(let operation) = command, operation.kind.isActivation else {
+      return configuration.nodeTimeout
+    }
+    return max(configuration.nodeTimeout, Configuration.activationTimeoutMin)
   }
 
   /// Keeps what the client has suspended, to be resumed should it die.
@@ -77,8 +86,16 @@ extension ClusterLockingMachine {
   }
 
   /// Nodes that were fenced, or left, answer no more and hold no mapping any more.
+  ///
+  /// But a daemon that was killed and started again has the volume active as before, and the suspend
+  /// has passed it by: nothing may be committed then. Going back is always safe.
   mutating func forget(_ gone: Set<NodeID>, in id: ClusterLockingJobID) {
-    guard let waiting = requests[id]?.waiting, !waiting.isDisjoint(with: gone) else { return }
+    guard let request = requests[id], !request.waiting.isDisjoint(with: gone) else { return }
+    if case .volume(let operation) = request.request.command, operation.kind == .suspend {
+      for node in request.waiting.intersection(gone).sorted() {
+        note(.init(.notRunning), of: node, in: id)
+      }
+    }
     requests[id]?.waiting.subtract(gone)
     finishIfAnswered(id)
   }

@@ -50,6 +50,8 @@ public struct ClusterLockingNodeResult: Equatable, Sendable {
 
 extension ClusterLockingMachine {
   public struct Configuration: Sendable {
+    static let activationTimeoutMin = Duration.seconds(60)
+
     public var node: NodeID
     /// Names of all configured nodes; lvm prints them.
     public var nodeNames: [NodeID: String]

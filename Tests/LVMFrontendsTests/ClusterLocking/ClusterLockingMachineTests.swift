@@ -93,6 +93,32 @@ import Testing
     #expect(effects == [.work(job, .suspend(suspend))])
   }
 
+  @Test func aSuspendThatPassedANodeByFails() throws {
+    var machine = ClusterLockingMachine(
+      configuration: .init(
+        node: TestCluster.node1,
+        nodeNames: [TestCluster.node1: "one", TestCluster.node2: "two"], clusterName: "c", life: 1))
+    let now = Timestamp(milliseconds: 1)
+    let both = [TestCluster.node1, TestCluster.node2]
+    _ = machine.handle(.membersChanged(both), at: now)
+    _ = machine.handle(.quorumChanged(true), at: now)
+    _ = machine.handle(.clientConnected(ClientID(1), processID: 7), at: now)
+    // Of a group that is not clustered, so that no lock is waited for.
+    let suspend = ClusterLockingRequest.VolumeOperation(.suspend, Self.volume, isClustered: false)
+    var effects = machine.handle(.received(ClientID(1), .init(.volume(suspend), on: .allNodes)), at: now)
+    for case .work(let job, _) in effects {
+      #expect(machine.handle(.worked(job, .init(isActive: true, isChanged: true)), at: now).isEmpty)
+    }
+    // The other daemon is killed, and its next life is a member at once.
+    effects = machine.handle(.membersChanged([TestCluster.node1]), at: now)
+    guard case .reply(_, let bytes)? = effects.last else {
+      Issue.record("no reply: \(effects)")
+      return
+    }
+    let reply = try ClusterLockingReply(decoding: bytes)
+    #expect(reply.entries.first { $0.node == "two" }?.status == 112)
+  }
+
   @Test func withoutQuorumNothingIsLocked() {
     var node = Node()
     node.handle(.quorumChanged(false))
