@@ -47,7 +47,7 @@ class Reply:
 
 
 class Client:
-    def __init__(self, path=SOCKET, timeout=60):
+    def __init__(self, path=SOCKET, timeout=300):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(path)

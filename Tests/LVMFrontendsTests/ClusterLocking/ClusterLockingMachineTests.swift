@@ -105,7 +105,8 @@ import Testing
     _ = machine.handle(.clientConnected(ClientID(1), processID: 7), at: now)
     // Of a group that is not clustered, so that no lock is waited for.
     let suspend = ClusterLockingRequest.VolumeOperation(.suspend, Self.volume, isClustered: false)
-    var effects = machine.handle(.received(ClientID(1), .init(.volume(suspend), on: .allNodes)), at: now)
+    var effects = machine.handle(
+      .received(ClientID(1), .init(.volume(suspend), on: .allNodes)), at: now)
     for case .work(let job, _) in effects {
       #expect(machine.handle(.worked(job, .init(isActive: true, isChanged: true)), at: now).isEmpty)
     }
