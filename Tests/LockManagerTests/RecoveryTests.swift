@@ -309,4 +309,28 @@ struct RecoveryTests {
     }
     #expect(bench.news(2).contains(.released(LockHandle(2))))
   }
+
+  @Test("What a node asked in an earlier stay means nothing when it has left and joined again")
+  func earlierStay() throws {
+    var bench = try Bench(running: 3)
+    let name = try bench.name(withDirectory: 1)
+    try bench.lock(1, name, .nl, on: 1)
+    try bench.lock(2, name, .nl, on: 2)
+    bench.settle()
+    try bench.lock(3, name, .ex, on: 2)
+    let stale = try #require(bench.letters.first)
+    bench.letters = []
+    // It leaves; what it asked is still under way, because another lockspace keeps the link.
+    bench.machines[Bench.node(2)] = nil
+    bench.stopAll()
+    bench.start([Bench.node(1), Bench.node(3)])
+    try bench.add(2)
+    bench.stopAll()
+    bench.start([Bench.node(1), Bench.node(2), Bench.node(3)], settles: false)
+    bench.letters.insert(stale, at: 0)
+    bench.settle()
+    let machine = try #require(bench.machines[Bench.node(1)])
+    #expect(machine.state == .running)
+    #expect(machine.lockDescriptions(at: bench.now).map(\.granted) == [.nl])
+  }
 }
