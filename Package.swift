@@ -78,7 +78,7 @@ let package = Package(
       "FuzzTargets",
       [
         "BlockDevices", "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "Fuzzing",
-        "LVMMetadata", "LockManager", "LockProtocol",
+        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
       ]),
     .executableTarget(
       name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],

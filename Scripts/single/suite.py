@@ -2,10 +2,10 @@
 import os
 import signal
 import subprocess
-import threading
 import time
 
-from machine import Client, Failure, PID_FILE, SOCKET, expect, main
+from machine import Client, PID_FILE, SOCKET, expect, main
+from replay import replay
 
 VG = "svg"
 
@@ -239,6 +239,26 @@ def rubbish(machine):
     return "each answered with -22, or disconnected"
 
 
+def framing(machine):
+    """The recording 90, where the original is silent or merges two requests."""
+    client = Client()
+    for text, wanted in ((b'request="nosuch"\npid=1\n\n##\n', ["-22"]),
+                         (b"garbage here\n##\n", ["-22"]),
+                         (b'request="hello"\n\n##\nrequest="running_lm"\n\n##\n', [None, "2"]),
+                         (b"request = 'hello' # c\n\n##\n", [None]),
+                         (b'a { b = [1, "x"] }\nrequest=hello\n##\n', [None])):
+        client.send(text)
+        for result in wanted:
+            reply = client.reply()
+            expect(reply and reply.get("op_result") == result, f"{text}: {reply}")
+    client.send(b'request="he')
+    time.sleep(0.2)
+    client.send(b'llo"\n\n##\n')
+    expect(client.reply().get("version") == "1", "a request in two pieces was not served")
+    client.close()
+    return "unknown, senseless, joined and split requests"
+
+
 def flood(machine):
     """Many clients at once; one that never reads; the machine works on."""
     deaf = Client()
@@ -268,6 +288,13 @@ def flood(machine):
     expect(after <= before, f"{after - before} descriptors are left")
     machine.run("vgs")
     return "1000 clients at once, 2000 that vanish with a lock"
+
+
+def recordings(machine):
+    machine.run(f"vgchange --lockstop {VG}")
+    found = replay(machine)
+    machine.run(f"vgchange --lockstart {VG}")
+    return found
 
 
 def remove(machine):
@@ -305,7 +332,9 @@ def body(machine):
         ("The daemon is killed under an active volume", killed),
         ("Locks are lost", kill_and_drop),
         ("Rubbish on the socket", rubbish),
+        ("Requests as they come", framing),
         ("A flood of clients", flood),
+        ("Recordings of LVM's commands", recordings),
         ("The end", remove),
     ):
         machine.step(title, function)

@@ -10,4 +10,6 @@ public let allTargets: [FuzzTarget] = [
   .configText,
   .deviceFilter,
   .lockspaceMachine,
+  .lockDaemonRequests,
+  .clusterLockingRequests,
 ]

@@ -4,15 +4,29 @@ import Fuzzing
 enum Recordings {
   static func messages(in file: CorpusFile) -> [[UInt8]] {
     guard file.name.hasSuffix(".json") else { return [file.contents] }
-    let mark = Array("\"raw\": \"".utf8)
-    var messages: [[UInt8]] = []
+    return hexadecimalMessages(in: file.contents, after: "\"raw\": \"")
+  }
+
+  /// Every run of hexadecimal digits between `mark` and the next quote.
+  static func hexadecimalMessages(in contents: [UInt8], after mark: String) -> [[UInt8]] {
+    texts(in: contents, after: mark).map { bytes(hexadecimal: $0[...]) }
+  }
+
+  /// Every text between `mark` and the next quote that no backslash precedes, as it stands there.
+  static func texts(in contents: [UInt8], after mark: String) -> [[UInt8]] {
+    let mark = Array(mark.utf8)
+    var texts: [[UInt8]] = []
     var index = 0
-    while let start = file.contents[index...].firstIndex(of: mark) {
-      let digits = file.contents[(start + mark.count)...].prefix { $0 != UInt8(ascii: "\"") }
-      messages.append(bytes(hexadecimal: digits))
-      index = digits.endIndex
+    while let start = contents[index...].firstIndex(of: mark) {
+      var end = start + mark.count
+      while end < contents.count, contents[end] != UInt8(ascii: "\"") {
+        end += contents[end] == UInt8(ascii: "\\") ? 2 : 1
+      }
+      end = min(end, contents.count)
+      texts.append(Array(contents[min(start + mark.count, end)..<end]))
+      index = end
     }
-    return messages
+    return texts
   }
 
   private static func bytes(hexadecimal digits: ArraySlice<UInt8>) -> [UInt8] {
