@@ -130,10 +130,10 @@ class Machine:
 class Client:
     """A command on lvmlockd's socket, byte by byte."""
 
-    def __init__(self, timeout=20):
+    def __init__(self, timeout=20, path=SOCKET):
         self.socket = socket.socket(socket.AF_UNIX)
         # Blocking, as commands connect: the kernel makes them wait for a place in the queue.
-        self.socket.connect(SOCKET)
+        self.socket.connect(path)
         self.socket.settimeout(timeout)
         self.buffer = b""
 

@@ -21,8 +21,10 @@ def recordings(folder):
             yield name[:-len(".jsonl")], lines
 
 
-def is_of_one_node(lines):
-    return {line.get("node", "n1") for line in lines} == {"n1"}
+def is_playable(lines):
+    """Of one node, and without an end of the daemon."""
+    return ({line.get("node", "n1") for line in lines} == {"n1"}
+            and not any('"quit"' in line["text"] for line in lines))
 
 
 def fields(text):
@@ -38,8 +40,7 @@ class Replay:
     def __init__(self, name, lines, situation):
         self.name, self.lines, self.situation = name, lines, situation
         self.different = {
-            int(key): value["op_result"] for key, value in situation.get("different", {}).items()
-            if value.get("nodes", 1) == 1}
+            int(key): value["op_result"] for key, value in situation.get("different", {}).items()}
         self.clients, self.requests, self.waiting = {}, {}, {}
         self.compared, self.unexpected = 0, []
         # The cluster of the recording is not that of the daemon.
@@ -107,7 +108,8 @@ def replay(machine):
     unexpected = []
     for name, lines in recordings(folder):
         situation = situations.get(name, {})
-        if not is_of_one_node(lines) or "not_played" in situation:
+        if (not is_playable(lines) or "not_played" in situation
+                or situation.get("nodes", 1) > 1):
             continue
         one = Replay(name, lines, situation)
         try:

@@ -13,22 +13,22 @@ extension FuzzTarget {
     seeds: { file in
       file.name.hasSuffix(".jsonl")
         ? Recordings.hexadecimalMessages(in: file.contents, after: "\"hex\":\"") : []
-    }
-  ) { input throws(FuzzFailure) in
-    let whole = outcome(of: [input[...]])
-    let pieces = outcome(of: input.indices.map { input[$0...$0] })
-    // How much may be missing is counted from the first piece.
-    if case .refused(.tooLarge) = whole { return 1 }
-    if case .refused(.tooLarge) = pieces { return 2 }
-    guard whole == pieces else { throw FuzzFailure("whole: \(whole), in pieces: \(pieces)") }
-    var digest = ResultDigest()
-    switch whole {
-    case .incomplete: digest.add(3)
-    case .refused(let error): digest.add("\(error)".utf8.count << 8 + 4)
-    case .request(let request): digest.add("\(request)".utf8.count << 8 + 5)
-    }
-    return digest.value
-  }
+    },
+    run: { input throws(FuzzFailure) in
+      let whole = outcome(of: [input[...]])
+      let pieces = outcome(of: input.indices.map { input[$0...$0] })
+      // How much may be missing is counted from the first piece.
+      if case .refused(.tooLarge) = whole { return 1 }
+      if case .refused(.tooLarge) = pieces { return 2 }
+      guard whole == pieces else { throw FuzzFailure("whole: \(whole), in pieces: \(pieces)") }
+      var digest = ResultDigest()
+      switch whole {
+      case .incomplete: digest.add(3)
+      case .refused(let error): digest.add("\(error)".utf8.count << 8 + 4)
+      case .request(let request): digest.add("\(request)".utf8.count << 8 + 5)
+      }
+      return digest.value
+    })
 
   private enum Outcome: Equatable {
     case incomplete

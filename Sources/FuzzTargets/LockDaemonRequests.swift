@@ -23,12 +23,12 @@ extension FuzzTarget {
         Recordings.texts(in: Array(line), after: "\"text\": \"").map(unescaped)
       }
       return messages + [Array(messages.joined().prefix(4096))]
-    }
-  ) { input throws(FuzzFailure) in
-    var world = LockDaemonWorld()
-    try world.read(input)
-    return try world.end()
-  }
+    },
+    run: { input throws(FuzzFailure) in
+      var world = LockDaemonWorld()
+      try world.read(input)
+      return try world.end()
+    })
 
   /// Undoes what JSON writes with a backslash in these recordings.
   private static func unescaped(_ text: [UInt8]) -> [UInt8] {
