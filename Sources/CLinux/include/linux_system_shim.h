@@ -23,8 +23,8 @@ int clinux_run(const char *path, const char *argument);
 // process' id, or -1 with errno set.
 pid_t clinux_start_again_in_session(char *const arguments[]);
 
-// A pipe whose ends no other program inherits: ends[0] for reading, ends[1] for writing. Returns 0, or
-// -1 with errno set.
+// A pipe whose ends no other program inherits: ends[0] is for reading, ends[1] for writing. Returns
+// 0, or -1 with errno set.
 int clinux_pipe(int ends[2]);
 
 #endif

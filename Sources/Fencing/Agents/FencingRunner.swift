@@ -6,11 +6,20 @@ import Synchronization
 /// minute and must not hold up another.
 public final class FencingRunner: Sendable {
   private let processes = Mutex<[UInt64: AgentProcess]>([:])
+  private let reservations: ReservationRunner?
 
-  public init() {}
+  /// `reservations` tells who this node is on disks; nil where it does not know yet.
+  public init(reservations: ReservationRunner? = nil) { self.reservations = reservations }
 
   /// Starts a run; `ended` is called once, on another thread, when nothing of it runs any more.
   public func run(_ run: AgentRun, ended: @escaping @Sendable (AgentOutcome) -> Void) {
+    if case .reservations(let disks) = run.device.program {
+      let isStarted = Self.startThread { [reservations] in
+        ended(reservations?.run(run, disks) ?? AgentOutcome(.notStarted("this node has no key")))
+      }
+      if !isStarted { ended(AgentOutcome(.notStarted("no thread can be made"))) }
+      return
+    }
     let input: AgentInput
     let process: AgentProcess
     do {
@@ -67,6 +76,8 @@ public final class FencingRunner: Sendable {
         path: try FenceAgentPath.resolve(name), input: input.bytes,
         timeoutMilliseconds: run.timeoutMilliseconds)
       return (process, input)
+    case .reservations:
+      throw FenceInputError(description: "reservations are tried out by the daemon only")
     case .command(let words):
       guard let program = words.first else {
         throw FenceInputError(description: "its command is empty")

@@ -38,7 +38,7 @@ extension FencingMachine {
       guard let device = topology.devices[name] else { continue }
       let nodes = topology.nodes(of: name)
       var victim: FenceVictim?
-      if device.monitoring == .status, !nodes.isEmpty {
+      if case .agent = device.program, device.monitoring == .status, !nodes.isEmpty {
         let node = nodes[monitor.nextNode % nodes.count]
         monitors[name]?.nextNode += 1
         victim = topology.nodeIDs[node].map { FenceVictim(id: $0, name: node) }
@@ -120,8 +120,11 @@ extension FencingMachine {
 
 extension FenceDevice {
   var isMonitored: Bool {
+    switch program {
+    case .agent, .reservations: monitoring != .none
     // A command of another authority fences whenever it is started.
-    if case .agent = program { monitoring != .none } else { false }
+    case .command: false
+    }
   }
 
   var monitorInterval: Duration { .milliseconds(Int64(monitorIntervalMilliseconds)) }

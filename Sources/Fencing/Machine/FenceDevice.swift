@@ -11,6 +11,9 @@ public struct FenceDevice: Hashable, Sendable {
     /// Another authority: an absolute path and arguments, in which `%n` stands for the node's name
     /// and `%i` for its id. It reads nothing, and can only be asked to switch off.
     case command([String])
+    /// No program: SCSI-3 persistent reservations on these disks. A node is kept from writing to them
+    /// and is not switched off, so they must be all disks that it could write to.
+    case reservations([String])
   }
 
   /// What the device is asked for to see whether it would work.
@@ -81,10 +84,14 @@ public enum FenceAction: String, CaseIterable, Hashable, Sendable {
 public struct FenceVictim: Hashable, Sendable {
   public var id: NodeID
   public var name: String
+  /// The life that is to be kept from writing, and with it all before it; nil where that is no
+  /// question, as for a power state.
+  public var incarnation: Incarnation?
 
-  public init(id: NodeID, name: String) {
+  public init(id: NodeID, name: String, incarnation: Incarnation? = nil) {
     self.id = id
     self.name = name
+    self.incarnation = incarnation
   }
 }
 

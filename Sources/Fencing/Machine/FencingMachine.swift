@@ -100,7 +100,7 @@ public struct FencingMachine: Sendable {
     }
     // Whoever is to be switched off must not be switched on afterwards.
     for index in attempts.indices
-    where attempts[index].id == nil && attempts[index].victim == victim {
+    where attempts[index].id == nil && attempts[index].victim.id == victim.id {
       attempts[index].jobs.removeAll { if case .waiting = $0.state { true } else { false } }
     }
     let jobs = devices.map { device in
@@ -186,7 +186,7 @@ public struct FencingMachine: Sendable {
   private func powerOn(after attempt: Attempt, _ now: Timestamp) -> Attempt? {
     guard topology.switchesOnAgain,
       !attempts.contains(where: {
-        $0.victim == attempt.victim && $0.id != nil && $0.id != attempt.id
+        $0.victim.id == attempt.victim.id && $0.id != nil && $0.id != attempt.id
       })
     else { return nil }
     let jobs = attempt.jobs.compactMap { job -> Job? in

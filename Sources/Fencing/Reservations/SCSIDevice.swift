@@ -1,0 +1,70 @@
+import CLinux
+import Glibc
+
+/// One path to a disk, through the kernel.
+public struct SCSIDevice: ReservationTarget, ~Copyable {
+  /// The device answers in far less; a path that is down must not hold up a fence.
+  private static let timeoutMilliseconds: UInt32 = 5000
+
+  public let name: String
+  private let descriptor: Int32
+
+  public init(path: String) throws(ReservationError) {
+    name = path
+    descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw ReservationError(
+        .failed, "\(path) cannot be opened: \(String(cString: strerror(errno)))")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  public mutating func perform(
+    _ command: SCSICommand
+  ) throws(ReservationError) -> (status: SCSIStatus, data: [UInt8]) {
+    var (sends, data): (Bool, [UInt8]) =
+      switch command.data {
+      case .send(let bytes): (true, bytes)
+      case .receive(let count): (false, [UInt8](repeating: 0, count: count))
+      }
+    var sense = [UInt8](repeating: 0, count: 32)
+    var result = clinux_scsi_result()
+    let code = clinux_scsi_command(
+      descriptor, command.block, command.block.count, sends ? 1 : 0, &data, data.count, &sense,
+      Self.timeoutMilliseconds, &result)
+    guard code == 0 else {
+      let reason = errno
+      throw ReservationError(
+        reason == ENOTTY || reason == EINVAL || reason == EOPNOTSUPP ? .unsupported : .failed,
+        "\(name) takes no SCSI commands: \(String(cString: strerror(reason)))")
+    }
+    guard result.host_status == 0 else {
+      throw ReservationError(
+        .failed, "\(name): the way to the device has failed (host status \(result.host_status))")
+    }
+    let status = SCSIStatus(result.status, sense: sense.prefix(Int(result.sense_count)))
+    let received = sends ? [] : Array(data.prefix(data.count - min(result.residual, data.count)))
+    return (status, received)
+  }
+
+  /// The paths of a device: the disks below a multipath device, or itself.
+  public static func paths(of device: String) throws(ReservationError) -> [String] {
+    var status = stat()
+    guard stat(device, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
+      throw ReservationError(.failed, "\(device) is no block device")
+    }
+    let numbers =
+      "\(clinux_device_major(status.st_rdev)):\(clinux_device_minor(status.st_rdev))"
+    guard let stream = opendir("/sys/dev/block/\(numbers)/slaves") else { return [device] }
+    defer { closedir(stream) }
+    var found: [String] = []
+    while let entry = readdir(stream) {
+      let text = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if !text.hasPrefix(".") { found.append("/dev/\(text)") }
+    }
+    return found.isEmpty ? [device] : found.sorted()
+  }
+}
