@@ -1,4 +1,4 @@
-# The life of a node: power on, power cut, power off. A node is one User-Mode-Linux kernel, a
+# The life of a node: power on, power cut, power off; a kernel that resets itself is off. A node is one User-Mode-Linux kernel, a
 # process group of its own on the host. Its folder keeps console.log (kernel), clvmd.log (what is
 # written to the node's serial line, which unlike a file loses nothing in a power cut) and mailbox.
 

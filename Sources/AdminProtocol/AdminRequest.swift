@@ -10,8 +10,8 @@ public enum AdminRequest: Equatable, Sendable {
   /// `lockspace`: nil for all.
   case locks(lockspace: LockspaceName?, onlyWaiting: Bool)
   case lock(LockRequest)
-  /// The administrator vouches that the node does not act any more.
-  case nodeFenced(NodeID)
+  /// The administrator, or the authority that is named, vouches that the node does not act any more.
+  case nodeFenced(NodeID, by: String? = nil)
   case resize(ResizeRequest)
   /// One of LVM's command lines about a shared volume group.
   case volumeCommand(VolumeCommandRequest)
@@ -149,9 +149,10 @@ extension AdminRequest {
       fields.add("nonblock", request.isNonBlocking)
       if let timeout = request.timeoutMilliseconds { fields.add("timeout_ms", timeout) }
       if request.mayBeVictim { fields.add("fail_on_deadlock", true) }
-    case .nodeFenced(let node):
+    case .nodeFenced(let node, let authority):
       name(.nodeFenced)
       fields.add("node", node)
+      fields.add("by", authority)
     case .resize(let request):
       fields.add("request", request.command.rawValue)
       request.add(to: &fields)
@@ -177,7 +178,8 @@ extension AdminRequest {
         fields.content("lockspace") == nil ? nil : try fields.lockspace("lockspace")
       self = .locks(lockspace: lockspace, onlyWaiting: try fields.flag("waiting"))
     case .lock: self = .lock(try LockRequest(fields: fields))
-    case .nodeFenced: self = .nodeFenced(try fields.node("node"))
+    case .nodeFenced:
+      self = .nodeFenced(try fields.node("node"), by: try fields.authority("by"))
     case .lvextend: self = .resize(try ResizeRequest(.extend, fields))
     case .lvreduce: self = .resize(try ResizeRequest(.reduce, fields))
     case .volumeCommand:
@@ -205,6 +207,17 @@ extension ConfigSection {
         description: "Version \(version) of the admin protocol is not spoken here, only "
           + "\(AdminRequest.version): clvm and clvmd are of different releases.")
     }
+  }
+
+  /// Who vouches; nil for the administrator. It ends up in logs and in the cluster's record.
+  fileprivate func authority(_ name: String) throws(AdminDecodingError) -> String? {
+    guard let text = try optionalText(name) else { return nil }
+    guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+    else {
+      throw AdminDecodingError(
+        description: "The name of an authority has 1 to 64 printable letters.")
+    }
+    return text
   }
 
   func lockspace(_ name: String) throws(AdminDecodingError) -> LockspaceName {

@@ -15,11 +15,13 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
   public var waitingFor: [String]
   public var lockspaces: [LockspaceStatus]
   public var volumeGroups: [VolumeGroupStatus]
+  /// This node's; empty when none is configured.
+  public var fenceDevices: [FenceDeviceReport]
 
   public init(
     clusterName: String, node: NodeID, viewID: UInt64, isQuorate: Bool, leader: NodeID? = nil,
     nodes: [NodeStatus], waitingFor: [String], lockspaces: [LockspaceStatus],
-    volumeGroups: [VolumeGroupStatus]
+    volumeGroups: [VolumeGroupStatus], fenceDevices: [FenceDeviceReport] = []
   ) {
     self.clusterName = clusterName
     self.node = node
@@ -30,6 +32,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     self.waitingFor = waitingFor
     self.lockspaces = lockspaces
     self.volumeGroups = volumeGroups
+    self.fenceDevices = fenceDevices
   }
 
   init(fields: ConfigSection) throws(AdminDecodingError) {
@@ -39,7 +42,8 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
       leader: try fields.optionalNumber("leader", as: Int32.self).flatMap { NodeID($0) },
       nodes: try fields.elements("nodes"), waitingFor: try fields.texts("waiting_for"),
       lockspaces: try fields.elements("lockspaces"),
-      volumeGroups: try fields.elements("volume_groups"))
+      volumeGroups: try fields.elements("volume_groups"),
+      fenceDevices: try fields.elements("fence_devices"))
   }
 
   var fields: ConfigSection {
@@ -53,6 +57,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     fields.add("waiting_for", waitingFor)
     fields.add("lockspaces", lockspaces)
     fields.add("volume_groups", volumeGroups)
+    fields.add("fence_devices", fenceDevices)
     return fields
   }
 }

@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import Fencing
 import KernelLockspaces
 import LVMFrontends
 import Logging
@@ -25,6 +26,8 @@ final class Daemon: ClusterObserver {
   private let sockets: DaemonSockets
   private let kernel: KernelLockspaceDriver?
   private let ueventReader: UeventReader?
+  private let keeper: KeeperClient?
+  private let fenceDevices: FenceDevices
   private let leftovers: LeftoverRecovery
   /// Asks the process to end; called once the node can do nothing useful any more.
   private let requestEnd: @Sendable (Int32) -> Void
@@ -34,8 +37,9 @@ final class Daemon: ClusterObserver {
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
-    membership: MembershipSetup?, workers: VolumeWorkers, pools: WorkerPools, loop: any EventLoop,
-    logger: Logger, host: DaemonHost
+    membership: MembershipSetup?, keeper: KeeperClient? = nil,
+    reservations: ReservationRunner? = nil, workers: VolumeWorkers, pools: WorkerPools,
+    loop: any EventLoop, logger: Logger, host: DaemonHost
   ) throws {
     self.configuration = configuration
     self.loop = loop
@@ -45,9 +49,13 @@ final class Daemon: ClusterObserver {
     let network = try NodeNetwork(
       configuration: configuration, local: local, loop: loop, logger: logger)
     self.network = network
+    self.keeper = keeper
+    fenceDevices = FenceDevices(
+      configuration.fencing, reservations: reservations, loop: loop, logger: logger,
+      now: { .now })
     let engine: any ClusterEngine
     if let membership {
-      engine = Self.recordedCluster(membership, network, loop, logger)
+      engine = Self.recordedCluster(membership, fenceDevices, network, loop, logger)
     } else {
       engine = Self.orderedCluster(local, configuration, network, loop, logger)
     }
@@ -102,11 +110,12 @@ final class Daemon: ClusterObserver {
   }
 
   private static func recordedCluster(
-    _ setup: MembershipSetup, _ network: NodeNetwork, _ loop: any EventLoop, _ logger: Logger
+    _ setup: MembershipSetup, _ executor: any FenceExecutor, _ network: NodeNetwork,
+    _ loop: any EventLoop, _ logger: Logger
   ) -> RecordedCluster {
     for warning in setup.warnings { logger.warning("\(warning)") }
     let cluster = RecordedCluster(
-      setup: setup, executor: NoFenceDevices(), loop: loop, logger: logger,
+      setup: setup, executor: executor, loop: loop, logger: logger,
       send: { network.sendMembership($0, to: $1) })
     cluster.isHeard = { network.isHeard($0) }
     cluster.probe = { network.probe($0) }
@@ -157,6 +166,7 @@ final class Daemon: ClusterObserver {
     }
     admin.isHeard = { [network] in network.isHeard($0) }
     status.isHeard = { [network] in network.isHeard($0) }
+    status.fenceDevices = { [fenceDevices] in fenceDevices.reports }
     lockDaemon.started = { [leftovers] in leftovers.started($0) }
     lockDaemon.quit = { [requestEnd] in requestEnd(0) }
     node.setDriver(locks, for: .inHouse)
@@ -190,6 +200,8 @@ final class Daemon: ClusterObserver {
       }
     }
     let bound = NIOLoopBound(self, eventLoop: loop)
+    listenToKeeper()
+    fenceDevices.start()
     let exclusive = host.exclusiveVolumes
     // The locks of what is active are claimed before another node is heard.
     return (clusterLocking?.start(exclusive: exclusive) ?? loop.makeSucceededVoidFuture())
@@ -201,6 +213,23 @@ final class Daemon: ClusterObserver {
         bound.value.node.handle(.timer)
       }
       .flatMap { bound.value.sockets.start() }
+  }
+
+  private func listenToKeeper() {
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    keeper?.listen { [loop] reading in
+      loop.execute { bound.value.kernel?.received(reading) }
+    } lost: { [loop] error in
+      loop.execute { bound.value.keeperIsLost(error) }
+    }
+  }
+
+  /// Nobody pets the watchdog by lease any more, and nothing would survive this daemon.
+  private func keeperIsLost(_ error: any Error) {
+    logger.critical("\(error)")
+    guard stopObstacle != nil else { return requestEnd(1) }
+    logger.critical("something on this node may write and nobody watches it: resetting the machine")
+    MachineReset.now(logger)
   }
 
   /// Ends when the cluster has quorum with this node in it, or after `limit`.
@@ -220,6 +249,11 @@ final class Daemon: ClusterObserver {
 
   /// Why a new life must not begin in this process now; nil when it may.
   var restartObstacle: String? {
+    // What a keeper holds does not miss this life.
+    keeper == nil ? kernelObstacle : nil
+  }
+
+  private var kernelObstacle: String? {
     let mounted = kernel?.activeLockspaces ?? []
     guard mounted.isEmpty else {
       let names = mounted.map(\.text).joined(separator: ", ")
@@ -230,7 +264,7 @@ final class Daemon: ClusterObserver {
 
   /// Why the daemon must not stop now; nil when it may.
   var stopObstacle: String? {
-    if let restartObstacle { return restartObstacle }
+    if let kernelObstacle { return kernelObstacle }
     if let change = volumes.waits.first { return "a volume is being changed: \(change)" }
     let active = lockDaemon.persistentLockCount
     guard active == 0 else {
@@ -259,6 +293,7 @@ final class Daemon: ClusterObserver {
     }.always { _ in
       bound.value.node.stop()
       bound.value.ueventReader?.stop()
+      bound.value.fenceDevices.stop()
     }
   }
 
@@ -289,6 +324,7 @@ final class Daemon: ClusterObserver {
   /// Closes every connection and listener without leaving anything first.
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
+    fenceDevices.stop()
     node.stop()
     clusterLocking?.prepareStop()
     return sockets.stop().and(network.stop()).map { _ in }

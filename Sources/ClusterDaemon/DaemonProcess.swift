@@ -2,6 +2,7 @@ import BlockDevices
 import ClusterMembership
 import ClusterTypes
 import DistributedLockManager
+import Fencing
 import Glibc
 import KernelLockspaces
 import Logging
@@ -50,32 +51,39 @@ public struct DaemonProcess {
     let signals = SignalWait()
     stayInMemory()
     allowManyFiles()
-    let (local, membership) = try begin()
+    let (local, membership, keeper) = try begin()
     logger.notice(
       """
       clvmd starts: node \(local.node) (\(configuration.cluster.localNode.name)) of cluster \
       \(configuration.cluster.name)
       """)
-    let kernelWorker = try prepareKernel(local.instance)
+    let kernelWorker = try prepareKernel(local.instance, keeper)
+    let reservations = try reserveDisks(local.instance, isDirty: membership?.isDirty ?? false)
     let posixLocks = try kernelWorker.map { _ in try PosixLockRefuser() }
     posixLocks?.start(logger)
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let requests = EndRequests()
     let daemon = try start(
-      local, membership, kernelWorker, pools, group.next(), host: host(requests))
+      local, membership, keeper, reservations, kernelWorker, pools, group.next(),
+      host: host(requests))
     let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
     notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
     if let ready {
       try daemon.awaitQuorum(atMost: Self.quorumPatience).wait()
       try ready()
     }
-    guard try waitForEnd(signals, daemon, requests) else { return .restart }
+    guard try waitForEnd(signals, daemon, requests) else {
+      keeper?.stop()
+      return .restart
+    }
     notify(notifier, .stopping)
     watchdog?.cancel()
     try daemon.stop().wait()
     posixLocks?.stop()
     try kernelWorker?.removeConfiguration()
+    release(reservations)
+    try keeper?.farewell()
     try pools.stopAndWait()
     try group.syncShutdownGracefully()
     logger.notice("clvmd has stopped")
@@ -93,8 +101,9 @@ public struct DaemonProcess {
   }
 
   private func start(
-    _ local: Member, _ membership: MembershipSetup?, _ kernelWorker: KernelWorker?,
-    _ pools: WorkerPools, _ loop: any EventLoop, host: DaemonHost
+    _ local: Member, _ membership: MembershipSetup?, _ keeper: KeeperClient?,
+    _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?, _ pools: WorkerPools,
+    _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
     let disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(),
@@ -104,8 +113,8 @@ public struct DaemonProcess {
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,
-        membership: membership, workers: workers, pools: pools, loop: loop, logger: logger,
-        host: host)
+        membership: membership, keeper: keeper, reservations: reservations, workers: workers,
+        pools: pools, loop: loop, logger: logger, host: host)
     }.wait()
   }
 
@@ -127,8 +136,7 @@ public struct DaemonProcess {
     _ signals: SignalWait, _ daemon: RunningDaemon, _ requests: EndRequests
   ) throws -> Bool {
     while true {
-      signals.wait()
-      if requests.takeRestart() {
+      if signals.wait() == .restart || requests.takeRestart() {
         guard let obstacle = try daemon.restartObstacle().wait() else { return false }
         logger.error("clvmd does not restart: \(obstacle)")
         continue
@@ -162,7 +170,10 @@ public struct DaemonProcess {
     let foreign = ForeignDaemons()
     if configuration.kernelLockManager != nil {
       if let controller = try foreign.dlmControld() { throw DaemonError("\(controller)") }
-      if let leftover = try foreign.existingLockspaces() { throw DaemonError("\(leftover)") }
+      // What a keeper has held is compared with the kernel later.
+      if configuration.keeper == nil, let leftover = try foreign.existingLockspaces() {
+        throw DaemonError("\(leftover)")
+      }
     }
     if let settings = configuration.lvmlockd,
       let other = try foreign.lvmlockd(pidFile: settings.pidFile, socket: settings.socket)
@@ -172,7 +183,7 @@ public struct DaemonProcess {
   }
 
   /// Who this life of the node is, and where its membership begins.
-  private func begin() throws -> (Member, MembershipSetup?) {
+  private func begin() throws -> (Member, MembershipSetup?, KeeperClient?) {
     let isClean = EarlierLife.waitForWriters(seconds: Self.writerWaitSeconds)
     if !isClean {
       let processes = EarlierLife.runningWriters().map(String.init).joined(separator: ", ")
@@ -187,12 +198,18 @@ public struct DaemonProcess {
     switch configuration.membership.provider {
     case .embedded:
       try ensurePrivateDirectory(configuration.clusterDirectory)
+      let keeper = try configuration.keeper.map { settings in
+        try KeeperClient(
+          settings, timers: configuration.membership.timers,
+          leaseResets: configuration.clusterConfiguration.leaseResets, holdsNothingElse: isClean,
+          control: KernelLockManager(), logger: logger)
+      }
       let setup = try MembershipSetup(
         configuration: configuration, bootID: bootID, startedClean: isClean,
-        keeper: UnwatchedNode(holdsNothing: isClean, logger: logger),
+        keeper: keeper ?? UnwatchedNode(holdsNothing: isClean, logger: logger),
         seed: .random(in: 1 ... .max))
-      return (setup.local, setup)
-    case .external: return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil)
+      return (setup.local, setup, keeper)
+    case .external: return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil, nil)
     }
   }
 
@@ -211,18 +228,55 @@ public struct DaemonProcess {
       bootID: bootID, startedClean: startedClean)
   }
 
-  private func prepareKernel(_ local: NodeInstance) throws -> KernelWorker? {
+  private func prepareKernel(
+    _ local: NodeInstance, _ keeper: KeeperClient?
+  ) throws -> KernelWorker? {
     guard let settings = configuration.kernelLockManager else { return nil }
     var addresses: [NodeID: NodeAddress] = [:]
     for node in configuration.cluster.nodes { addresses[node.id] = node.address }
     let worker = try KernelWorker(
       local: local, addresses: addresses, clusterName: configuration.cluster.name,
-      tcpPort: settings.tcpPort, keeper: nil)
+      tcpPort: settings.tcpPort, keeper: keeper)
     let stack = OCFS2ClusterStack()
     let selection = try stack.select()
     logger.info("OCFS2: \(selection)")
     if let warning = stack.dlmfsWarning() { logger.warning("\(warning)") }
     return worker
+  }
+
+  private var reservedDisks: [String] {
+    var disks: [String] = []
+    for (_, device) in configuration.fencing.devices.sorted(by: { $0.key < $1.key }) {
+      if case .reservations(let more) = device.program { disks += more }
+    }
+    return disks
+  }
+
+  /// Registers this node on the disks from which it can be fenced, before it may write to them. A life
+  /// that goes on with what the kernel runs keeps the keys that it has: one that was evicted meanwhile
+  /// must not let itself in again.
+  private func reserveDisks(
+    _ local: NodeInstance, isDirty: Bool
+  ) throws -> ReservationRunner? {
+    let disks = reservedDisks
+    guard !disks.isEmpty else { return nil }
+    let runner = ReservationRunner(clusterID: configuration.clusterID, local: local)
+    if !isDirty {
+      do throws(ReservationError) {
+        try runner.register(disks)
+      } catch {
+        throw DaemonError("persistent reservations: \(error)")
+      }
+    }
+    return runner
+  }
+
+  private func release(_ reservations: ReservationRunner?) {
+    do throws(ReservationError) {
+      try reservations?.unregister(reservedDisks)
+    } catch {
+      logger.warning("this node's key stays on a disk: \(error)")
+    }
   }
 
   @Sendable private static func readDeviceFilter() throws -> DeviceFilter {

@@ -16,7 +16,12 @@ public struct RecordedLockspaces: Sendable {
   /// The members of the last start here.
   private var started: [LockspaceName: [Starter]] = [:]
 
-  public init() {}
+  /// `started`: what an earlier life of the daemon has left running in the kernel.
+  public init(started: [LockspaceName: [NodeInstance]] = [:]) {
+    self.started = started.mapValues { members in
+      members.map { Starter(instance: $0, life: 0) }
+    }
+  }
 
   /// What a driver has to do for `effect`; nil when it is none for drivers. `record` is the one that
   /// is applied.

@@ -14,7 +14,11 @@ extension ClusterStatus {
     lines += LockspaceStatus.lines(lockspaces)
     var groups = TextTable(headings: ["VG", "VG UUID", "Lockspace"])
     groups.rows = volumeGroups.map { [$0.name, $0.uuid, $0.lockspace.text] }
-    return lines + groups.lines()
+    var devices = TextTable(headings: ["Fence device", "State", "Nodes", "Failure"])
+    devices.rows = fenceDevices.map {
+      [$0.name, $0.state.rawValue, $0.nodes.joined(separator: ","), $0.explanation]
+    }
+    return lines + groups.lines() + devices.lines()
   }
 
   var json: JSONValue {
@@ -31,6 +35,17 @@ extension ClusterStatus {
             .object([
               ("vg_name", .string($0.name)), ("vg_uuid", .string($0.uuid)),
               ("lockspace", .string($0.lockspace.text)),
+            ])
+          })
+      ),
+      (
+        "fence_devices",
+        .array(
+          fenceDevices.map {
+            .object([
+              ("name", .string($0.name)), ("state", .string($0.state.rawValue)),
+              ("failures", .number(Int64($0.failures))), ("failure", .string($0.explanation)),
+              ("nodes", .array($0.nodes.map { .string($0) })),
             ])
           })
       ),

@@ -17,7 +17,7 @@ import Testing
           lockspace: lockspace, resource: "a \"quoted\" name", mode: .protectedRead,
           isNonBlocking: true, timeoutMilliseconds: .max)),
       .lock(LockRequest(lockspace: lockspace, resource: "r", mode: .exclusive)),
-      .nodeFenced(try node(3)),
+      .nodeFenced(try node(3)), .nodeFenced(try node(3), by: "pacemaker"),
       .resize(
         ResizeRequest(
           command: .reduce, volumeGroup: "vg0", logicalVolume: "home",

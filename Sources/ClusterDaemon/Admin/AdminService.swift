@@ -90,7 +90,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
         reply(event, to: client)
       }
       keep(release, for: client)
-    case .nodeFenced(let victim): fenced(victim, client)
+    case .nodeFenced(let victim, let authority): fenced(victim, by: authority, client)
     case .resize(let request):
       logger.notice(
         "\(request.command.rawValue) \(request.volumeGroup)/\(request.logicalVolume) is asked for")
@@ -124,7 +124,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   // MARK: - The administrator's word
 
-  private func fenced(_ victim: NodeID, _ client: ClientID) {
+  /// `authority`: another cluster manager that has fenced the node; nil for an administrator.
+  private func fenced(_ victim: NodeID, by authority: String?, _ client: ClientID) {
     guard node.isOperational else {
       return fail(client, .noQuorum, "This node has no quorum: ask on a node that has.")
     }
@@ -145,7 +146,11 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     }
     for unfenced in dead {
       fenceWaiters.append((unfenced.instance, client))
-      node.vouchDead(unfenced.instance, .administrator, evidence: "an administrator's word")
+      if let authority {
+        node.vouchDead(unfenced.instance, .externalAuthority, evidence: authority)
+      } else {
+        node.vouchDead(unfenced.instance, .administrator, evidence: "an administrator's word")
+      }
     }
   }
 

@@ -12,6 +12,7 @@ final class StatusReport {
   private let survey: LockSurvey
   private let deadlocks: DeadlockWatch
   var isHeard: (NodeID) -> Bool = { _ in false }
+  var fenceDevices: () -> [FenceDeviceReport] = { [] }
 
   init(
     configuration: DaemonConfiguration, node: ClusterNode, locks: InHouseLockspaces,
@@ -29,8 +30,7 @@ final class StatusReport {
     ClusterStatus(
       clusterName: configuration.cluster.name, node: node.local.node, viewID: node.view.id,
       isQuorate: node.isQuorate, leader: node.leader, nodes: nodes(), waitingFor: waits(),
-      lockspaces: lockspaces(),
-      volumeGroups: volumeGroups())
+      lockspaces: lockspaces(), volumeGroups: volumeGroups(), fenceDevices: fenceDevices())
   }
 
   func nodes() -> [NodeStatus] {

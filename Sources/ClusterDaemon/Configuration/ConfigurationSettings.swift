@@ -104,6 +104,8 @@ enum Settings {
   static let fenceAgent = Setting<String>(path: "fencing/devices/*/agent", presence: .optional)
   static let fenceCommand = Setting<[String]>(
     path: "fencing/devices/*/command", presence: .optional)
+  static let fenceReservations = Setting<[String]>(
+    path: "fencing/devices/*/reservations", presence: .optional)
   static let fenceParameters = Setting<[String]>(
     path: "fencing/devices/*/parameters", presence: .standard([]))
   static let fenceSecrets = Setting<String>(
@@ -161,7 +163,7 @@ enum Settings {
     profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,
     silenceTimeout.path, kernelEnabled.path, kernelPort.path,
     keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path, fenceAgent.path,
-    fenceCommand.path, fenceParameters.path, fenceSecrets.path,
+    fenceCommand.path, fenceReservations.path, fenceParameters.path, fenceSecrets.path,
     fencePorts.path, fenceOffAction.path, fenceTimeout.path, fenceRetries.path, fenceDelay.path,
     fenceMonitor.path, fenceMonitorInterval.path, fenceLevels.path,
     lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path,

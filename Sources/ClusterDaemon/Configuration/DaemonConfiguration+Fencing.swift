@@ -64,9 +64,9 @@ extension DaemonConfiguration {
   ) -> FenceDevice.Program? {
     let agent = reader.value(of: Settings.fenceAgent, node: name)
     let command = reader.value(of: Settings.fenceCommand, node: name)
-    let place = "\(Settings.fenceDevices)/\(name)"
-    switch (agent, command) {
-    case (let agent?, nil):
+    let disks = reader.value(of: Settings.fenceReservations, node: name)
+    switch (agent, command, disks) {
+    case (let agent?, nil, nil):
       let isPlainName = !agent.isEmpty && !agent.contains("/") && !agent.contains(" ")
       guard isPlainName || reader.isAbsolute(agent) else {
         reader.error(
@@ -75,25 +75,40 @@ extension DaemonConfiguration {
         return nil
       }
       return .agent(agent)
-    case (nil, let command?):
-      guard let program = command.first, reader.isAbsolute(program) else {
+    case (nil, let command?, nil): return fenceCommand(command, of: name, &reader)
+    case (nil, nil, let disks?):
+      guard !disks.isEmpty, disks.allSatisfy(reader.isAbsolute) else {
         reader.error(
-          Settings.fenceCommand.path(node: name),
-          "it begins with the absolute path of a program, as in "
-            + "[ \"/usr/sbin/stonith_admin\", \"--fence\", \"%n\" ]")
+          Settings.fenceReservations.path(node: name),
+          "it is a list of the absolute paths of disks")
         return nil
       }
-      if !command.dropFirst().contains(where: { $0.contains("%n") || $0.contains("%i") }) {
-        reader.error(
-          Settings.fenceCommand.path(node: name),
-          "neither %n nor %i is in it, so it could not know which node is meant")
-        return nil
-      }
-      return .command(command)
-    case (nil, nil), (_?, _?):
-      reader.error(place, "exactly one of 'agent' and 'command' is needed")
+      return .reservations(disks)
+    default:
+      reader.error(
+        "\(Settings.fenceDevices)/\(name)",
+        "exactly one of 'agent', 'command' and 'reservations' is needed")
       return nil
     }
+  }
+
+  private static func fenceCommand(
+    _ command: [String], of name: String, _ reader: inout SettingsReader
+  ) -> FenceDevice.Program? {
+    guard let program = command.first, reader.isAbsolute(program) else {
+      reader.error(
+        Settings.fenceCommand.path(node: name),
+        "it begins with the absolute path of a program, as in "
+          + "[ \"/usr/sbin/stonith_admin\", \"--fence\", \"%n\" ]")
+      return nil
+    }
+    guard command.dropFirst().contains(where: { $0.contains("%n") || $0.contains("%i") }) else {
+      reader.error(
+        Settings.fenceCommand.path(node: name),
+        "neither %n nor %i is in it, so it could not know which node is meant")
+      return nil
+    }
+    return .command(command)
   }
 
   private static func fenceParameters(

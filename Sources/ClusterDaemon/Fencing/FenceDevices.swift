@@ -1,3 +1,4 @@
+import AdminProtocol
 import ClusterTypes
 import Fencing
 import Logging
@@ -7,7 +8,7 @@ import NIOCore
 /// they are needed.
 final class FenceDevices: FenceExecutor {
   private var machine: FencingMachine
-  private let runner = FencingRunner()
+  private let runner: FencingRunner
   private let loop: any EventLoop
   private let logger: Logger
   private let now: () -> Timestamp
@@ -16,11 +17,12 @@ final class FenceDevices: FenceExecutor {
   private var wake: Scheduled<Void>?
   private var isStopped = false
 
-  /// `now` tells the boot-time clock.
+  /// `now` tells the boot-time clock; `reservations` who this node is on disks.
   init(
-    _ topology: FenceTopology, loop: any EventLoop, logger: Logger,
-    now: @escaping () -> Timestamp
+    _ topology: FenceTopology, reservations: ReservationRunner?, loop: any EventLoop,
+    logger: Logger, now: @escaping () -> Timestamp
   ) {
+    runner = FencingRunner(reservations: reservations)
     machine = FencingMachine(topology: topology, startedAt: now())
     self.loop = loop
     self.logger = logger
@@ -44,7 +46,9 @@ final class FenceDevices: FenceExecutor {
     completions[order.attempt] = completion
     handle(
       .attempt(
-        id: order.attempt, victim: FenceVictim(id: order.victim.node, name: order.victimName),
+        id: order.attempt,
+        victim: FenceVictim(
+          id: order.victim.node, name: order.victimName, incarnation: order.victim.incarnation),
         level: order.level, timeoutMilliseconds: UInt32(clamping: order.timeout.wholeMilliseconds)))
   }
 
@@ -60,8 +64,20 @@ final class FenceDevices: FenceExecutor {
   }
 
   /// All devices, for `clvm status`.
-  var deviceStatus: [FenceDeviceStatus] { machine.deviceStatus }
-  var waits: [String] { machine.waits }
+  var reports: [FenceDeviceReport] {
+    machine.deviceStatus.map { status in
+      let state: FenceDeviceReport.State =
+        switch status.state {
+        case .unknown: .unknown
+        case .working: .working
+        case .failing: .failing
+        case .unmonitored: .unmonitored
+        }
+      return FenceDeviceReport(
+        name: status.name, state: state, failures: status.failures,
+        explanation: status.explanation, nodes: status.nodes)
+    }
+  }
 
   /// An answer may lead to the next order: inputs wait for their turn.
   private func handle(_ input: FencingInput) {

@@ -19,6 +19,8 @@ final class KeeperClient: LeaseKeeper {
   /// What an earlier life has left in the kernel, as the kernel confirms it.
   let table: KernelTable
   let capabilities: Capabilities
+  /// No command of an earlier life still holds one of its locks.
+  private let holdsNothingElse: Bool
   /// Whether petting goes by lease at all: not where losing the quorum must not reset the machine.
   private let bindsToLease: Bool
   private let calls: KeeperConnection
@@ -31,9 +33,10 @@ final class KeeperClient: LeaseKeeper {
   /// neither this node nor its keeper can account for.
   init(
     _ settings: DaemonConfiguration.KeeperSettings, timers: MembershipTimers, leaseResets: Bool,
-    control: KernelLockManager, logger: Logger
+    holdsNothingElse: Bool, control: KernelLockManager, logger: Logger
   ) throws {
     self.logger = logger
+    self.holdsNothingElse = holdsNothingElse
     calls = try KeeperConnection(
       path: settings.socket, patienceMilliseconds: Self.patienceMilliseconds)
     events = try KeeperConnection(path: settings.socket, patienceMilliseconds: 0)
@@ -69,13 +72,14 @@ final class KeeperClient: LeaseKeeper {
 
   var findings: KeeperFindings {
     KeeperFindings(
-      isAlive: true,
+      isAlive: holdsNothingElse,
       spaces: table.spaces.sorted { $0.key < $1.key }.map { name, space in
         // Whether it runs or hangs stopped: it is stopped and started again by all its members.
         AdoptedSpace(
           name: name, kind: LockspaceKind.kernel.rawValue, generation: space.generation,
           isRunning: true)
-      })
+      },
+      started: table.spaces.mapValues(\.members))
   }
 
   func setLease(until: Timestamp) { tell(.lease(until: until.nanoseconds)) }
@@ -118,13 +122,13 @@ final class KeeperClient: LeaseKeeper {
     deliver: @escaping @Sendable (UeventSocket.Reading) -> Void,
     lost: @escaping @Sendable (any Error) -> Void
   ) {
+    // Before any lease: the keeper takes nothing from a connection that has not said what it is.
+    let isGreeted = events.send(.hello(version: KeeperProtocol.version, .events))
     thread.start()
     thread.submit { [self] _ in
       var buffer = [UInt8](repeating: 0, count: KeeperProtocol.maximumBytes)
       do {
-        guard events.send(.hello(version: KeeperProtocol.version, .events)) else {
-          throw DaemonError("clvmd-keeper is gone")
-        }
+        guard isGreeted else { throw DaemonError("clvmd-keeper is gone") }
         while true {
           var reading = UeventSocket.Reading()
           switch try events.next(&buffer) {
@@ -140,9 +144,12 @@ final class KeeperClient: LeaseKeeper {
     }
   }
 
-  /// A clean end: the watchdog stops, the kernel is given up. Refused while something may write.
+  /// The end of a daemon that has left nothing that may write, whether or not the cluster could decide
+  /// that: the watchdog stops, the kernel is given up.
   func farewell() throws {
     isEnding.store(true, ordering: .releasing)
+    // On the same connection as the question, so that it is first.
+    _ = calls.send(.bind(false))
     _ = try calls.ask(.farewell)
     stop()
   }

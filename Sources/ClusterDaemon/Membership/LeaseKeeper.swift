@@ -31,4 +31,6 @@ struct KeeperFindings: Sendable {
   var isAlive: Bool
   /// Lockspaces that the kernel still has for the life before; empty without one.
   var spaces: [AdoptedSpace]
+  /// The members with which the kernel was started on them last.
+  var started: [LockspaceName: [NodeInstance]] = [:]
 }

@@ -137,7 +137,10 @@ extension DaemonConfiguration {
   }
 
   /// Topology levels of a node's fence devices, 0 to 255.
-  func fenceLevels(of node: NodeID) -> UInt8 { 0 }
+  func fenceLevels(of node: NodeID) -> UInt8 {
+    guard let name = cluster.node(node)?.name else { return 0 }
+    return UInt8(clamping: fencing.levels[name]?.count ?? 0)
+  }
 }
 
 extension ClusterConfiguration {

@@ -38,7 +38,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
   private var isWorking = false
   private var isStopped = false
   private var wake: Scheduled<Void>?
-  private var lockspaces = RecordedLockspaces()
+  private var lockspaces: RecordedLockspaces
   private var requests = RequestTable()
   private var observers: [any RecordObserver] = []
   private var toldView: UInt64?
@@ -61,6 +61,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     machine = setup.machine
     storage = MembershipStorage(setup)
     keeper = setup.keeper
+    lockspaces = RecordedLockspaces(started: setup.keeper.findings.started)
     isDirty = setup.isDirty
     self.executor = executor
     self.loop = loop

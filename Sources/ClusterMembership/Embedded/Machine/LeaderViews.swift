@@ -106,7 +106,9 @@ extension EmbeddedMembership {
   private func isHeld(_ slot: NodeSlot) -> Bool {
     let peer = peers[slot.number]
     guard !defects.contains(.noRestartHold), peer.refusedAt > 0, slot != me else { return false }
-    return now < peer.refusedAt + 2 * timers.heartbeat.milliseconds
+    // A daemon that listens again is not refused, and has not sent its first ping yet: silence counts
+    // from the last refusal.
+    return now < peer.refusedAt + timers.silence.milliseconds
       && now < peer.heardAt + timers.restartHold.milliseconds
   }
 
