@@ -298,6 +298,8 @@ final class Daemon: ClusterObserver {
   }
 
   private func leaveLockspaces() -> EventLoopFuture<Void> {
+    // Its clients are gone, and so is whoever could be told what becomes of their locks.
+    lockDaemon.handle = { _ in }
     let names = locks.joined
     guard !names.isEmpty, node.isOperational else { return loop.makeSucceededVoidFuture() }
     let promise = loop.makePromise(of: Void.self)

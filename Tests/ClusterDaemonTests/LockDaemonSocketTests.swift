@@ -21,10 +21,12 @@ private struct Command {
     try await client.send(Array((text + "\n##\n").utf8))
   }
 
-  func result() async throws -> Int64 {
+  func result() async throws -> Int64 { try #require(try await reply().integer("op_result")) }
+
+  func reply() async throws -> ConfigSection {
     let reply = try ConfigSection(parsing: try #require(try await client.next()))
     #expect(reply.string("response") == "OK")
-    return try #require(reply.integer("op_result"))
+    return reply
   }
 
   func ask(
@@ -109,7 +111,11 @@ extension ClusterTests {
       try await withStarted { _, here, there in
         let locked = try await here.ask("lock_lv", Self.volumeFields)
         #expect(locked == 0)
-        #expect(try await there.ask("lock_lv", Self.volumeFields) == -11)
+        try await there.send("lock_lv", Self.volumeFields)
+        let refusal = try await there.reply()
+        #expect(refusal.integer("op_result") == -11)
+        #expect(refusal.integer("owner_host_id") == 1)
+        #expect(refusal.string("owner_name")?.hasSuffix("for active volume lv1") == true)
         // It outlives the command, and keeps the volume group started.
         #expect(try await here.ask("stop_vg", ["vg_name": "vg1"]) == -16)
       }
