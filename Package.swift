@@ -214,7 +214,10 @@ let package = Package(
     tests("AdminProtocol"),
     tests(
       "VolumeReports",
-      ["BlockDevices", "ByteCoding", "LVMMetadata", "RealLVM", "VolumeActivation"]),
+      [
+        "BlockDevices", "ByteCoding", "LVMMetadata", "MetadataSamples", "RealLVM",
+        "VolumeActivation",
+      ]),
     tests(
       "ClusterDaemon",
       [

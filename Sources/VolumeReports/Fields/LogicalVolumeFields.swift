@@ -62,7 +62,7 @@ enum LogicalVolumeFields {
     },
     field("lv_allocation_policy", "AllocPol", width: 10, "Allocation policy") { row in
       guard let volume = row.logicalVolume else { return .text("unknown") }
-      return .text(volume.allocationPolicy?.rawValue ?? "inherit")
+      return .text(volume.allocationPolicy?.shownName ?? "inherit")
     },
     flag(
       "lv_allocation_locked", "AllocLock", "allocation locked", width: 10,

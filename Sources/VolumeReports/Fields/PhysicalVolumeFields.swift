@@ -60,7 +60,7 @@ enum PhysicalVolumeFields {
         volume, _ in volume.described?.isAllocatable ?? false
       },
       flag("pv_exported", "Exported", "exported", width: 10, "Set if the group is exported") {
-        volume, row in volume.isExported(row)
+        volume, _ in volume.isExported
       },
       flag("pv_missing", "Missing", "missing", width: 10, "Set if the device is missing") {
         volume, _ in volume.isMissing
@@ -176,8 +176,9 @@ extension ReportedPhysicalVolume {
     )
   }
 
-  fileprivate func isExported(_ row: ReportRow) -> Bool {
-    described != nil && row.facts.group.isExported
+  /// What the PV itself says; LVM marks all PVs of an exported group.
+  fileprivate var isExported: Bool {
+    described?.status.contains(.exported) ?? false
   }
 
   fileprivate func attributes(_ row: ReportRow) -> String {
@@ -189,6 +190,6 @@ extension ReportedPhysicalVolume {
     } else {
       first = described != nil || scanned?.label.isUsed ?? false ? "u" : "-"
     }
-    return first + (isExported(row) ? "x" : "-") + (isMissing ? "m" : "-")
+    return first + (isExported ? "x" : "-") + (isMissing ? "m" : "-")
   }
 }

@@ -31,7 +31,7 @@ enum VolumeGroupFields {
       !$0.missing.isEmpty
     },
     field("vg_allocation_policy", "AllocPol", width: 10, "Allocation policy") {
-      .text($0.isPlaceholder ? "unknown" : $0.group.allocationPolicy.rawValue)
+      .text($0.isPlaceholder ? "unknown" : $0.group.allocationPolicy.shownName)
     },
     flag("vg_clustered", "Clustered", "clustered", width: 10, "Set if marked for clvmd") {
       $0.group.isClustered
@@ -151,4 +151,9 @@ extension GroupFacts {
     text.append(group.isClustered ? "c" : group.isShared ? "s" : "-")
     return text
   }
+}
+
+extension AllocationPolicy {
+  /// LVM has one policy with two names, and shows the first.
+  var shownName: String { self == .clingByTags ? AllocationPolicy.cling.rawValue : rawValue }
 }

@@ -171,7 +171,9 @@ final class VolumeGraph {
     case .mirror: add(use, on: named("mirror_log"), as: .mirrorLog)
     case .thinPool: add(use, on: named("metadata"), as: .thinPoolMetadata)
     case .cachePool: add(use, on: named("metadata"), as: .cachePoolMetadata)
-    case .cache: add(use, on: named("cache_pool"))
+    case .cache:
+      // That there is metadata in the volume itself is what makes it a cache volume.
+      add(use, on: named("cache_pool"), as: segment.has("metadata_start") ? .cacheVolume : [])
     case .writecache: add(use, on: named("writecache"))
     case .integrity: add(use, on: named("meta_dev"), as: .integrityMetadata)
     case .thin:
