@@ -68,6 +68,8 @@ package final class MembershipWorld {
   /// The decision that started a generation, and who was in the view then.
   var startViews: [UInt64: (index: UInt64, members: [NodeInstanceSlot])] = [:]
   var startedSets: [UInt64: [NodeInstanceSlot]] = [:]
+  /// The lives of the members, by generation.
+  var startedLives: [UInt64: [UInt32]] = [:]
   /// Incarnations that held lockspaces, and when the last of their I/O lands; max while they live.
   var writers: [NodeInstanceSlot: UInt64] = [:]
   var leaderLeaseEnds: [UInt64: UInt64] = [:]
@@ -85,6 +87,10 @@ package final class MembershipWorld {
   /// Called for every decision that is first seen committed.
   var onDecision: ((Decision, UInt64) -> Void)?
   static let names = ["alpha", "beta", "gamma"].compactMap { LockspaceName($0) }
+  /// The last one is the daemon's own and ends with it; the kernel's outlive it.
+  static func kind(of name: LockspaceName) -> UInt8 {
+    name == names.last ? Space.kindOfDaemon : 1
+  }
 
   package init(_ plan: SimulationPlan) {
     self.plan = plan

@@ -56,6 +56,10 @@ package struct Mutation: Sendable {
       $0.faults = [.daemonCrash, .crashAtStep, .slowStop, .restartAll]
       $0.faultInterval = 4000
     },
+    Mutation("nobody is told of a daemon's new life", .untoldLife) {
+      $0.faults = [.daemonCrash, .crashAtStep, .slowStop, .restartAll]
+      $0.faultInterval = 4000
+    },
     Mutation("a lease counts from the pong's receipt", .leaseFromReceipt, prepare: onlyWatchdog),
     Mutation("presumed dead without the lease", .presumeWithoutLease, prepare: onlyWatchdog),
     Mutation(

@@ -18,6 +18,7 @@ package enum Situation: String, CaseIterable, Hashable, Sendable {
   case leaseRegained = "a lease ended and was regained in the same view"
   case readopted = "a restarted daemon took up its lockspaces, no view changed"
   case readoptedStopped = "a daemon restarted while a lockspace was stopping"
+  case ownSpaceLost = "a daemon ended, and a lockspace of its own with it"
   case restartedSpace = "a lockspace of doubtful state was restarted on all"
   case stopTooLate = "a member that did not stop in time was removed"
   case fenceFailed = "a fence agent failed"

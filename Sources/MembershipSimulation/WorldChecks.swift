@@ -177,6 +177,7 @@ extension MembershipWorld {
       violate("S4: generation \(generation) of \(name) starts with two sets")
     }
     startedSets[generation] = members
+    checkLives(slot, name, generation, members)
     for other in machines where other.isOn && other.slot != slot {
       guard let space = other.kernel[name], space.isRunning, space.generation != generation else {
         continue
@@ -194,6 +195,23 @@ extension MembershipWorld {
       violate(
         "S6: n\(slot.index) starts \(name):\(generation), decided without incarnation "
           + "\(key.incarnation) of n\(key.slot.index), which can still write")
+    }
+  }
+
+  /// Everybody who starts a daemon's lockspace knows who has forgotten what it had there.
+  private func checkLives(
+    _ slot: NodeSlot, _ name: LockspaceName, _ generation: UInt64, _ members: [NodeInstanceSlot]
+  ) {
+    guard Self.kind(of: name) == Space.kindOfDaemon,
+      let daemon = machines[slot.index.asInt].daemon
+    else { return }
+    let lives = members.map { daemon.record[member: $0.slot]?.life ?? 0 }
+    if let known = startedLives[generation], known != lives {
+      violate("S4: generation \(generation) of \(name) starts with lives \(known) and \(lives)")
+    }
+    startedLives[generation] = lives
+    if daemon.record[member: slot]?.life != daemon.life {
+      violate("S4: n\(slot.index) starts \(name):\(generation) in a life that nobody was told of")
     }
   }
 

@@ -262,7 +262,7 @@ extension MembershipWorld {
       let isLeaving = record?.spaces.first { $0.name == name }?.leaving.contains(slot) == true
       guard !isLeaving else { continue }
       machines[index].asked.insert(name)
-      request(.joinSpace(name, kind: 1), slot)
+      request(.joinSpace(name, kind: Self.kind(of: name)), slot)
     }
     for name in machines[index].asked.sorted()
     where !wanted.contains(name) && machines[index].kernel[name]?.isRunning == true {

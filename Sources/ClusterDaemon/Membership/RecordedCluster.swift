@@ -443,6 +443,11 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     guard isOperational != wasOperational else { return }
     wasOperational = isOperational
     tell(.quorum(isOperational))
+    guard !isOperational, let departure else { return }
+    // The last nodes of a cluster that is shut down: nobody is left to decide this departure.
+    logger.notice("no quorum decides that this node leaves; it ends without")
+    self.departure = nil
+    departure.succeed()
   }
 
   /// The daemon of a member may be gone while its machine lives: a leader is patient with that.

@@ -151,7 +151,11 @@ struct RandomRecords {
         MembershipMessage.Pong(
           sentAt: number(0...UInt64.max), leader: flag() ? slot() : nil,
           committedIndex: number(), lease: number(), standing: .evicted,
-          viewID: number()))
+          viewID: number(),
+          fences: list(4) {
+            MembershipMessage.FenceProgress(
+              victim: $0.slot(), failures: $0.small(), pause: $0.small())
+          }))
     case 2: return .handOver
     case 3: return .preVote(candidacy)
     case 4: return .preVoteReply(term: number(), isGranted: flag(), isBlank: flag())

@@ -65,6 +65,17 @@ public struct MembershipMessage: Hashable, Sendable {
     /// has decided in its own term.
     public var standing: Standing
     public var viewID: UInt64
+    /// From the leader only: how far the fences are that everybody waits for.
+    public var fences: [FenceProgress]
+  }
+
+  /// What only a leader knows of the fence of a removed node, for whoever asks another node.
+  public struct FenceProgress: Hashable, Sendable {
+    public var victim: NodeSlot
+    /// Runs that have failed since the removal.
+    public var failures: UInt32
+    /// Milliseconds until the next run; zero while one is under way.
+    public var pause: UInt32
   }
 
   public struct Candidacy: Hashable, Sendable {

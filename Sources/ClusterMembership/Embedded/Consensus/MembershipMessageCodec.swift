@@ -139,6 +139,11 @@ extension ByteWriter {
     write(pong.lease)
     write(pong.standing.rawValue)
     write(pong.viewID)
+    writeList(pong.fences) { writer, fence in
+      writer.write(fence.victim.index)
+      writer.write(fence.failures)
+      writer.write(fence.pause)
+    }
   }
 
   fileprivate mutating func write(_ candidacy: MembershipMessage.Candidacy) {
@@ -193,7 +198,11 @@ extension ByteReader {
     MembershipMessage.Pong(
       sentAt: try read(), leader: NodeSlot(Int(try read(UInt8.self))),
       committedIndex: try readNumber(), lease: try readNumber(), standing: try readCase(),
-      viewID: try readNumber())
+      viewID: try readNumber(),
+      fences: try readList(limit: NodeSlot.limit) { r throws(ByteDecodingError) in
+        MembershipMessage.FenceProgress(
+          victim: try r.readSlot(), failures: try r.read(), pause: try r.read())
+      })
   }
 
   fileprivate mutating func readCandidacy() throws(ByteDecodingError)

@@ -134,6 +134,7 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let adoptFromMemory = Self(rawValue: 1 << 16)
   package static let blankVotes = Self(rawValue: 1 << 17)
   package static let noDiskSecondRead = Self(rawValue: 1 << 19)
+  package static let untoldLife = Self(rawValue: 1 << 18)
   package static let noRestartHold = Self(rawValue: 1 << 20)
   package static let successByNode = Self(rawValue: 1 << 21)
   package static let evictedMayReturn = Self(rawValue: 1 << 22)

@@ -82,6 +82,9 @@ public struct EmbeddedMembership: Sendable {
   var hadLease = false
   var viewRead: UInt64 = 0
   var lastWaitReason: String?
+  /// What the leader last said about fences, and when.
+  var heardFences: [MembershipMessage.FenceProgress] = []
+  var heardFencesAt: Nanoseconds = 0
   var persistRetryAt: Nanoseconds = 0
 
   var spaces: [LocalSpace] = []

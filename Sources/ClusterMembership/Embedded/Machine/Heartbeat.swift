@@ -234,7 +234,8 @@ extension EmbeddedMembership {
   ) {
     var pong = MembershipMessage.Pong(
       sentAt: ping.sentAt, leader: consensus.leader, committedIndex: 0, lease: 0,
-      standing: standing(of: slot, incarnation), viewID: appliedIndex > 0 ? applied.viewID : 0)
+      standing: standing(of: slot, incarnation), viewID: appliedIndex > 0 ? applied.viewID : 0,
+      fences: fencesOfLeader)
     if consensus.isEstablished {
       pong.committedIndex = consensus.committed.index
       let end = leaderLease
@@ -279,6 +280,8 @@ extension EmbeddedMembership {
     guard pong.leader == slot else { return }
     consensus.follow(message.term, leader: slot, &consensusEffects)
     hearLeader()
+    heardFences = pong.fences
+    heardFencesAt = now
     if pong.committedIndex > 0 {
       consensus.learn(
         committedIndex: pong.committedIndex, term: message.term, &consensusEffects)

@@ -132,6 +132,7 @@ extension EmbeddedMembership {
   /// not be taken for one that has merely stopped: they stop in the decision that tells its new life,
   /// so that all who start the next generation know of it.
   private func livesStep(_ record: Record) -> Record? {
+    guard !defects.contains(.untoldLife) else { return nil }
     var next = record
     for index in next.members.indices {
       let member = next.members[index]
@@ -230,11 +231,30 @@ extension EmbeddedMembership {
   /// How far the fence of a removed node is, as far as this node knows; nil when nobody runs a device
   /// for it.
   public func fenceProgress(of slot: NodeSlot) -> String? {
+    let fences = consensus.isLeader ? fencesOfLeader : heardFences
+    let fence = fences.first { $0.victim == slot }
     if let attempt = applied.attempts.first(where: { $0.victim == slot }) {
-      return "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)"
+      let earlier = fence.map { ", after \($0.failures) that failed" } ?? ""
+      return "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)\(earlier)"
     }
-    guard let retry = leader?.retries.first(where: { $0.slot == slot }) else { return nil }
-    let seconds = retry.nextAt > now ? (retry.nextAt - now) / 1_000_000_000 : 0
-    return "fencing failed \(retry.failures) times, next try in \(seconds) s"
+    guard let fence else { return nil }
+    let passed = consensus.isLeader ? 0 : UInt64(now - min(now, heardFencesAt)) / 1_000_000
+    let seconds = (UInt64(fence.pause) - min(UInt64(fence.pause), passed) + 999) / 1000
+    return "fencing failed \(fence.failures) times, next try in \(seconds) s"
+  }
+
+  var fencesOfLeader: [MembershipMessage.FenceProgress] {
+    let awaited = (leader?.retries ?? []).filter { retry in
+      applied.removed.contains {
+        $0.member.slot == retry.slot && $0.member.incarnation == retry.incarnation
+          && $0.member.isDirty
+      }
+    }
+    return awaited.map { retry in
+      let pause = (retry.nextAt - min(retry.nextAt, now)) / 1_000_000
+      return MembershipMessage.FenceProgress(
+        victim: retry.slot, failures: UInt32(clamping: retry.failures),
+        pause: UInt32(clamping: pause))
+    }
   }
 }
