@@ -4,9 +4,9 @@
 node_freeze() { kill -STOP -- "-$(<"$lab_folder/nodes/$1/pid")"; }
 node_thaw() { kill -CONT -- "-$(<"$lab_folder/nodes/$1/pid")"; }
 
-# No frame from or to the node.
-node_cut_off() { ip -n "$lab_namespace" link set "tap$1" down; }
-node_reconnect() { ip -n "$lab_namespace" link set "tap$1" up; }
+# No frame from or to the node; its own link stays up.
+node_cut_off() { ip -n "$lab_namespace" link set "tap$1" nomaster; }
+node_reconnect() { ip -n "$lab_namespace" link set "tap$1" master bridge0; }
 
 # one_way_loss FROM TO: what FROM sends to TO is lost, and nothing else.
 one_way_loss() {
