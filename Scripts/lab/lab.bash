@@ -9,7 +9,7 @@
 lab_scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 for part in ../lib/wait network node agent cluster-config; do source "$lab_scripts/$part.bash"; done
 
-readonly shared_disk_size=1G quorum_disk_size=8M
+readonly shared_disk_size=1G
 # More disks that all nodes share, as words of the kernel's command line: ubddc=FILE.
 lab_more_disks=()
 
@@ -24,7 +24,6 @@ lab_create() {
   cp -r "$lab_scripts/guest" "$lab_folder/"
   cc -O1 -shared -fPIC "$lab_scripts/wide-registers.c" -o "$lab_folder/bin/wide-registers.so"
   truncate -s "$shared_disk_size" "$lab_folder/shared.img"
-  truncate -s "$quorum_disk_size" "$lab_folder/quorum.img"
   cluster_config >"$lab_folder/clvmd.conf"
   printf 'lab_nodes=(%s) lab_namespace=%s\n' "${lab_nodes[*]}" "$lab_namespace" >"$lab_folder/lab.env"
   network_create

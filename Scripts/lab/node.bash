@@ -13,7 +13,7 @@ node_power_on() {
     env "LD_PRELOAD=$lab_folder/bin/wide-registers.so" linux.uml \
     "mem=${node_memory_mib}M" root=/dev/root rootfstype=hostfs rootflags=/ ro \
     "init=$lab_folder/guest/init" "node=$node" "lab=$lab_folder" \
-    "ubdbc=$lab_folder/shared.img" "ubdcc=$lab_folder/quorum.img" "${lab_more_disks[@]}" noreboot \
+    "ubdbc=$lab_folder/shared.img" "${lab_more_disks[@]}" noreboot \
     "vec0:transport=tap,ifname=tap$node,mac=02:00:00:00:00:0$node,gro=1" \
     con=null con0=null,fd:1 ssl=null ssl0=null,fd:3 "uml_dir=$lab_folder/uml" "umid=n$node" \
     </dev/null >"$folder/console.log" 2>&1 3>"$folder/clvmd.log" &

@@ -3,6 +3,8 @@
 two_nodes() {
   live_nodes=(1 2)
   lab_quorum_disk='quorum_disk = "/dev/ubdc"'
+  truncate -s 8M "$output/quorum.img"
+  lab_more_disks=("ubdcc=$output/quorum.img")
   make_lab two
   step 'Two nodes: boot them' boot_the_nodes
   step 'Two nodes: make the quorum disk, form a cluster' form_the_cluster_of_two
