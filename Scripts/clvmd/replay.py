@@ -143,7 +143,7 @@ class Preparation:
         # lvm makes no group of a name that /dev has already.
         run("rm -rf /dev/vg0 /dev/vg1 /dev/vg9 /dev/vgl")
         for disk in DISKS:
-            lvm_metadata.Disk(disk).write(0, bytes(HEAD))
+            lvm_metadata.Disk(disk).write(0, bytes(head))
         lvm([for_debian(command) for command in setup
              if not command.startswith("sh ") and not command.startswith("lvchange")
              and not command.startswith("vgchange -a")] + ["vgchange -an"])
