@@ -233,7 +233,10 @@ both_generations() {
   ((status == 5)) || fail "clvmd's socket activates a volume of a shared group"
   # LVM 2.03 leaves the clustered one alone.
   if node_run 1 'lvextend -l+1 vg1/lv1'; then fail 'LVM 2.03 changed a clustered group'; fi
+  # Without a cluster filesystem on it LVM 2.03 extends a volume only where nobody shares it.
+  on_nodes '1 2 3' 'lvchange -an vg2/lv2'
   node_run 2 'lvextend -l+4 vg2/lv2' 120
+  on_nodes '1 2 3' 'lvchange -asy vg2/lv2'
   extend_in_peace
   on_nodes '1 2 3' 'blockdev --getsize64 /dev/vg2/lv2'
   finding 'each generation changed its own group and was kept from the other'

@@ -82,9 +82,16 @@ class Recording:
 
     @property
     def commit_count(self):
-        return sum(1 for line in self.lines
-                   if line["dir"] == "c2d" and line["hex"].startswith("33")
-                   and bytes.fromhex(line["hex"])[17:18] == b"\x24")
+        """How often the commands commit; in test mode they only say so."""
+        count, has_suspended = 0, False
+        for line in self.lines:
+            data = bytes.fromhex(line["hex"]) if line["dir"] == "c2d" else b""
+            if data[:1] == b"\x32" and data[17] == 0x9C:
+                has_suspended = True
+            if (data[:1] == b"\x33" and data[19:21] == b"P_" and not data[18] & 0x10
+                    and (data[17] == 0x24 or data[17] == 0x14 and has_suspended)):
+                count, has_suspended = count + 1, False
+        return count
 
     @property
     def touches_volumes(self):
@@ -233,8 +240,19 @@ class Replay:
                 self.after_reply(index)
             elif line["dir"] == "close" and connection in self.clients:
                 self.clients.pop(connection).close()
-            elif line["dir"] == "run" and line["argv"].startswith("clvmd -S"):
-                pass
+                self.await_clean_up()
+
+    def await_clean_up(self):
+        """What a client leaves suspended is resumed when it goes; the recording goes on after that."""
+        if not self.has_suspended:
+            return
+        client = Client()
+        for _ in range(100):
+            answers = [client.query(volume, LOCAL) for volume in self.ids.values()]
+            if all(answer.entries["SINGLENODE"][1] != "PW" for answer in answers):
+                break
+            time.sleep(0.1)
+        client.close()
 
     def before_request(self, line):
         data = bytes.fromhex(line["hex"])

@@ -202,7 +202,8 @@ final class ClusteredGroup: Sendable {
           isSuspended = true
           continue
         }
-        plans.append(try replan(name, device, operation, (context.planner(old), planner), &state))
+        plans.append(
+          try replan(name, device, operation, (context.planner(old), planner), context, &state))
       }
       guard !plans.isEmpty else { return WorkResult(isActive: isSuspended) }
       var mapping = try MappingChange(preparing: plans, on: &state.mapper)
@@ -246,9 +247,15 @@ final class ClusteredGroup: Sendable {
   /// because this node does not see a physical volume.
   private func replan(
     _ name: String, _ device: MappedDeviceState, _ operation: Operation,
-    _ planners: (old: ActivationPlanner, new: ActivationPlanner), _ state: inout State
+    _ planners: (old: ActivationPlanner, new: ActivationPlanner), _ context: Context,
+    _ state: inout State
   ) throws -> PlannedVolume {
     var options = try state.mapper.options(for: name, device, planners.new)
+    // The command may be about this very permission.
+    options.isReadOnly =
+      planners.new.volumeGroup.logicalVolume(named: name).map {
+        context.lists.isReadOnly($0, of: planners.new.volumeGroup)
+      } ?? false
     if !operation.options.contains(.partial) { options.mode = .degraded }
     switch planners.new.attempt(name, options) {
     case .success(let plan): return plan

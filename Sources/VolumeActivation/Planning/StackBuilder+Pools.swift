@@ -70,9 +70,13 @@ extension StackBuilder {
     let data = try add(named: layout.data)
     if layout.cropsMetadata { truncate(metadata, to: Self.thinMetadataSectorsMax) }
     traits.resumption = .lateIfExtended
-    traits.check = MetadataCheck(kind: .thin, device: metadata)
-    traits.thinPool = PlannedThinPool(
-      transactionID: layout.transactionID, messages: try messages(layout))
+    let messages = try messages(layout)
+    // The metadata of a pool in which nothing was made yet is all zeros, which no check takes; LVM
+    // leaves it out, too.
+    if layout.transactionID > 1 || layout.transactionID == 1 && messages.isEmpty {
+      traits.check = MetadataCheck(kind: .thin, device: metadata)
+    }
+    traits.thinPool = PlannedThinPool(transactionID: layout.transactionID, messages: messages)
     var features: [String] = []
     if !layout.zeroesNewBlocks { features.append("skip_block_zeroing") }
     switch layout.discards {
