@@ -1,6 +1,7 @@
 """A client that speaks to clvmd's socket as the commands of LVM 2.02 do."""
 import socket
 import struct
+import time
 
 SOCKET = "/run/lvm/clvmd.sock"
 LOCAL, REMOTE = 1, 8
@@ -50,6 +51,13 @@ class Client:
     def __init__(self, path=SOCKET, timeout=300):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
+        for _ in range(200):
+            # A daemon that was told to start anew refuses connections for a moment.
+            try:
+                self.socket.connect(path)
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.1)
         self.socket.connect(path)
 
     def close(self):
