@@ -110,15 +110,16 @@ extension MembershipWorld {
       situations.insert(.fenceLost)
     }
     noteDeath(slot)
+    for (name, space) in machines[index].kernel where space.kind == Space.kindOfDaemon {
+      machines[index].kernel[name] = nil
+      if space.isRunning { situations.insert(.ownSpaceLost) }
+    }
+    settleWriter(slot)
     machines[index].daemon = nil
     machines[index].daemonNumber += 1
     machines[index].frozenUntil = 0
     machines[index].wakeAt = .max
     for name in Self.names { machines[index].tickets[name, default: 0] += 1 }
-    for (name, space) in machines[index].kernel where space.kind == Space.kindOfDaemon {
-      machines[index].kernel[name] = nil
-      if space.isRunning { situations.insert(.ownSpaceLost) }
-    }
     let isShort = plan.expectsNoRemoval || chance.chance(70)
     let pause = isShort ? random(200...4000) : random(4000...20_000)
     schedule(
