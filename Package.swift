@@ -31,6 +31,7 @@ let package = Package(
     .executable(name: "dlm-peer", targets: ["dlm-peer"]),
     .executable(name: "lock-benchmark", targets: ["LockBenchmark"]),
     .executable(name: "clvm-membership-sim", targets: ["MembershipSimulator"]),
+    .executable(name: "clvm-volume-sim", targets: ["VolumeSimulator"]),
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "clvm-sim", targets: ["SimulationCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
@@ -72,6 +73,15 @@ let package = Package(
       "MembershipSimulation", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     .executableTarget(
       name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
+      swiftSettings: strict),
+    module(
+      "VolumeSimulation",
+      [
+        "ClusterSimulation", "ClusterTypes", "LVMMetadata", "VolumeActivation", "VolumeCommands",
+        "VolumeCoordination", "VolumeJobs",
+      ]),
+    .executableTarget(
+      name: "VolumeSimulator", dependencies: ["VolumeSimulation", arguments],
       swiftSettings: strict),
     module("MetadataSamples", ["ClusterSimulation", "ConfigText", "LVMMetadata"]),
     module(
@@ -196,6 +206,7 @@ let package = Package(
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),
+    tests("VolumeSimulation"),
     tests("DeviceMapper", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     tests("BlockDevices", ["LVMMetadata", "VolumeActivation"]),
     tests("LVMSystemDirectory", ["LVMMetadata"]),
@@ -222,7 +233,9 @@ let package = Package(
       "ClusterDaemon",
       [
         "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing",
-        "LVMMetadata", "LockManager", "LockProtocol", "VolumeCommands", nioCore, nioPosix, logging,
+        "LVMMetadata", "LockManager", "LockProtocol", "VolumeCommands", "VolumeCoordination",
+        nioCore,
+        nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

@@ -19,6 +19,13 @@ public struct ChangeParticipant: Sendable {
   enum Activity: Equatable, Sendable {
     case change(OpenChange)
     case reload(ReloadRequest)
+
+    var volumeGroup: String {
+      switch self {
+      case .change(let open): open.volumeGroup
+      case .reload(let request): request.volumeGroup
+      }
+    }
   }
 
   /// How the newest change of one coordinator in one volume group ended.
@@ -64,14 +71,27 @@ public struct ChangeParticipant: Sendable {
   /// Whether a change or a reload of the volume group is under way on this node.
   public func isBusy(volumeGroupID: String) -> Bool { activities[volumeGroupID] != nil }
 
+  /// Whether volumes of the group fail I/O on this node, because it could not follow a change.
+  public func isStranded(volumeGroupID: String) -> Bool { stranded[volumeGroupID] != nil }
+
   /// Whether a change or reload whose coordinator is dead, or a leftover of an earlier life, is still
   /// being settled on this node: until then nobody may get the volume group's lock.
+  ///
+  /// - Parameter volumeGroup: its name, as whoever changed it called it.
   public func isRecovering(volumeGroup: String) -> Bool {
     if owedRecoveries.values.contains(volumeGroup) { return true }
-    return activities.values.contains { activity in
-      guard case .change(let open) = activity, open.volumeGroup == volumeGroup else { return false }
-      return open.change.map { isDead($0.id.origin) } ?? true
-    }
+    return activities.values.contains { isRecovery($0) && $0.volumeGroup == volumeGroup }
+  }
+
+  /// The same by UUID: a name may change.
+  public func isRecovering(volumeGroupID: String) -> Bool {
+    owedRecoveries[volumeGroupID] != nil
+      || activities[volumeGroupID].map { isRecovery($0) } ?? false
+  }
+
+  private func isRecovery(_ activity: Activity) -> Bool {
+    guard case .change(let open) = activity else { return false }
+    return open.change.map { isDead($0.id.origin) } ?? true
   }
 
   /// One sentence for each change that is open or could not be followed, sorted.

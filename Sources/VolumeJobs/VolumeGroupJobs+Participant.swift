@@ -5,7 +5,17 @@ import VolumeCoordination
 // Every participant's side of a change.
 
 extension VolumeGroupJobs {
-  mutating func prepare(_ change: VolumeChange) throws -> VolumeJobResult {
+  mutating func prepareOrUndo(_ change: VolumeChange) throws -> VolumeJobResult {
+    do {
+      return try prepare(change)
+    } catch let error as ActivationError {
+      // Whoever abandons the change must not be told that nothing is left of it.
+      if case .notUndone = error { isUnsettled = true }
+      throw error
+    }
+  }
+
+  private mutating func prepare(_ change: VolumeChange) throws -> VolumeJobResult {
     let committed = try disks.group(id: volumeGroupID, slot: .committed, isWritable: false)
     guard committed.volumeGroup.seqno == change.oldSeqno else {
       throw VolumeJobError(
@@ -43,7 +53,7 @@ extension VolumeGroupJobs {
         let device = try mapper.state(of: top)
       else { continue }
       if change.kind == .shrink { try checkShrink(change, name, device) }
-      let plan = try planner.plan(named: name, options(change, name, device, old, planner))
+      let plan = try planner.plan(named: name, options(name, device, old))
       try checkExclusive(change, plan)
       plans.append(plan)
     }
@@ -52,16 +62,16 @@ extension VolumeGroupJobs {
       work: .mapping(try MappingChange(preparing: plans, on: &mapper)))
   }
 
-  /// As the volume is active now, except for what the change is about. What has lost a physical
-  /// volume since it became active does not follow: part of it would fail from then on.
+  /// As the volume is active now. What has lost a physical volume since it became active does not
+  /// follow: part of it would fail from then on.
+  ///
+  /// - Parameter old: plans of the metadata that it was made active with.
   private mutating func options(
-    _ change: VolumeChange, _ name: String, _ device: MappedDeviceState, _ old: ActivationPlanner,
-    _ planner: ActivationPlanner
+    _ name: String, _ device: MappedDeviceState, _ old: ActivationPlanner
   ) throws -> ActivationOptions {
-    var options = try mapper.options(for: name, device, planner)
-    options.mode = .degraded
-    let before = old.volumeGroup.logicalVolume(id: device.device.uuid.logicalVolume)
-    if let before, !before.isWritable { options.isReadOnly = false }
+    let before = old.volumeGroup.logicalVolume(id: device.device.uuid.logicalVolume)?.name
+    var options = try mapper.options(for: before ?? name, device, old)
+    options.mode = .complete
     return options
   }
 
@@ -98,9 +108,12 @@ extension VolumeGroupJobs {
       guard let tops = old.topDevices(ofVolumeNamed: name) else {
         throw VolumeJobError("\(volume) is not in the metadata")
       }
-      guard planner.volumeGroup.logicalVolume(named: name) == nil else {
+      let id = old.volumeGroup.logicalVolume(named: name)?.id
+      guard id.flatMap(planner.volumeGroup.logicalVolume(id:)) == nil else {
         throw VolumeJobError("\(volume) is still in the new metadata")
       }
+      guard tops.allSatisfy({ planner.volumeGroup.logicalVolume(id: $0.logicalVolume) == nil })
+      else { throw VolumeJobError("\(volume) is part of a volume that stays") }
       devices.append((volume, tops))
     }
     var removals: [VolumeRemoval] = []
@@ -181,7 +194,10 @@ extension VolumeGroupJobs {
   }
 
   mutating func abandon(_ change: VolumeChange) throws -> VolumeJobResult {
-    guard prepared?.id == change.id else { return .done }
+    guard prepared?.id == change.id else {
+      if isUnsettled { _ = try recover(after: nil) }
+      return .done
+    }
     try ignoringNodes { jobs in try jobs.prepared?.abandon(on: &jobs.mapper) }
     prepared = nil
     return .done

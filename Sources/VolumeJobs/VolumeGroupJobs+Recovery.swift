@@ -22,6 +22,7 @@ extension VolumeGroupJobs {
       }
     }
     guard problems.isEmpty else { throw VolumeJobError(problems.joined(separator: "; ")) }
+    isUnsettled = false
     return .recovered(seqno: group.volumeGroup.seqno)
   }
 
@@ -70,9 +71,31 @@ extension VolumeGroupJobs {
       switch refresh(name, top, planner) {
       case .reloaded, .unchanged: break
       case .failed:
-        try mapper.failAllIO(on: [top], volume: "\(change.volumeGroup)/\(name)")
+        let stack = try [top] + suspendedDevices(below: top)
+        try mapper.failAllIO(on: stack, volume: "\(change.volumeGroup)/\(name)")
       }
     }
     return .done
+  }
+
+  /// Those of a stack that nothing would ever resume, the upper ones first.
+  private mutating func suspendedDevices(
+    below top: MappedDeviceUUID
+  ) throws -> [MappedDeviceUUID] {
+    let numbers = Dictionary(
+      try mapper.devices().filter { $0.uuid.volumeGroup == top.volumeGroup }.map {
+        ($0.number, $0.uuid)
+      }, uniquingKeysWith: { first, _ in first })
+    var found: [MappedDeviceUUID] = []
+    var pending = [top]
+    while !pending.isEmpty {
+      let device = pending.removeFirst()
+      for below in try mapper.dependencies(of: device).compactMap({ numbers[$0] })
+      where !found.contains(below) {
+        pending.append(below)
+        if try mapper.state(of: below)?.isSuspended == true { found.append(below) }
+      }
+    }
+    return found
   }
 }

@@ -20,6 +20,8 @@ public struct VolumeGroupJobs<Mapper: DeviceMapping, Disks: VolumeGroupDisks> {
   let volumeGroupID: String
   var coordinated: Coordinated?
   var prepared: PreparedChange?
+  /// A preparation failed and could not be undone: the disk has to be followed.
+  var isUnsettled = false
 
   /// - Parameter volumeGroupID: the group's UUID as text.
   public init(mapper: Mapper, disks: Disks, volumeGroupID: String) {
@@ -35,7 +37,7 @@ public struct VolumeGroupJobs<Mapper: DeviceMapping, Disks: VolumeGroupDisks> {
     do {
       switch job {
       case .writePrecommitted(let change): return try writePrecommitted(change, text)
-      case .prepare(let change): return try prepare(change)
+      case .prepare(let change): return try prepareOrUndo(change)
       case .suspend(let change): return try suspend(change)
       case .commit(let change): return commit(change)
       case .resume(let change): return try resume(change)

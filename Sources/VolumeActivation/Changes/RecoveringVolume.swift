@@ -107,8 +107,10 @@ struct RecoveringVolume {
 }
 
 extension DeviceMapping {
-  /// How a volume that is active now is active: without write permission, and with or without a
-  /// running merge. Whoever plans it again plans it so, or the change changes more than was asked.
+  /// How a volume that is active now is active: without write permission, with or without a running
+  /// merge, and with parts that fail because they were missing. Whoever plans it again plans it so, or
+  /// the change changes more than was asked: what is missing only now must not be replaced by
+  /// something that fails for ever.
   ///
   /// - Parameters:
   ///   - top: the state of the volume's own device.
@@ -118,8 +120,15 @@ extension DeviceMapping {
     for volume: String, _ top: MappedDeviceState, _ planner: ActivationPlanner
   ) throws(ActivationError) -> ActivationOptions {
     var options = ActivationOptions()
+    let hasPlaceholders = try attempt("\(planner.volumeGroup.name)/\(volume)") {
+      () throws(DeviceMapperError) in
+      try devices().contains {
+        $0.uuid.volumeGroup == planner.volumeGroup.id
+          && $0.uuid.suffix?.hasPrefix("missing_") == true
+      }
+    }
     // What is active although parts are missing was made so on purpose.
-    options.mode = .partial
+    options.mode = hasPlaceholders ? .partial : .complete
     // What the metadata says of the volume is not for the rest of its stack.
     options.isReadOnly = top.isReadOnly && planner.isWritable(volume)
     if top.hasLiveTable, planner.isMergeOrigin(volume) {

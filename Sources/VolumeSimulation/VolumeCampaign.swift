@@ -1,0 +1,191 @@
+import ClusterSimulation
+
+/// Every operation, interrupted at every effect: which runs there are, and what they found.
+public struct VolumeCampaign: Sendable {
+  public private(set) var runCount = 0
+  public private(set) var violations: [VolumeViolation] = []
+  /// In how many runs each situation came up.
+  public private(set) var situations: [VolumeSituation: Int] = [:]
+  /// Of each operation without faults, how many effects it has.
+  public private(set) var effectCounts: [VolumeOperation: Int] = [:]
+  /// It stops there.
+  public let violationLimit: Int
+
+  public init(violationLimit: Int = 5) { self.violationLimit = violationLimit }
+
+  public var isOver: Bool { violations.count >= violationLimit }
+
+  public var unvisited: [VolumeSituation] {
+    VolumeSituation.allCases.filter { situations[$0] == nil }
+  }
+
+  public mutating func add(_ run: VolumeRun) {
+    let world = VolumeWorld(run)
+    world.run()
+    runCount += 1
+    for situation in world.situations { situations[situation, default: 0] += 1 }
+    if let violation = world.violation { violations.append(violation) }
+  }
+
+  /// Runs an operation without faults, and says where its effects are.
+  public mutating func baseline(
+    of operation: VolumeOperation, seed: UInt64
+  ) -> [(name: String, node: Int32)] {
+    let world = VolumeWorld(VolumeRun(operation, seed: seed))
+    world.run()
+    runCount += 1
+    for situation in world.situations { situations[situation, default: 0] += 1 }
+    if let violation = world.violation { violations.append(violation) }
+    effectCounts[operation] = world.operationEffectCount
+    return Array(world.effects.prefix(world.operationEffectCount + 2))
+  }
+
+  /// Every single fault on every node before, within and after every effect; of these each
+  /// `stride`-th.
+  public mutating func addSingles(
+    of operation: VolumeOperation, seed: UInt64, stride: Int = 1
+  ) {
+    for (index, fault) in singles(of: operation, seed: seed).enumerated()
+    where index % stride == Int(seed) % stride && !isOver {
+      add(VolumeRun(operation, seed: seed, faults: [fault]))
+    }
+  }
+
+  private mutating func singles(of operation: VolumeOperation, seed: UInt64) -> [PlannedFault] {
+    var faults: [PlannedFault] = []
+    for (effect, (name, performer)) in baseline(of: operation, seed: seed).enumerated() {
+      for fault in VolumeFault.allCases {
+        for node in Int32(1)...3 where fault != .commandEnds || node == 1 {
+          for moment in PlannedFault.Moment.allCases {
+            let canBeWithin =
+              name.hasPrefix("write") && node == performer
+              && [.powerCut, .daemonKill].contains(fault)
+            guard moment != .within || canBeWithin else { continue }
+            faults.append(PlannedFault(effect: effect, moment: moment, fault: fault, node: node))
+          }
+        }
+      }
+    }
+    return faults
+  }
+
+  /// Two faults in one run, drawn by chance.
+  public mutating func addPairs(of operation: VolumeOperation, count: Int, seed: UInt64) {
+    var random = SeededGenerator(seed: seed &* 1000 &+ UInt64(operation.rawValue.utf8.count))
+    let singles = singles(of: operation, seed: seed)
+    guard !singles.isEmpty else { return }
+    for _ in 0..<count where !isOver {
+      guard let first = singles.randomElement(using: &random),
+        let second = singles.randomElement(using: &random)
+      else { return }
+      // The second one often lies in what the first one sets off.
+      let shifted = PlannedFault(
+        effect: second.effect + (random.chance(50) ? first.effect : 0), moment: second.moment,
+        fault: second.fault, node: second.node)
+      add(
+        VolumeRun(
+          operation, seed: UInt64.random(in: 1...1000, using: &random), faults: [first, shifted]))
+    }
+  }
+}
+
+/// Leaves out faults, and moves them forward, as long as the same invariant is violated.
+public struct VolumeShrinker: Sendable {
+  public private(set) var violation: VolumeViolation
+  public private(set) var runCount = 0
+
+  /// Nil if the run does not fail.
+  public init?(_ run: VolumeRun) {
+    let world = VolumeWorld(run)
+    world.run()
+    guard let violation = world.violation else { return nil }
+    self.violation = violation
+  }
+
+  public mutating func shrink() {
+    while leaveOneOut() {}
+    for index in violation.run.faults.indices { simplify(index) }
+  }
+
+  private mutating func leaveOneOut() -> Bool {
+    violation.run.faults.indices.contains { index in
+      var fewer = violation.run
+      fewer.faults.remove(at: index)
+      return stillFails(fewer)
+    }
+  }
+
+  private mutating func simplify(_ index: Int) {
+    let fault = violation.run.faults[index]
+    for effect in 0..<fault.effect {
+      var earlier = violation.run
+      earlier.faults[index] = PlannedFault(
+        effect: effect, moment: fault.moment, fault: fault.fault, node: fault.node)
+      if stillFails(earlier) { return }
+    }
+  }
+
+  private mutating func stillFails(_ run: VolumeRun) -> Bool {
+    runCount += 1
+    let world = VolumeWorld(run)
+    world.run()
+    guard let found = world.violation, found.invariant == violation.invariant else { return false }
+    violation = found
+    return true
+  }
+}
+
+/// Which deliberate defects are caught, after how many runs, and by what.
+public struct VolumeMutationTable: Sendable, CustomStringConvertible {
+  public struct Row: Sendable {
+    public let mutation: VolumeMutation
+    public let runCount: Int
+    public let violation: VolumeViolation?
+  }
+
+  public private(set) var rows: [Row] = []
+
+  public init() {}
+
+  public var areAllCaught: Bool { rows.allSatisfy { $0.violation != nil } }
+
+  /// Runs with the defect, first without faults and then with one or two, until one is caught; at
+  /// most `limit`.
+  public mutating func add(_ mutation: VolumeMutation, limit: Int) {
+    var random = SeededGenerator(seed: 7)
+    for count in 1...limit {
+      let operations = VolumeOperation.allCases
+      let operation = operations[count % operations.count]
+      let faults =
+        count <= operations.count
+        ? []
+        : (0..<Int.random(in: 1...2, using: &random)).map { _ in
+          PlannedFault(
+            effect: Int.random(in: 0..<(random.chance(50) ? 8 : 60), using: &random),
+            moment: random.chance(50) ? .before : .after,
+            fault: VolumeFault.allCases.randomElement(using: &random) ?? .powerCut,
+            node: Int32.random(in: 1...3, using: &random))
+        }
+      let world = VolumeWorld(
+        VolumeRun(operation, seed: UInt64(count), faults: faults, mutation: mutation))
+      world.run()
+      if let violation = world.violation {
+        return rows.append(Row(mutation: mutation, runCount: count, violation: violation))
+      }
+    }
+    rows.append(Row(mutation: mutation, runCount: limit, violation: nil))
+  }
+
+  public var description: String {
+    let width = VolumeMutation.allCases.map(\.rawValue.count).max() ?? 0
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    return
+      (["\(padded("defect", width))  runs   caught by"]
+      + rows.map { row in
+        "\(padded(row.mutation.rawValue, width))  \(padded("\(row.runCount)", 5))  "
+          + (row.violation?.invariant.rawValue ?? "NOTHING")
+      }).joined(separator: "\n")
+  }
+}

@@ -1,0 +1,66 @@
+import Testing
+import VolumeSimulation
+
+/// The campaign itself runs optimised in `Scripts/test`; here it is shown to run, to find and to tell.
+@Suite struct VolumeSimulationTests {
+  @Test(arguments: VolumeOperation.allCases)
+  func anUndisturbedOperationViolatesNothing(operation: VolumeOperation) {
+    var campaign = VolumeCampaign()
+    let effects = campaign.baseline(of: operation, seed: 3)
+    #expect(campaign.violations.map(\.description) == [])
+    #expect(effects.count > 8)
+  }
+
+  @Test func aRunIsRepeatedByItsName() throws {
+    let name = "extend/4/16+power-cut@1/20-lost-disk@2"
+    let run = try #require(VolumeRun(name))
+    #expect(run.description == name)
+    let first = VolumeWorld(run, keepsTranscript: true)
+    first.run()
+    let second = VolumeWorld(run, keepsTranscript: true)
+    second.run()
+    #expect(first.transcript == second.transcript)
+    #expect(first.situations.contains(.coordinatorDiedAfterCommit))
+    #expect(first.violation == nil)
+    for text in [
+      "", "extend", "extend/x", "shout/1", "extend/1/power-cut@1", "extend/1/3-nothing@1",
+    ] {
+      #expect(VolumeRun(text) == nil)
+    }
+  }
+
+  /// Runs that found something once.
+  @Test(arguments: [
+    "extend-raid/1/6+lost-disk@1", "extend-raid/1/8+refusals@1",
+    "extend-raid/202/4+refusal@3/12-refusals@1", "rename-group/1/9+long-stall@1",
+  ])
+  func whatWasFoundStaysFound(name: String) throws {
+    let world = VolumeWorld(try #require(VolumeRun(name)))
+    world.run()
+    #expect(world.violation == nil)
+  }
+
+  @Test func aDefectIsFoundAndShrunk() throws {
+    let run = VolumeRun(
+      .extend, faults: [PlannedFault(effect: 5, moment: .after, fault: .echoes, node: 2)],
+      mutation: .pretendsToResume)
+    var shrinker = try #require(VolumeShrinker(run))
+    shrinker.shrink()
+    #expect(shrinker.violation.run.faults == [])
+    #expect("\(shrinker.violation)".hasPrefix("extend/1: at "))
+  }
+
+  @Test(arguments: VolumeOperation.allCases)
+  func aCutInTheMiddleOfTheCommitIsSurvived(operation: VolumeOperation) {
+    for moment in PlannedFault.Moment.allCases {
+      for effect in [3, 12] {
+        let world = VolumeWorld(
+          VolumeRun(
+            operation,
+            faults: [PlannedFault(effect: effect, moment: moment, fault: .powerCut, node: 1)]))
+        world.run()
+        #expect(world.violation == nil)
+      }
+    }
+  }
+}
