@@ -86,14 +86,12 @@ final class Daemon: ClusterObserver {
     let status = StatusReport(
       configuration: configuration, node: node, locks: locks, volumes: volumes, survey: survey,
       deadlocks: deadlocks)
+    let ground = VolumeCommandGround(
+      node: node, locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes)
     admin = AdminService(
       node: node, status: status,
       commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
-      resizes: ResizeService(
-        node: node, locks: locks, volumes: volumes, workers: workers, loop: loop,
-        pool: pools.volumes),
-      commands: GroupCommandService(
-        node: node, locks: locks, workers: workers, loop: loop, pool: pools.volumes),
+      resizes: ResizeService(ground), commands: GroupCommandService(ground),
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
       locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,
@@ -157,6 +155,7 @@ final class Daemon: ClusterObserver {
     locks.isReclaiming = { [lockDaemon, clusterLocking] name in
       lockDaemon.isReclaiming(name) || clusterLocking?.isReclaiming(name) == true
     }
+    leftovers.isChangedHere = { [lockDaemon] in lockDaemon.isChanging($0) }
     lockDaemon.reclaimed = { [locks] in locks.reclaimed($0) }
     if let clusterLocking {
       network.clusterLockingMessage = { clusterLocking.received($0, from: $1) }

@@ -109,7 +109,12 @@ public struct DaemonProcess {
       localNode: local.node, hostName: ConfigurationFile.hostName(),
       filter: try configuration.devices.filter.map { try DeviceFilter(patterns: $0) }
         ?? Self.readDeviceFilter())
-    let workers = VolumeWorkers(disks: disks)
+    let failPoints = configuration.failPointFile.map { FailPoints(file: $0) }
+    if let failPoints {
+      logger.critical(
+        "debugging is enabled: this daemon fails where \(failPoints.file) asks it to")
+    }
+    let workers = VolumeWorkers(disks: disks, failPoints: failPoints)
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,

@@ -2,6 +2,7 @@ import AdminProtocol
 import LVMMetadata
 import Testing
 import VolumeCommands
+import VolumeCoordination
 
 @testable import ClusterDaemon
 
@@ -72,5 +73,25 @@ import VolumeCommands
   @Test func theGroupIsNamed() throws {
     let request = VolumeCommandRequest(command: "lvcreate", words: ["-l", "1", "vg"])
     #expect(try VolumeWorkers.groupName(of: request) == "vg")
+  }
+
+  @Test(arguments: [
+    ("lvrename vg r q", VolumeChange.Kind.rename, ["q"]),
+    ("lvchange -pr vg/r", .permission, ["r"]), ("lvremove -y vg/r", .remove, ["r"]),
+  ]) func oneThingIsCarriedToAllNodes(
+    line: String, kind: VolumeChange.Kind, volumes: [String]
+  ) throws {
+    let before = try group()
+    #expect(
+      before.sharedChange(to: try run(line, on: before))
+        == GroupCommandPlan.SharedChange(kind: kind, logicalVolumes: volumes))
+  }
+
+  @Test(arguments: [
+    "lvcreate -n b -l 2 vg", "lvchange --addtag t vg/r", "lvremove -y vg/s", "lvremove -y vg/a",
+    "lvextend -l +2 vg/r", "lvcreate -s -n t -l 1 vg/r", "vgchange --addtag t vg",
+  ]) func everythingElseIsNot(line: String) throws {
+    let before = try group()
+    #expect(before.sharedChange(to: try run(line, on: before)) == nil)
   }
 }

@@ -150,6 +150,9 @@ enum Settings {
   static let deviceFilter = Setting<[String]>(path: "devices/filter", presence: .optional)
   static let deviceScan = Setting<[String]>(path: "devices/scan", presence: .standard(["/dev"]))
   static let logLevel = Setting<String>(path: "log/level", presence: .standard("info"))
+  static let debugging = Setting<Bool>(path: "debugging/enabled", presence: .standard(false))
+  static let failPointFile = Setting<String>(
+    path: "debugging/failpoint_file", presence: .optional)
   static let stateDirectory = Setting<String>(
     path: "state_directory", presence: .standard("/run/clvmd"))
   static let clusterDirectory = Setting<String>(
@@ -170,5 +173,6 @@ enum Settings {
     clusterLockingEnabled.path, clusterLockingSocket.path, clusterLockingPidFile.path,
     commandTimeout.path, adminSocket.path,
     deviceFilter.path, deviceScan.path, logLevel.path, stateDirectory.path,
+    debugging.path, failPointFile.path,
   ]
 }

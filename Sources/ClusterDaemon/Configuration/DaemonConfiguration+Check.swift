@@ -46,6 +46,7 @@ extension DaemonConfiguration {
     let logLevel = reader.choice(Settings.logLevel, of: LogLevel.self)
     let stateDirectory = reader.path(Settings.stateDirectory)
     let clusterDirectory = reader.path(Settings.clusterDirectory)
+    failPointFile = Self.failPointFile(&reader)
     guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
       let kernelEnabled, let kernelPort,
       let lvmlockdEnabled,
@@ -89,6 +90,20 @@ extension DaemonConfiguration {
       ClusterLockingSettings(
         socket: socket, pidFile: pidFile, commandTimeout: .milliseconds(timeout))
     )
+  }
+
+  private static func failPointFile(_ reader: inout SettingsReader) -> String? {
+    let isDebugged = reader.value(of: Settings.debugging) == true
+    guard let file = reader.value(of: Settings.failPointFile) else { return nil }
+    if !isDebugged {
+      reader.error(
+        Settings.failPointFile.path,
+        "it makes the daemon fail on purpose and is refused without \(Settings.debugging.path) = 1")
+    }
+    if !reader.isAbsolute(file) {
+      reader.error(Settings.failPointFile.path, "'\(file)' is no absolute path")
+    }
+    return file
   }
 
   private static func devices(_ reader: inout SettingsReader) -> Devices? {

@@ -29,6 +29,9 @@ public struct DaemonConfiguration: Equatable, Sendable {
   /// Absolute path of a directory on a local disk, for what the embedded provider must not forget.
   /// Default `/var/lib/clvmd`.
   public let clusterDirectory: String
+  /// Absolute path of the file in which a tester says where the daemon is to fail; nil outside of
+  /// tests.
+  public internal(set) var failPointFile: String?
 
   public struct Cluster: Equatable, Sendable {
     /// 1 to 16 letters, digits, `_`, `-` and `.`: what OCFS2's superblock holds and GFS2's lock

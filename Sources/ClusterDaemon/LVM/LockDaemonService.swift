@@ -15,6 +15,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let lockspace: LockspaceName
     let handle: LockHandle
     let usesValueBlock: Bool
+    let isOfGroup: Bool
     /// Of the operation under way, or the last one.
     var requested: ClusterLockMode
     var granted = ClusterLockMode.null
@@ -56,6 +57,13 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
 
   /// How many active logical volumes of shared volume groups have their locks here.
   var persistentLockCount: Int { store.count }
+
+  /// Whether an lvm command of this node holds the exclusive lock of the lockspace's volume group.
+  func isChanging(_ lockspace: LockspaceName) -> Bool {
+    clusterLocks.values.contains {
+      $0.lockspace == lockspace && $0.isOfGroup && $0.granted == .exclusive
+    }
+  }
 
   /// Takes up the locks of active volumes that an earlier life of the daemon held.
   func adopt() throws {
@@ -158,7 +166,8 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     let handle = locks.newHandle()
     let use = uses.removeValue(forKey: token)
     clusterLocks[token] = HeldLock(
-      lockspace: name, handle: handle, usesValueBlock: usesValueBlock, requested: mode)
+      lockspace: name, handle: handle, usesValueBlock: usesValueBlock,
+      isOfGroup: text == "VGLK", requested: mode)
     do throws(ClusterLockError) {
       try locks.lock(
         OwnedLockRequest(

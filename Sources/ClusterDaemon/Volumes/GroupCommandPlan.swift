@@ -2,6 +2,7 @@ import AdminProtocol
 import Glibc
 import LVMMetadata
 import VolumeCommands
+import VolumeCoordination
 
 /// What a command line is to make of a shared volume group: decided and not begun.
 struct GroupCommandPlan: Sendable {
@@ -11,11 +12,23 @@ struct GroupCommandPlan: Sendable {
   /// The new metadata.
   let text: MetadataText
   let wipes: [ExtentWipe]
-  /// LVs that must not be active anywhere: what changes about them is not carried to other nodes.
+  /// LVs that must not be active anywhere: what changes about them is not carried to other nodes, or
+  /// takes away what they hold.
   let inactive: [LockedVolume]
+  /// What all nodes carry out together; nil when no node has anything to follow.
+  let shared: SharedChange?
   let isTest: Bool
   let output: [String]
   let warnings: [String]
+}
+
+extension GroupCommandPlan {
+  /// A change of volumes that may be active.
+  struct SharedChange: Sendable, Equatable {
+    let kind: VolumeChange.Kind
+    /// As `VolumeChange` names them.
+    let logicalVolumes: [String]
+  }
 }
 
 /// An LV and the name of its lock.
@@ -59,6 +72,8 @@ extension VolumeWorkers {
     }
     var changed = edit.group
     changed.seqno += 1
+    let shared = group.volumeGroup.sharedChange(to: edit.group)
+    let mayBeActive = shared.map { $0.kind != .remove } ?? false
     let line = ([request.command] + request.words).joined(separator: " ")
     return GroupCommandPlan(
       volumeGroup: name, volumeGroupID: group.volumeGroup.id.dashed,
@@ -69,7 +84,8 @@ extension VolumeWorkers {
           generator: "clvmd", description: "Write from clvm \(line).",
           creationHost: disks.hostName, creationTime: seconds)),
       wipes: edit.wipes,
-      inactive: group.volumeGroup.volumesTouched(by: edit.group), isTest: isTest,
+      inactive: mayBeActive ? [] : group.volumeGroup.volumesTouched(by: edit.group),
+      shared: shared, isTest: isTest,
       output: edit.messages.filter { $0.stream == .output }.map(\.text),
       warnings: edit.messages.filter { $0.stream == .error }.map(\.text)
         + edit.activations.map {
@@ -136,6 +152,47 @@ extension VolumeWorkers {
 }
 
 extension VolumeGroup {
+  /// What all nodes have to follow when the group becomes `next`, if it is one thing: new names, new
+  /// permissions, or removals. Anything else is not carried to nodes that have a volume active.
+  func sharedChange(to next: VolumeGroup) -> GroupCommandPlan.SharedChange? {
+    var renamed = next
+    for index in renamed.logicalVolumes.indices {
+      let volume = renamed.logicalVolumes[index]
+      guard let before = logicalVolume(id: volume.id) else { return nil }
+      renamed.logicalVolumes[index].name = before.name
+    }
+    let visible = next.logicalVolumes.filter(\.isVisible)
+    let isSameSet = next.logicalVolumes.count == logicalVolumes.count
+    let names = visible.filter { logicalVolume(id: $0.id)?.name != $0.name }.map(\.name)
+    if isSameSet, !names.isEmpty, hasMappings(of: renamed) {
+      return GroupCommandPlan.SharedChange(kind: .rename, logicalVolumes: names)
+    }
+    guard names.isEmpty else { return nil }
+    let left = Set(next.logicalVolumes.map(\.id))
+    let gone = logicalVolumes.filter { $0.isVisible && !left.contains($0.id) }.map(\.name)
+    if !gone.isEmpty {
+      // A snapshot's device is part of its origin, which stays.
+      let isWhole = gone.allSatisfy { lockHolder(of: $0) == $0 }
+      let rest = next.logicalVolumes.allSatisfy { logicalVolume(id: $0.id) == $0 }
+      return isWhole && rest
+        ? GroupCommandPlan.SharedChange(kind: .remove, logicalVolumes: gone) : nil
+    }
+    let changed = visible.filter { logicalVolume(id: $0.id)?.isWritable != $0.isWritable }
+    guard isSameSet, !changed.isEmpty, hasMappings(of: next) else { return nil }
+    return GroupCommandPlan.SharedChange(kind: .permission, logicalVolumes: changed.map(\.name))
+  }
+
+  /// Whether every LV is mapped alike in both, whatever the parts are called.
+  private func hasMappings(of other: VolumeGroup) -> Bool {
+    logicalVolumes.allSatisfy { volume in
+      guard let after = other.logicalVolume(id: volume.id),
+        after.readAheadSectors == volume.readAheadSectors, after.minor == volume.minor,
+        after.segments.count == volume.segments.count
+      else { return false }
+      return zip(after.segments, volume.segments).allSatisfy { $0.isMapped(like: $1) }
+    }
+  }
+
   /// The LVs whose locks say whether anything is active that `next` changes: those that are gone or
   /// mapped differently, and those that something new is built on, each by its holder.
   func volumesTouched(by next: VolumeGroup) -> [LockedVolume] {
@@ -186,5 +243,15 @@ extension VolumeGroup {
       }
     }
     return current
+  }
+}
+
+extension Segment {
+  /// The parts of other types than linear and striped may be called differently.
+  fileprivate func isMapped(like other: Segment) -> Bool {
+    guard startExtent == other.startExtent, extentCount == other.extentCount,
+      typeName == other.typeName
+    else { return false }
+    return stripedLayout == nil || self == other
   }
 }

@@ -18,6 +18,8 @@ final class LeftoverRecovery {
   private let loop: any EventLoop
   private let pool: NIOThreadPool
   private let logger: Logger
+  /// Whether an lvm command of this node holds the exclusive lock of the volume group.
+  var isChangedHere: (LockspaceName) -> Bool = { _ in false }
 
   init(
     locks: InHouseLockspaces, volumes: VolumeService, workers: VolumeWorkers,
@@ -66,15 +68,33 @@ final class LeftoverRecovery {
     }
   }
 
-  /// A member of the lockspace has died and is fenced; `start` lets the others go on. Nobody has
-  /// the volume group's lock now.
+  /// A member of the lockspace has died and is fenced; `start` lets the others go on. If a command
+  /// of this node holds the volume group's lock, nobody else has changed the group, and the command
+  /// itself is at work on the devices: they are left to it.
   func settle(_ lockspace: LockspaceName, then start: @escaping () -> Void) {
     guard lockspace.text.hasPrefix("lvm_"), lockspace.text != "lvm_global" else { return start() }
     let name = String(lockspace.text.dropFirst(4))
     volumes.whenSettled(volumeGroup: name) { [self] in
-      guard let id = volumes.volumeGroupIDs[name] else { return start() }
-      volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
-      volumes.whenSettled(volumeGroup: name, start)
+      guard !isChangedHere(lockspace) else { return start() }
+      if let id = volumes.volumeGroupIDs[name] { return settle(name, id, then: start) }
+      // A new life that has not read the group yet may have its devices all the same.
+      pool.runIfActive(eventLoop: loop) { [workers] in try workers.inspect(volumeGroup: name) }
+        .assumeIsolated().whenComplete { [self] result in
+          switch result {
+          case .success(let inspection?):
+            volumes.volumeGroupIDs[name] = inspection.volumeGroupID
+            settle(name, inspection.volumeGroupID, then: start)
+          case .success(nil): start()
+          case .failure(let error):
+            logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
+            start()
+          }
+        }
     }
+  }
+
+  private func settle(_ name: String, _ id: String, then start: @escaping () -> Void) {
+    volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
+    volumes.whenSettled(volumeGroup: name, start)
   }
 }

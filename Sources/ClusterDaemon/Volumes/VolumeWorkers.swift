@@ -6,11 +6,25 @@ import VolumeCoordination
 /// One worker for each volume group, so that a disk which hangs under one does not hold the others.
 final class VolumeWorkers: VolumeJobRunner {
   let disks: SharedDisks
+  /// Nil unless the daemon is being tested.
+  private let failPoints: FailPoints?
   private let workers = Mutex<[String: VolumeGroupWorker]>([:])
 
-  init(disks: SharedDisks) { self.disks = disks }
+  init(disks: SharedDisks, failPoints: FailPoints? = nil) {
+    self.disks = disks
+    self.failPoints = failPoints
+  }
 
-  func run(_ job: VolumeJob) -> VolumeJobResult { worker(of: job.volumeGroupID).run(job) }
+  func run(_ job: VolumeJob) -> VolumeJobResult {
+    do {
+      try failPoints?.reach(job, .before)
+      let result = worker(of: job.volumeGroupID).run(job)
+      try failPoints?.reach(job, .after)
+      return result
+    } catch {
+      return .failed("\(error)")
+    }
+  }
 
   func volumeGroupID(named name: String) throws -> String? {
     try disks.group(named: name)?.volumeGroup.id.dashed

@@ -33,7 +33,7 @@ private let examples = [
   "node_id", "second_address", "filter", "role", "quorum_disk", "allow_external",
   "heartbeat_interval_ms", "silence_timeout_ms", "agent", "command", "parameters", "secrets",
   "ports", "off_action", "timeout_ms", "retries", "delay_ms", "monitor", "monitor_interval_s",
-  "levels", "watchdog", "reservations",
+  "levels", "watchdog", "reservations", "failpoint_file",
 ]
 
 @Test(arguments: Settings.paths)
