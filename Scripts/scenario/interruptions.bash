@@ -42,8 +42,10 @@ interrupt() {
     crash) replace_the_node ;;
   esac
   for node in "${live_nodes[@]}"; do clvmd_await_members "$node" 3; done
-  # The command itself has ended with its node or daemon, or says how it went.
-  node_await 1 "$job" 60 >/dev/null 2>&1 || true
+  # The command itself has ended with its node, or with its daemon, or says how it went.
+  if [[ $action != crash || $victim != 1 ]]; then
+    node_await 1 "$job" 60 >/dev/null 2>&1 || true
+  fi
   wait_until 60 "all nodes to agree" everybody_agrees
   expected=$before
   if [[ $outcome == new ]]; then expected=$((before + extent_bytes)); fi
