@@ -7,6 +7,11 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -39,6 +44,10 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
   ],
@@ -54,6 +63,7 @@ let package = Package(
     module("VolumeCommands", ["ConfigText", "LVMMetadata"]),
     module("LockProtocol", ["ByteCoding", "ClusterTypes"]),
     module("LockManager", ["LockProtocol", "ClusterTypes"]),
+    module("ClusterImport", ["ConfigText"]),
     module("ClusterMembership", ["ByteCoding", "ClusterTypes"]),
     module("LockspaceGroups", ["ByteCoding", "ClusterMembership", "ClusterTypes"]),
     module("VolumeCoordination", ["ByteCoding", "ClusterTypes"]),
@@ -87,7 +97,8 @@ let package = Package(
     module(
       "FuzzTargets",
       [
-        "BlockDevices", "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "Fuzzing",
+        "BlockDevices", "ByteCoding", "ClusterImport", "ClusterMembership", "ClusterTypes",
+        "ConfigText", "Fuzzing",
         "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
       ]),
     .executableTarget(
@@ -108,10 +119,15 @@ let package = Package(
 
     module("Keeper", ["ClusterTypes", "CLinux", "KeeperProtocol", "KernelLockspaces"]),
 
+    module("ClusterCredentials", ["ByteCoding", "ClusterTypes", asn1, crypto, x509]),
+
     // Shell: sockets, wiring, programs.
     module(
       "ClusterTransport",
-      ["ByteCoding", "LockProtocol", "ClusterTypes", nioCore, nioPosix, logging]),
+      [
+        "ByteCoding", "ClusterCredentials", "LockProtocol", "ClusterTypes", nioCore, nioPosix,
+        nioSSL, nioTLS, logging,
+      ]),
     module(
       "LVMFrontends",
       ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
@@ -137,13 +153,19 @@ let package = Package(
     module(
       "ClusterDaemon",
       [
-        "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterMembership",
-        "ClusterTransport", "ClusterTypes", "ConfigText", "DeviceMapper", "DistributedLockManager",
-        "Fencing", "KeeperProtocol", "KernelLockspaces", "LVMFrontends", "LVMMetadata",
-        "LVMSystemDirectory", "LockManager",
-        "LockProtocol", "LockspaceGroups",
-        "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs",
-        nioCore, nioPosix, logging,
+        "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterCredentials",
+        "ClusterImport", "ClusterMembership", "ClusterTransport", "ClusterTypes", "ConfigText",
+        "DeviceMapper", "DistributedLockManager", "Fencing", "KeeperProtocol", "KernelLockspaces",
+        "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
+        "LockspaceGroups",
+        "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix,
+        logging,
+      ]),
+    module(
+      "ClusterSetup",
+      [
+        "ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes", "ConfigText",
+        nioCore, nioPosix,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],
@@ -154,9 +176,11 @@ let package = Package(
     .executableTarget(
       name: "clvm",
       dependencies: [
-        "AdminProtocol", "BlockDevices", "ClusterTypes", "DeviceMapper", "LVMMetadata",
-        "LVMSystemDirectory", "OfflineCommands", "VolumeActivation", "VolumeCommands",
-        "VolumeReports", arguments,
+        "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterDaemon", "ClusterImport",
+        "ClusterSetup", "ClusterTypes",
+        "DeviceMapper", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands", "VolumeActivation",
+        "VolumeCommands",
+        "VolumeReports", nioPosix, arguments,
       ], swiftSettings: strict),
     .executableTarget(
       name: "lvmlockctl",
@@ -204,6 +228,11 @@ let package = Package(
     tests("MembershipSimulation", ["ClusterMembership", "ClusterTypes"]),
     tests("LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockProtocol"]),
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
+    tests("ClusterImport", ["ConfigText"]),
+    tests("ClusterCredentials", ["ClusterTypes"]),
+    tests(
+      "ClusterSetup",
+      ["ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes", nioPosix]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),
     tests("VolumeSimulation"),
@@ -216,7 +245,10 @@ let package = Package(
     tests("Fencing", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests(
       "ClusterTransport",
-      ["LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded, logging]),
+      [
+        "ClusterCredentials", "LockProtocol", "ClusterTypes", nioCore, nioPosix, nioEmbedded,
+        nioSSL, logging,
+      ]),
     tests(
       "LockspacePeer",
       ["ClusterSimulation", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging]),

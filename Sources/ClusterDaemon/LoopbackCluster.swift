@@ -1,5 +1,6 @@
 import BlockDevices
 import ByteCoding
+import ClusterCredentials
 import ClusterMembership
 import ClusterTypes
 import Glibc
@@ -20,6 +21,7 @@ package struct LoopbackCluster: Sendable {
   private let membership: DaemonConfiguration.Membership
   private let witnesses: Set<NodeID>
   private let servesClusterLocking: Bool
+  private let authority: ClusterAuthority
   private let logger: Logger
 
   /// - Parameters:
@@ -45,6 +47,7 @@ package struct LoopbackCluster: Sendable {
     // Nothing here has I/O in flight, and nobody is kept waiting.
     timers.drain = 0
     timers.rejoinHold = timers.heartbeat
+    authority = try ClusterAuthority(cluster: .random(), clusterName: Self.name)
     membership = .init(
       provider: provider, heartbeatInterval: heartbeatInterval, silenceTimeout: silenceTimeout,
       timers: timers, quorumDisk: quorumDisk)
@@ -75,6 +78,7 @@ package struct LoopbackCluster: Sendable {
       throw DaemonError("node \(node) is none of this cluster")
     }
     try ensurePrivateDirectory(configuration.stateDirectory)
+    try makeKeys(of: configuration.cluster)
     let setup = try setup(node, configuration, bootID: bootID, isClean: isClean)
     let local =
       setup?.local
@@ -117,12 +121,28 @@ package struct LoopbackCluster: Sendable {
       seed: .random(in: 1 ... .max))
   }
 
+  /// A later life of a node keeps its key.
+  private func makeKeys(of cluster: DaemonConfiguration.Cluster) throws {
+    let directory = KeyDirectory(path: cluster.keyDirectory)
+    guard !directory.hasCredential else { return }
+    try directory.make()
+    let key = NodeKey()
+    let request = try VerifiedRequest(decoding: try key.certificateRequest())
+    let certificate = try authority.issue(request, for: cluster.localNode.id)
+    try directory.store(NodeCredential(key: key, certificate: certificate))
+    try directory.store(TrustedKeys(authorities: [authority.certificate]))
+  }
+
   /// Removes the folder and what daemons leave in it. To be called when all have ended.
   package func removeFolder() {
     for node in nodes {
       for file in ["lv-locks", "clustered-volumes"] { unlink("\(folder)/\(node)/\(file)") }
       for slot in 0...1 { unlink("\(folder)/\(node)/cluster/state.\(slot)") }
       rmdir("\(folder)/\(node)/cluster")
+      for file in ["node.pem", "authorities.pem", "revoked"] {
+        unlink("\(folder)/\(node)/keys/\(file)")
+      }
+      rmdir("\(folder)/\(node)/keys")
       rmdir("\(folder)/\(node)")
     }
     rmdir(folder)
@@ -140,7 +160,8 @@ package struct LoopbackCluster: Sendable {
     let directory = "\(folder)/\(node)"
     return DaemonConfiguration(
       cluster: .init(
-        name: Self.name, localNode: local, controlPort: controlPort, lockPort: lockPort,
+        name: Self.name, id: authority.certificate.cluster, keyDirectory: "\(directory)/keys",
+        localNode: local, controlPort: controlPort, lockPort: lockPort,
         nodes: nodes),
       membership: membership, fencing: .none, keeper: nil, kernelLockManager: nil,
       lvmlockd: .init(socket: directory + "/lvm", pidFile: directory + "/lvm.pid"),

@@ -9,11 +9,15 @@ struct ControlAdmission {
   /// - Parameters:
   ///   - isDialed: whether this node made the connection.
   ///   - isConfigured: whether a node is in the node list.
+  ///   - certified: the node that its certificate is for; nil without TLS.
   ///   - current: the life of the node with which a channel exists.
   func check(
     _ hello: Hello, at configured: NodeID, isDialed: Bool, isConfigured: (NodeID) -> Bool,
-    current: Incarnation?
+    certified: NodeID? = nil, current: Incarnation?
   ) throws(ControlRefusal) {
+    if let certified, certified != hello.node {
+      throw .certificateOfAnotherNode(claimed: hello.node, certified: certified)
+    }
     guard hello.clusterName == local.clusterName else {
       throw .wrongCluster(theirs: hello.clusterName, ours: local.clusterName)
     }

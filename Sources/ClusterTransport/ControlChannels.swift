@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterTypes
 import Logging
 import NIOCore
@@ -46,11 +47,17 @@ public final class ControlChannels {
 
   /// Accepted connections that have not introduced themselves yet.
   public static let maximumStrangerCount = 64
+  /// The same from one address.
+  public static let maximumStrangerCountPerSource = 4
 
   public let configuration: Configuration
   public weak var delegate: (any ControlChannelsDelegate)?
   /// How this node introduces itself on connections made from now on.
   public var hello: Hello
+
+  /// TLS for connections made from now on; nil leaves them open to everybody on the network.
+  /// `replaceSecurity` also looks at those that exist.
+  private(set) var security: LinkSecurity?
 
   let eventLoop: any EventLoop
   let logger: Logger
@@ -67,10 +74,12 @@ public final class ControlChannels {
   }
 
   public init(
-    configuration: Configuration, hello: Hello, eventLoop: any EventLoop, logger: Logger
+    configuration: Configuration, hello: Hello, security: LinkSecurity? = nil,
+    eventLoop: any EventLoop, logger: Logger
   ) {
     self.configuration = configuration
     self.hello = hello
+    self.security = security
     self.eventLoop = eventLoop
     self.logger = logger
   }
@@ -164,6 +173,21 @@ public final class ControlChannels {
   public func disconnect(_ node: NodeID, reason: String) {
     eventLoop.assertInEventLoop()
     peers[node]?.channel?.end(.requested(reason))
+  }
+
+  /// New keys, or others to believe: connections that are made from now on use them. Channels go
+  /// on, unless the other end's key is not believed any more.
+  public func replaceSecurity(_ newSecurity: LinkSecurity) {
+    eventLoop.assertInEventLoop()
+    security = newSecurity
+    for peer in peers.values {
+      guard let channel = peer.channel, let certificate = channel.certificate else { continue }
+      do throws(CredentialError) {
+        try newSecurity.trusted.check(certificate)
+      } catch {
+        channel.end(.distrusted(error.description))
+      }
+    }
   }
 
   private func forget(_ peer: ControlPeer, reason: ControlDisconnection) {

@@ -4,17 +4,44 @@ import NIOCore
 
 /// How control connections come, are admitted, and go.
 extension ControlChannels: ControlConnectionOwner {
-  /// All handlers of a control connection, accepted or made by this node; encryption comes here.
+  /// All handlers of a control connection, accepted or made by this node.
   func configurePipeline(of channel: any Channel, dialedNode: NodeID?) throws {
-    try channel.pipeline.syncOperations.addHandler(
-      ControlConnection(
-        owner: self, dialedNode: dialedNode, localHello: hello, timing: configuration.timing))
+    let connection = ControlConnection(
+      owner: self, dialedNode: dialedNode, localHello: hello, timing: configuration.timing)
+    if let security {
+      _ = try SecureHandshake(
+        security: security, isClient: dialedNode != nil,
+        timeout: configuration.timing.handshakeTimeout
+      ) { source throws(ControlRefusal) in
+        try self.admit(connection, from: source)
+      } authenticated: {
+        connection.certificate = $0
+      } failed: {
+        connection.refuse($0)
+      }.addHandlers(to: channel)
+    }
+    try channel.pipeline.syncOperations.addHandler(connection)
   }
 
   func connectionOpened(_ connection: ControlConnection) throws(ControlRefusal) {
+    // With TLS it was admitted before its handshake.
+    guard connection.certificate == nil else { return }
+    try admit(connection, from: connection.remoteAddress)
+  }
+
+  /// Before anything is read from it.
+  private func admit(
+    _ connection: ControlConnection, from source: SocketAddress?
+  ) throws(ControlRefusal) {
+    connection.remoteAddress = source
     _ = try node(of: connection)
     guard connection.dialedNode == nil else { return }
-    guard strangers.count < Self.maximumStrangerCount else { throw .tooManyStrangers }
+    let sameSourceCount = strangers.values.count {
+      $0.remoteAddress?.ipAddress == source?.ipAddress
+    }
+    guard strangers.count < Self.maximumStrangerCount,
+      sameSourceCount < Self.maximumStrangerCountPerSource
+    else { throw .tooManyStrangers }
     strangers[ObjectIdentifier(connection)] = connection
   }
 
@@ -29,7 +56,8 @@ extension ControlChannels: ControlConnectionOwner {
     let node = try node(of: connection)
     try ControlAdmission(local: self.hello).check(
       hello, at: node, isDialed: connection.dialedNode != nil,
-      isConfigured: { peers[$0] != nil }, current: peers[node]?.incarnation)
+      isConfigured: { peers[$0] != nil }, certified: connection.certificate?.identity.node,
+      current: peers[node]?.incarnation)
   }
 
   func connection(_ connection: ControlConnection, openedBy hello: Hello) {

@@ -1,4 +1,5 @@
 import ByteCoding
+import ClusterCredentials
 import ClusterTypes
 import NIOCore
 
@@ -47,7 +48,10 @@ final class ControlConnection: ChannelInboundHandler {
   let dialedNode: NodeID?
   /// The node at the other end; set by the owner when it has become a channel.
   var node: NodeID?
-  private(set) var remoteAddress: SocketAddress?
+  /// With what the other end has proved to be a node; nil without TLS.
+  var certificate: NodeCertificate?
+  /// Known from the moment the connection is admitted.
+  var remoteAddress: SocketAddress?
   private let owner: any ControlConnectionOwner
   private let localHello: Hello
   private let timing: ControlTiming
@@ -107,7 +111,10 @@ final class ControlConnection: ChannelInboundHandler {
   /// Ends a connection that has not become a channel.
   func refuse(_ reason: ControlRefusal) {
     switch state {
-    case .created, .open, .ended: break
+    case .open, .ended: break
+    case .created:
+      state = .ended
+      owner.connection(self, refused: reason)
     case .greeting(let channel, let output, let timeout),
       .confirming(let channel, let output, _, let timeout):
       timeout.cancel()

@@ -11,6 +11,8 @@ public enum ControlDisconnection: Error, Hashable, Sendable {
   case malformed(String)
   /// The node is not configured any more, or has another address.
   case unconfigured
+  /// Its key is not believed any more.
+  case distrusted(String)
   case requested(String)
   case stopped
 }
@@ -25,7 +27,7 @@ extension ControlDisconnection: CustomStringConvertible {
     case .replaced: "it has made a new connection"
     case .malformed(let reason): "it sent what cannot be understood: \(reason)"
     case .unconfigured: "it is not configured any more"
-    case .requested(let reason): reason
+    case .distrusted(let reason), .requested(let reason): reason
     case .stopped: "this daemon stops"
     }
   }

@@ -15,10 +15,14 @@ public enum ControlRefusal: Error, Hashable, Sendable {
   case olderIncarnation(NodeID)
   case malformedHello(String)
   case handshakeTimeout
+  /// It has not proved to be a node of the cluster.
+  case notAuthenticated(String)
+  /// It says it is `claimed`, and its certificate is for `certified`.
+  case certificateOfAnotherNode(claimed: NodeID, certified: NodeID)
   /// Usually the other side has refused, and its log says why.
   case closedDuringHandshake
   case failed(String)
-  /// Too many connections that have not introduced themselves.
+  /// Too many connections that have not introduced themselves, from all sources or from this one.
   case tooManyStrangers
 }
 
@@ -43,6 +47,9 @@ extension ControlRefusal: CustomStringConvertible {
       "its introduction cannot be understood: \(reason)"
     case .handshakeTimeout:
       "it did not introduce itself in time"
+    case .notAuthenticated(let reason): reason
+    case .certificateOfAnotherNode(let claimed, let certified):
+      "it says it is node \(claimed), but its certificate is for node \(certified)"
     case .closedDuringHandshake:
       "it closed the connection while the daemons introduced themselves; its log may say why"
     case .failed(let reason):

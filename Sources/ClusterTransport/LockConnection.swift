@@ -27,6 +27,8 @@ final class LockConnection: ChannelInboundHandler {
   var peer: LockPeer?
   /// The life of that peer to which it belongs.
   var life = 0
+  /// In front of TLS; nil for plain TCP.
+  var strangerGuard: StrangerGuard?
 
   private let owner: any LockConnectionOwner
   private let batch: ReadBatch
@@ -84,7 +86,8 @@ final class LockConnection: ChannelInboundHandler {
     if let socket = channel as? any SocketOptionProvider {
       _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
     }
-    channel.close(promise: nil)
+    // TLS would say farewell, which is a clean end.
+    if let strangerGuard { strangerGuard.close() } else { channel.close(promise: nil) }
   }
 
   func channelActive(context: ChannelHandlerContext) {

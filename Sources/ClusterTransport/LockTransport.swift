@@ -57,6 +57,14 @@ public final class LockTransport {
   /// Must live as long as the transport. (A weak reference would make every use of it slower.)
   public unowned var delegate: (any LockTransportDelegate)?
 
+  /// TLS for connections made from now on, with peers that are all clvmd's; nil for plain TCP, which
+  /// kernels speak.
+  public var security: LinkSecurity?
+  /// A peer must have shown who it is by then.
+  static let handshakeTimeout = TimeAmount.seconds(5)
+  /// The sources of accepted connections whose peers are not known yet.
+  var strangers: [ObjectIdentifier: String] = [:]
+
   let eventLoop: any EventLoop
   let logger: Logger
   var logLimiter = LogLimiter()
@@ -75,8 +83,12 @@ public final class LockTransport {
     case stopped
   }
 
-  public init(configuration: Configuration, eventLoop: any EventLoop, logger: Logger) {
+  public init(
+    configuration: Configuration, security: LinkSecurity? = nil, eventLoop: any EventLoop,
+    logger: Logger
+  ) {
     self.configuration = configuration
+    self.security = security
     self.eventLoop = eventLoop
     self.logger = logger
   }

@@ -8,12 +8,49 @@ extension LockTransport: LockConnectionOwner {
   /// Beyond what the links keep, for acknowledgements and status messages that are not read.
   private var outputLimit: Int { configuration.limits.unacknowledgedBytes + (16 << 20) }
 
-  /// All handlers of a connection, accepted or made by this node. Encryption between Swift nodes comes
-  /// here, in front; kernels speak plain TCP.
+  /// All handlers of a connection, accepted or made by this node. Kernels speak plain TCP.
   func addConnection(to channel: any Channel, dialedPeer: LockPeer?) throws {
-    try channel.pipeline.syncOperations.addHandler(
-      LockConnection(
-        owner: self, dialedPeer: dialedPeer, batch: readBatch, outputLimit: outputLimit))
+    let connection = LockConnection(
+      owner: self, dialedPeer: dialedPeer, batch: readBatch, outputLimit: outputLimit)
+    if let security { try addTLS(security, to: channel, for: connection) }
+    try channel.pipeline.syncOperations.addHandler(connection)
+  }
+
+  private func addTLS(
+    _ security: LinkSecurity, to channel: any Channel, for connection: LockConnection
+  ) throws {
+    let handshake = SecureHandshake(
+      security: security, isClient: connection.dialedPeer != nil, timeout: Self.handshakeTimeout
+    ) { source throws(ControlRefusal) in
+      try self.admit(connection, from: source)
+    } authenticated: { certificate throws(ControlRefusal) in
+      self.strangers[ObjectIdentifier(connection)] = nil
+      let node = certificate.identity.node
+      let peer =
+        connection.dialedPeer?.node ?? self.addresses.node(at: channel.remoteAddress)
+      guard let peer, peer == node else {
+        throw .notAuthenticated("it has the certificate of node \(node), but not its address")
+      }
+    } failed: { reason in
+      self.strangers[ObjectIdentifier(connection)] = nil
+      let address = channel.remoteAddress?.ipAddress ?? "an unknown address"
+      self.warn("lock transport: connection with \(address) refused: \(reason)")
+    }
+    connection.strangerGuard = try handshake.addHandlers(to: channel)
+  }
+
+  /// Before anything is read from a connection.
+  private func admit(
+    _ connection: LockConnection, from source: SocketAddress?
+  ) throws(ControlRefusal) {
+    guard connection.dialedPeer == nil else { return }
+    guard let host = source?.ipAddress, addresses.node(at: source) != nil else {
+      throw .unknownAddress
+    }
+    guard strangers.values.count(where: { $0 == host }) < LockPeer.maximumConnectionCount else {
+      throw .tooManyStrangers
+    }
+    strangers[ObjectIdentifier(connection)] = host
   }
 
   func connectionOpened(_ connection: LockConnection) {
@@ -74,6 +111,12 @@ extension LockTransport: LockConnectionOwner {
   }
 
   func connectionClosed(_ connection: LockConnection) {
+    // TLS failed: the dialing has to go on.
+    if let peer = connection.dialedPeer, connection.peer == nil, case .connecting = peer.attempt {
+      peer.attempt = .none
+      peer.failedAttempts += 1
+      if !peer.isRemoved, peer.link.hasWork { connect(peer) }
+    }
     guard let peer = connection.peer, peer.remove(connection), !peer.isRemoved else { return }
     // Another connection takes over only after everything unacknowledged has gone out on it.
     let effects = peer.primary == nil ? peer.link.connectionLost() : peer.link.connected()

@@ -12,4 +12,6 @@ public let allTargets: [FuzzTarget] = [
   .lockspaceMachine,
   .lockDaemonRequests,
   .clusterLockingRequests,
+  .o2cbConfiguration,
+  .corosyncConfiguration,
 ]

@@ -14,7 +14,8 @@ struct Clvm: ParsableCommand {
       shares go to clvmd, as do all other commands.
       """,
     subcommands: [
-      StatusCommand.self, NodesCommand.self, NodeCommand.self, LockspacesCommand.self,
+      StatusCommand.self, NodesCommand.self, NodeCommand.self, ClusterCommand.self,
+      LockspacesCommand.self,
       LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
       LogicalVolumesCommand.self, FullReportCommand.self, ExtendCommand.self, ReduceCommand.self,
       GroupBackupCommand.self, GroupRestoreCommand.self, GroupCheckCommand.self,

@@ -10,9 +10,11 @@ import Testing
 /// Lock transports of several nodes on one machine, over real sockets.
 @Suite(.timeLimit(.minutes(1)))
 struct LockTransportTests {
-  @Test func everyPacketArrivesOnceInOrderThoughConnectionsAreReset() async throws {
+  @Test(arguments: [false, true])
+  func everyPacketArrivesOnceInOrderThoughConnectionsAreReset(isSecure: Bool) async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
-    let nodes = try await LockNodes.start(count: 3, on: loop)
+    let nodes = try await LockNodes.start(
+      count: 3, keys: isSecure ? try TestKeys() : nil, on: loop)
     let received = try await loop.flatSubmit { nodes.value.exchange(packetCount: 400) }.get()
     #expect(received.count == 6)
     for (pair, numbers) in received {
@@ -23,9 +25,11 @@ struct LockTransportTests {
     try await loop.flatSubmit { nodes.value.stop() }.get()
   }
 
-  @Test func closeIsAgreedWithEveryPeer() async throws {
+  @Test(arguments: [false, true])
+  func closeIsAgreedWithEveryPeer(isSecure: Bool) async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
-    let nodes = try await LockNodes.start(count: 2, on: loop)
+    let nodes = try await LockNodes.start(
+      count: 2, keys: isSecure ? try TestKeys() : nil, on: loop)
     _ = try await loop.flatSubmit { nodes.value.exchange(packetCount: 5) }.get()
     let closed = try await loop.flatSubmit { nodes.value.closeBoth() }.get()
     #expect(closed == 2)
@@ -88,22 +92,24 @@ private final class LockNodes: LockTransportDelegate {
   private var closedCount = 0
   private(set) var resetCount = 0
 
-  private init(count: Int32, on loop: any EventLoop) throws {
+  private init(count: Int32, keys: TestKeys?, on loop: any EventLoop) throws {
     self.loop = loop
     transports = try (1...count).map { number in
       let configuration = LockTransport.Configuration(
         node: try #require(NodeID(number)),
         address: try SocketAddress(ipAddress: "127.0.0.\(number)", port: 0))
       return LockTransport(
-        configuration: configuration, eventLoop: loop,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        configuration: configuration, security: try keys?.security(configuration.node),
+        eventLoop: loop, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
   }
 
-  static func start(count: Int32, on loop: any EventLoop) async throws -> NIOLoopBound<LockNodes> {
+  static func start(
+    count: Int32, keys: TestKeys? = nil, on loop: any EventLoop
+  ) async throws -> NIOLoopBound<LockNodes> {
     try await loop.flatSubmit {
       do {
-        let nodes = try LockNodes(count: count, on: loop)
+        let nodes = try LockNodes(count: count, keys: keys, on: loop)
         let bound = NIOLoopBound(nodes, eventLoop: loop)
         return EventLoopFuture.andAllSucceed(nodes.transports.map { $0.start() }, on: loop)
           .flatMapThrowing {

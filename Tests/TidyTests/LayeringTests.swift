@@ -2,7 +2,8 @@ import Testing
 
 /// The modules that decide and do nothing: they may import each other and nothing else.
 private let coreModules: Set<String> = [
-  "ByteCoding", "ClusterMembership", "ClusterTypes", "ConfigText", "KeeperProtocol", "LVMMetadata",
+  "ByteCoding", "ClusterImport", "ClusterMembership", "ClusterTypes", "ConfigText",
+  "KeeperProtocol", "LVMMetadata",
   "LockManager", "LockProtocol", "LockspaceGroups", "VolumeActivation", "VolumeCoordination",
   "VolumeJobs",
 ]

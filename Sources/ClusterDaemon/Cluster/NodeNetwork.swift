@@ -56,6 +56,12 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     isAlone = cluster.nodes.count == 1
     let address = "\(cluster.localNode.address)"
     let secondAddress = cluster.localNode.secondAddress.map { "\($0)" }
+    let security = try cluster.linkSecurity()
+    if security == nil {
+      logger.warning(
+        "the nodes' messages are neither authenticated nor encrypted: 'clvm cluster init' makes keys"
+      )
+    }
     channels = ControlChannels(
       configuration: .init(
         address: try SocketAddress(ipAddress: address, port: Int(cluster.controlPort)),
@@ -69,7 +75,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
         versions: Self.versions, clusterName: cluster.name, node: localNode,
         incarnation: local.instance.incarnation, bootID: local.bootID,
         payload: [local.startedClean ? 1 : 0]),
-      eventLoop: loop, logger: logger)
+      security: security, eventLoop: loop, logger: logger)
     lockTransport = LockTransport(
       configuration: .init(
         node: localNode,
@@ -77,7 +83,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
         secondAddress: try secondAddress.map {
           try SocketAddress(ipAddress: $0, port: Int(cluster.lockPort))
         }),
-      eventLoop: loop, logger: logger)
+      security: security, eventLoop: loop, logger: logger)
     try channels.setPeers(
       Self.addresses(cluster, port: cluster.controlPort) { $0.address },
       secondAddresses: Self.addresses(cluster, port: cluster.controlPort) { $0.secondAddress })

@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterMembership
 import ConfigText
 import KeeperProtocol
@@ -58,11 +59,16 @@ extension [String]: SettingValue {
 /// Every setting of clvmd.conf with its default.
 enum Settings {
   static let clusterName = Setting<String>(path: "cluster/name", presence: .required)
+  static let clusterID = Setting<String>(path: "cluster/id", presence: .optional)
+  static let keyDirectory = Setting<String>(
+    path: "cluster/key_directory", presence: .standard(KeyDirectory.standardPath))
   static let localNodeID = Setting<Int64>(path: "cluster/node_id", presence: .optional)
   static let controlPort = Setting<Int64>(
     path: "cluster/control_port", presence: .standard(21063))
   static let lockPort = Setting<Int64>(path: "cluster/lock_port", presence: .standard(21065))
   static let nodes = "cluster/nodes"
+  /// Another stack's file, whose cluster name and nodes count in the place of those here.
+  static let nodesFrom = Setting<String>(path: "cluster/nodes_from", presence: .optional)
   static let nodeID = Setting<Int64>(path: "cluster/nodes/*/id", presence: .required)
   static let nodeAddress = Setting<String>(path: "cluster/nodes/*/address", presence: .required)
   static let nodeSecondAddress = Setting<String>(
@@ -161,7 +167,8 @@ enum Settings {
   static let paths = singlePaths + timers.map(\.path)
 
   private static let singlePaths: [String] = [
-    clusterName.path, localNodeID.path, controlPort.path, lockPort.path, nodeID.path,
+    clusterName.path, nodesFrom.path, clusterID.path, keyDirectory.path, localNodeID.path,
+    controlPort.path, lockPort.path, nodeID.path,
     nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
     profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,
     silenceTimeout.path, kernelEnabled.path, kernelPort.path,

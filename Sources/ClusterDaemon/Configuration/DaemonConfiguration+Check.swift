@@ -5,11 +5,14 @@ import KernelLockspaces
 extension DaemonConfiguration {
   /// Reads a configuration text and says all that is wrong with it.
   ///
-  /// `hostName`: this machine's, which names the local node unless the text gives `node_id`.
+  /// - Parameters:
+  ///   - hostName: this machine's, which names the local node unless the text gives `node_id`.
+  ///   - otherStacks: gets at the file that `cluster/nodes_from` names.
   public static func check(
-    _ text: some Collection<UInt8>, hostName: String
+    _ text: some Collection<UInt8>, hostName: String,
+    otherStacks: OtherStackFiles = OtherStackFiles()
   ) -> ConfigurationCheck {
-    let section: ConfigSection
+    var section: ConfigSection
     do {
       section = try ConfigSection(parsing: text, limits: limits)
     } catch {
@@ -17,7 +20,9 @@ extension DaemonConfiguration {
         severity: .error, place: "line \(error.line)", message: error.problem)
       return ConfigurationCheck(configuration: nil, problems: [problem])
     }
+    let importProblem = otherStacks.takeNodes(into: &section)
     var reader = SettingsReader(section)
+    if let importProblem { reader.error(importProblem.place, importProblem.message) }
     let configuration = Self(&reader, hostName: hostName)
     let hasErrors = reader.problems.contains { $0.severity == .error }
     return ConfigurationCheck(

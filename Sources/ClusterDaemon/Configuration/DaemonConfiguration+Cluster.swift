@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterTypes
 import ConfigText
 import KernelLockspaces
@@ -19,6 +20,8 @@ extension DaemonConfiguration {
 
   static func cluster(_ reader: inout SettingsReader, hostName: String) -> Cluster? {
     let name = clusterName(&reader)
+    let id = clusterID(&reader)
+    let keyDirectory = reader.path(Settings.keyDirectory)
     let localID = reader.number(Settings.localNodeID, in: 1...Int64(Int32.max))
     let controlPort = reader.port(Settings.controlPort)
     let lockPort = reader.port(Settings.lockPort)
@@ -31,9 +34,20 @@ extension DaemonConfiguration {
     let local =
       !names.isEmpty && nodes.count == names.count
       ? localNode(localID, hostName: hostName, nodes: nodes, &reader) : nil
-    guard let name, let local, let controlPort, let lockPort else { return nil }
+    guard let name, let keyDirectory, let local, let controlPort, let lockPort else { return nil }
     return Cluster(
-      name: name, localNode: local, controlPort: controlPort, lockPort: lockPort, nodes: nodes)
+      name: name, id: id, keyDirectory: keyDirectory, localNode: local, controlPort: controlPort,
+      lockPort: lockPort, nodes: nodes)
+  }
+
+  private static func clusterID(_ reader: inout SettingsReader) -> ClusterIdentifier? {
+    guard let text = reader.value(of: Settings.clusterID) else { return nil }
+    if let id = ClusterIdentifier(text) { return id }
+    reader.error(
+      Settings.clusterID.path,
+      "'\(text)' is no cluster id as 'clvm cluster init' makes it: 32 hexadecimal digits in groups "
+        + "of 8, 4, 4, 4 and 12")
+    return nil
   }
 
   private static func clusterName(_ reader: inout SettingsReader) -> String? {

@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterMembership
 import ClusterTypes
 import Fencing
@@ -37,6 +38,11 @@ public struct DaemonConfiguration: Equatable, Sendable {
     /// 1 to 16 letters, digits, `_`, `-` and `.`: what OCFS2's superblock holds and GFS2's lock
     /// table does not cut.
     public let name: String
+    /// Made by `clvm cluster init`. With it, nodes speak TLS with each other and nothing else;
+    /// without it, their messages are open to everybody on the network.
+    public let id: ClusterIdentifier?
+    /// Where this node's keys lie. Default `/etc/lvm/clvmd`.
+    public let keyDirectory: String
     public let localNode: Node
     /// TCP port of the daemons' own messages. Default 21063.
     public let controlPort: UInt16

@@ -30,7 +30,8 @@ private func shipped(_ path: String) throws -> String {
 
 /// Settings without a default, or of another provider, of which the file shows an example.
 private let examples = [
-  "node_id", "second_address", "filter", "role", "quorum_disk", "allow_external",
+  "id", "node_id", "nodes_from", "second_address", "filter", "role", "quorum_disk",
+  "allow_external",
   "heartbeat_interval_ms", "silence_timeout_ms", "agent", "command", "parameters", "secrets",
   "ports", "off_action", "timeout_ms", "retries", "delay_ms", "monitor", "monitor_interval_s",
   "levels", "watchdog", "reservations", "failpoint_file",
