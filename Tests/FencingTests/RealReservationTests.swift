@@ -14,7 +14,7 @@ import Testing
     } ?? []
 
   private func fencing(_ node: Int32) -> ReservationFencing {
-    ReservationFencing(key: key(node))
+    ReservationFencing(key: key(node), aborts: false)
   }
 
   private func key(_ node: Int32) -> ReservationKey {

@@ -185,7 +185,6 @@ extension EmbeddedMembership {
       peers[index].hears = old.hears
     }
     peers[index].heardAt = now
-    peers[index].refusedAt = 0
     // A voter whose machine was set back to an older snapshot has forgotten promises (A6).
     if message.term < peers[index].highestTerm, case .ping = message.body {
       peers[index].hasRegressed = true

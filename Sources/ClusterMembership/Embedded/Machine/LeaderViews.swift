@@ -106,8 +106,8 @@ extension EmbeddedMembership {
   private func isHeld(_ slot: NodeSlot) -> Bool {
     let peer = peers[slot.number]
     guard !defects.contains(.noRestartHold), peer.refusedAt > 0, slot != me else { return false }
-    // A daemon that listens again is not refused, and has not sent its first ping yet: silence counts
-    // from the last refusal.
+    // A daemon that listens again is not refused any more, and its first pings hear nobody: silence
+    // counts from the last refusal, whatever was heard since.
     return now < peer.refusedAt + timers.silence.milliseconds
       && now < peer.heardAt + timers.restartHold.milliseconds
   }
