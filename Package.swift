@@ -149,6 +149,7 @@ let package = Package(
         "BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeActivation", "VolumeCommands",
       ]),
     module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
+    module("ClusterPreflight", ["AdminProtocol", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
       "ClusterDaemon",
@@ -177,7 +178,7 @@ let package = Package(
       name: "clvm",
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterDaemon", "ClusterImport",
-        "ClusterSetup", "ClusterTypes",
+        "ClusterPreflight", "ClusterSetup", "ClusterTypes",
         "DeviceMapper", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands", "VolumeActivation",
         "VolumeCommands",
         "VolumeReports", nioPosix, arguments,
@@ -229,6 +230,7 @@ let package = Package(
     tests("LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockProtocol"]),
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("ClusterImport", ["ConfigText"]),
+    tests("ClusterPreflight", ["AdminProtocol", "ClusterTypes"]),
     tests("ClusterCredentials", ["ClusterTypes"]),
     tests(
       "ClusterSetup",

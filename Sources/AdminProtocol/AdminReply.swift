@@ -22,12 +22,14 @@ public enum AdminReply: Equatable, Sendable {
   /// What a command line of LVM's prints on standard output.
   case printed([String])
   case mappedDevices([MappedDeviceStatus])
+  case facts(ClusterFacts)
 
   /// Whether no other reply follows.
   public var isFinal: Bool {
     switch self {
     case .progress, .lockGranted, .lockBlocks: false
-    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed, .mappedDevices:
+    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed, .mappedDevices,
+      .facts:
       true
     }
   }
@@ -76,6 +78,7 @@ extension AdminReply {
     case resized
     case printed
     case mappedDevices = "mapped_devices"
+    case facts
   }
 
   /// The message's bytes, terminator included. A final reply has `result`, others `progress`.
@@ -115,6 +118,9 @@ extension AdminReply {
     case .mappedDevices(let devices):
       fields.add("result", Name.mappedDevices.rawValue)
       fields.add("mapped_devices", devices)
+    case .facts(let facts):
+      fields.add("result", Name.facts.rawValue)
+      fields.entries += facts.fields.entries
     }
     return fields.text(style: .raw) + AdminFraming.terminator
   }
@@ -143,6 +149,7 @@ extension AdminReply {
     case .resized: self = .resized(try ResizeOutcome(fields: fields))
     case .printed: self = .printed(try fields.texts("lines"))
     case .mappedDevices: self = .mappedDevices(try fields.elements("mapped_devices"))
+    case .facts: self = .facts(try ClusterFacts(fields: fields))
     }
   }
 }

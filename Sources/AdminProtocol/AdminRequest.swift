@@ -17,6 +17,8 @@ public enum AdminRequest: Equatable, Sendable {
   case volumeCommand(VolumeCommandRequest)
   /// The mapped devices of this node that belong to LVM.
   case mappedDevices
+  /// What all nodes find out about themselves, for the check of the cluster.
+  case facts
 
   public static let version = 1
 }
@@ -126,6 +128,7 @@ extension AdminRequest {
     case lvreduce
     case volumeCommand = "volume_command"
     case mappedDevices = "mapped_devices"
+    case facts
   }
 
   /// The message's bytes, terminator included.
@@ -161,6 +164,7 @@ extension AdminRequest {
       fields.add("command", request.command)
       fields.add("words", request.words)
     case .mappedDevices: name(.mappedDevices)
+    case .facts: name(.facts)
     }
     return fields.text(style: .raw) + AdminFraming.terminator
   }
@@ -187,6 +191,7 @@ extension AdminRequest {
         VolumeCommandRequest(
           command: try fields.text("command"), words: try fields.texts("words")))
     case .mappedDevices: self = .mappedDevices
+    case .facts: self = .facts
     }
   }
 }

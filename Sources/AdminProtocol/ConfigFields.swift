@@ -4,6 +4,7 @@ import ConfigText
 /// Why a message could not be understood; the text names the field.
 public struct AdminDecodingError: Error, Equatable, Sendable, CustomStringConvertible {
   public let description: String
+  public init(description: String) { self.description = description }
 }
 
 /// A value that travels as a section of configuration text.

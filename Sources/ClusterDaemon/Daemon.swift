@@ -18,6 +18,8 @@ final class Daemon: ClusterObserver {
   private let node: ClusterNode
   private let locks: InHouseLockspaces
   private let survey: LockSurvey
+  private let questions: NodeQuestions
+  private let clusterFacts: ClusterFactsService
   private let deadlocks: DeadlockWatch
   private let volumes: VolumeService
   private let lockDaemon: LockDaemonService
@@ -86,12 +88,18 @@ final class Daemon: ClusterObserver {
     let status = StatusReport(
       configuration: configuration, node: node, locks: locks, volumes: volumes, survey: survey,
       deadlocks: deadlocks)
+    let questions = NodeQuestions(loop: loop, logger: logger)
+    self.questions = questions
+    clusterFacts = ClusterFactsService(
+      configuration: configuration, questions: questions, loop: loop, pool: pools.volumes,
+      logger: logger)
     let ground = VolumeCommandGround(
       node: node, locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes)
     admin = AdminService(
       node: node, status: status,
       commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
       resizes: ResizeService(ground), commands: GroupCommandService(ground),
+      clusterFacts: clusterFacts,
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
       locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,
@@ -140,6 +148,14 @@ final class Daemon: ClusterObserver {
     network.refused = { [node] in node.refused(by: $0) }
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
     network.lockSurveyMessage = { [survey] in survey.received($0, from: $1) }
+    network.administrationMessage = { [questions] in questions.received($0, from: $1) }
+    questions.answer = { [clusterFacts] subject, reply in
+      switch subject {
+      case .clock: clusterFacts.answerClock(reply)
+      case .facts: clusterFacts.answerFacts(reply)
+      }
+    }
+    questions.send = { [network] in network.sendAdministration($0, to: $1) }
     survey.send = { [network] in network.sendLockSurvey($0, to: $1) }
     network.lockPacket = { [locks] in locks.received($0, from: $1) }
     network.endedLockPackets = { [locks] in locks.endedBatch() }

@@ -57,7 +57,7 @@ extension KernelFiles {
   }
 
   /// The entries, or none when the directory does not exist.
-  func entriesIfPresent(of directory: String) throws(KernelControlError) -> [String] {
+  public func entriesIfPresent(of directory: String) throws(KernelControlError) -> [String] {
     do {
       return try entries(of: directory)
     } catch {

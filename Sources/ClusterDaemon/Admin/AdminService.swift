@@ -22,6 +22,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private let commandLocks: CommandLocks
   private let resizes: ResizeService
   private let commands: GroupCommandService
+  private let clusterFacts: ClusterFactsService
   private let workers: VolumeWorkers
   private let loop: any EventLoop
   private let pool: NIOThreadPool
@@ -35,7 +36,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   init(
     node: ClusterNode, status: StatusReport, commandLocks: CommandLocks, resizes: ResizeService,
-    commands: GroupCommandService,
+    commands: GroupCommandService, clusterFacts: ClusterFactsService,
     workers: VolumeWorkers, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
   ) {
     self.node = node
@@ -43,6 +44,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     self.commandLocks = commandLocks
     self.resizes = resizes
     self.commands = commands
+    self.clusterFacts = clusterFacts
     self.workers = workers
     self.loop = loop
     self.pool = pool
@@ -115,6 +117,13 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
       }
       keep(cancel, for: client)
     case .mappedDevices: mappedDevices(client)
+    case .facts:
+      clusterFacts.gather { [self] result in
+        switch result {
+        case .success(let facts): reply(.facts(facts), to: client)
+        case .failure(let error): fail(client, .failed, "\(error)")
+        }
+      }
     }
   }
 

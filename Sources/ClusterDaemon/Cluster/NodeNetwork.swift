@@ -19,6 +19,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case locks = 3
     /// Commands of LVM 2.02.
     case clusterLocking = 4
+    case administration = 8
   }
 
   private static let versions = ControlVersionRange(oldest: 1, newest: 1)
@@ -41,6 +42,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   /// A question or report about locks.
   var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
   var clusterLockingMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
+  /// A question that another daemon asks for its administrator, or the answer to one.
+  var administrationMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
   var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
   /// All packets that were there have been handed over.
   var endedLockPackets: () -> Void = {}
@@ -132,6 +135,9 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   func sendClusterLocking(_ bytes: [UInt8], to node: NodeID) {
     send(.clusterLocking, bytes, to: node)
   }
+  func sendAdministration(_ bytes: [UInt8], to node: NodeID) {
+    send(.administration, bytes, to: node)
+  }
   func sendVolumes(_ bytes: [UInt8], to node: NodeID) { send(.volumes, bytes, to: node) }
 
   /// A frame for a node without a channel is dropped: its view is about to change, and everything
@@ -221,6 +227,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case .volumes: volumeMessage(bytes.dropFirst(), instance)
     case .locks: lockSurveyMessage(bytes.dropFirst(), node)
     case .clusterLocking: clusterLockingMessage(bytes.dropFirst(), instance)
+    case .administration: administrationMessage(bytes.dropFirst(), node)
     }
   }
 

@@ -19,6 +19,15 @@ public enum ConfigurationFile {
     }
   }
 
+  /// The other stack's file from which the configuration takes its nodes; nil when there is none,
+  /// or the configuration cannot be read.
+  public static func importedPath(path: String = standardPath) -> String? {
+    guard let text = try? HostKernelFiles().read(path),
+      let section = try? ConfigSection(parsing: text, limits: DaemonConfiguration.limits)
+    else { return nil }
+    return section.string(Settings.nodesFrom.path)
+  }
+
   /// This machine's host name; empty when the kernel does not tell it.
   public static func hostName() -> String {
     var name = [CChar](repeating: 0, count: 256)

@@ -8,7 +8,7 @@ struct ClusterCommand: ParsableCommand {
     commandName: "cluster", abstract: "Set up the cluster, and change it.",
     subcommands: [
       ClusterInitCommand.self, ClusterTokenCommand.self, ClusterJoinCommand.self,
-      ClusterImportCommand.self,
+      ClusterImportCommand.self, ClusterCheckCommand.self,
     ])
 }
 
