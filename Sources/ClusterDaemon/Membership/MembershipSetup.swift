@@ -105,6 +105,7 @@ extension DaemonConfiguration {
 
   /// Names the cluster on the wire and on disks.
   var clusterID: UInt64 {
+    if let id = cluster.id { return id.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
     // Two CRCs of the name and of the name reversed: names of the same site do not collide.
     let name = Array(cluster.name.utf8)
     return UInt64(CRC32.zlib(name)) << 32 | UInt64(CRC32.zlib(name.reversed() + [0x63]))
