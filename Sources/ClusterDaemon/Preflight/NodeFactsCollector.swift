@@ -113,6 +113,7 @@ public struct NodeFactsCollector: Sendable {
         switch device.program {
         case .agent(let name): name
         case .command(let words): words.first ?? ""
+        case .reservations: "persistent reservations"
         }
       return .init(name: device.name, agent: agent, failure: failure)
     }
