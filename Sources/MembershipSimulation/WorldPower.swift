@@ -147,7 +147,7 @@ extension MembershipWorld {
     let index = slot.index.asInt
     checkLeaseNesting(slot, until)
     if !plan.hasDisk, until.nanoseconds > machines[index].local(now),
-      machines[index].lastPong < machines[index].gapEnd
+      machines[index].lastPong < machines[index].gapEnd, !isQuorumAlone(slot)
     {
       violate("S7: n\(slot.index) was frozen and takes a lease from before")
     }
@@ -162,6 +162,11 @@ extension MembershipWorld {
     machines[index].leaseCheckAt = at
     agenda.schedule(
       .leaseCheck(slot, boot: machines[index].boot), at: Timestamp(nanoseconds: at))
+  }
+
+  /// Nobody's answer is needed for a lease.
+  private func isQuorumAlone(_ slot: NodeSlot) -> Bool {
+    machines[slot.index.asInt].daemon?.record.isQuorum([slot], disk: false) ?? false
   }
 
   func checkLease(_ slot: NodeSlot, _ boot: Int) {

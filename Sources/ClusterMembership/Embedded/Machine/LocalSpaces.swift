@@ -112,6 +112,10 @@ extension EmbeddedMembership {
   mutating func startSpaces(_ effects: inout [EmbeddedEffect]) {
     guard stage == .member, now < lease else { return }
     for space in applied.spaces where space.phase == .started && space.members.contains(me) {
+      // Decided for an earlier life of the daemon: the decision that tells this one stops it first.
+      guard space.kind != Space.kindOfDaemon || isLifeTold || defects.contains(.untoldLife) else {
+        continue
+      }
       guard let index = spaces.firstIndex(where: { $0.name == space.name }),
         spaces[index].started < space.generation, !spaces[index].isStopping
       else { continue }
@@ -131,6 +135,9 @@ extension EmbeddedMembership {
       start(index, space, &effects)
     }
   }
+
+  /// All members know that this daemon runs nothing of what an earlier life of it ran.
+  private var isLifeTold: Bool { applied[member: me]?.life == life }
 
   private mutating func start(
     _ index: Int, _ space: Space, _ effects: inout [EmbeddedEffect]

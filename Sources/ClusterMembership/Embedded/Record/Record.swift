@@ -256,7 +256,7 @@ public struct Record: Hashable, Sendable {
   func admission(_ slot: NodeSlot) -> Admission? { admissions.first { $0.slot == slot } }
 
   /// Whether `set` decides, in every configuration.
-  func isQuorum(_ set: NodeSet, disk: Bool) -> Bool {
+  package func isQuorum(_ set: NodeSet, disk: Bool) -> Bool {
     configurations.allSatisfy { $0.isQuorum(set, disk: disk) }
   }
 
