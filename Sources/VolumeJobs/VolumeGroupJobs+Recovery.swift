@@ -59,7 +59,8 @@ extension VolumeGroupJobs {
   }
 
   /// Every volume of the change that is active here and cannot be brought onto the committed
-  /// mapping fails all I/O from now on.
+  /// mapping fails all I/O from now on. So does whatever else of the group the attempt to follow the disk
+  /// has left suspended: nobody would resume it.
   mutating func isolate(_ change: VolumeChange) throws -> VolumeJobResult {
     if let recovered = try? recover(after: change) { return recovered }
     let planner = try disks.planner(
@@ -70,32 +71,14 @@ extension VolumeGroupJobs {
       else { continue }
       switch refresh(name, top, planner) {
       case .reloaded, .unchanged: break
-      case .failed:
-        let stack = try [top] + suspendedDevices(below: top)
-        try mapper.failAllIO(on: stack, volume: "\(change.volumeGroup)/\(name)")
+      case .failed: try mapper.failAllIO(on: [top], volume: "\(change.volumeGroup)/\(name)")
       }
     }
+    let stranded = try mapper.devices().map(\.uuid).filter {
+      guard $0.volumeGroup == planner.volumeGroup.id else { return false }
+      return try mapper.state(of: $0)?.isSuspended == true
+    }
+    try mapper.failAllIO(on: stranded, volume: change.volumeGroup)
     return .done
-  }
-
-  /// Those of a stack that nothing would ever resume, the upper ones first.
-  private mutating func suspendedDevices(
-    below top: MappedDeviceUUID
-  ) throws -> [MappedDeviceUUID] {
-    let numbers = Dictionary(
-      try mapper.devices().filter { $0.uuid.volumeGroup == top.volumeGroup }.map {
-        ($0.number, $0.uuid)
-      }, uniquingKeysWith: { first, _ in first })
-    var found: [MappedDeviceUUID] = []
-    var pending = [top]
-    while !pending.isEmpty {
-      let device = pending.removeFirst()
-      for below in try mapper.dependencies(of: device).compactMap({ numbers[$0] })
-      where !found.contains(below) {
-        pending.append(below)
-        if try mapper.state(of: below)?.isSuspended == true { found.append(below) }
-      }
-    }
-    return found
   }
 }
