@@ -105,6 +105,7 @@ all_nodes_answer() {
 # its node is fenced or its daemon is back, so nothing changes behind its back.
 other_dies_before() {
   kill_daemon 2
+  clvmd_await_members 1 2
   extend_job=$(node_spawn 1 "cd /lab/clvmd && exec python3 lvextend.py vg1/lv1 $extents_added $disk")
   sleep 15
   if [[ -e $lab_folder/nodes/1/mailbox/$extend_job.rc ]]; then
