@@ -25,12 +25,16 @@ bring_back() {
   node_boot "$node"
   clvmd_start "$node"
   clvmd_await_members "$node" 3
-  node_run "$node" 'vgchange --lockstart vg1 && lvchange -asy vg1/lv1' 120
+  # A member that has no lease yet grants nothing.
+  wait_until 60 "n$node to start the locks of vg1" starts_the_locks "$node"
+  node_run "$node" 'lvchange -asy vg1/lv1' 120
   node_run "$node" "$(mount_command)" 120
   boots=$((boots + 1))
   ledger_start "$node" "n$node-boot$boots"
   expect_writers_on '1 2 3'
 }
+
+starts_the_locks() { node_run "$1" 'vgchange --lockstart vg1' &>/dev/null; }
 
 form_the_cluster() {
   start_the_daemons
