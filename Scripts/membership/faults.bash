@@ -20,6 +20,7 @@ status_of() { node_run "$1" 'clvm status --json' 30 2>/dev/null | jq -r "$2"; }
 view_of() { status_of "$1" .view; }
 leader_seen_by() { status_of "$1" .leader; }
 has_quorum() { [[ $(status_of "$1" .quorate) == true ]]; }
+lacks_quorum() { [[ $(status_of "$1" .quorate) == false ]]; }
 
 members_seen_by() {
   status_of "$1" '[.nodes[] | select(.state == "member") | .node] | sort | join(" ")'
