@@ -169,10 +169,19 @@ final class VolumeService: ClusterObserver {
 
   func received(_ bytes: ArraySlice<UInt8>, from instance: NodeInstance) {
     do {
-      handle(.input(.message(try CoordinationMessage(decoding: bytes), from: instance)))
+      let message = try CoordinationMessage(decoding: bytes)
+      // Meant for an earlier life of this daemon: the coordinator says it again to whom it concerns.
+      if case .prepare(let change) = message, !takesPart(in: change) { return }
+      handle(.input(.message(message, from: instance)))
     } catch {
       logger.error("node \(instance.node) sent a volume message that is none: \(error)")
     }
+  }
+
+  /// Whether this life of the daemon is known to the nodes on which the volume group is started.
+  private func takesPart(in change: VolumeChange) -> Bool {
+    guard let lockspace = LockspaceName("lvm_\(change.volumeGroup)") else { return false }
+    return node.view.contains(node.local.instance) && node.groups.isStartedHere(lockspace)
   }
 
   func viewInstalled(_ view: View) {}
