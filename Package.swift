@@ -119,7 +119,9 @@ let package = Package(
 
     module("Keeper", ["ClusterTypes", "CLinux", "KeeperProtocol", "KernelLockspaces"]),
 
-    module("ClusterCredentials", ["ByteCoding", "ClusterTypes", asn1, crypto, x509]),
+    module("DurableFiles"),
+    module(
+      "ClusterCredentials", ["ByteCoding", "ClusterTypes", "DurableFiles", asn1, crypto, x509]),
 
     // Shell: sockets, wiring, programs.
     module(
@@ -156,7 +158,8 @@ let package = Package(
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterCredentials",
         "ClusterImport", "ClusterMembership", "ClusterTransport", "ClusterTypes", "ConfigText",
-        "DeviceMapper", "DistributedLockManager", "Fencing", "KeeperProtocol", "KernelLockspaces",
+        "DeviceMapper", "DistributedLockManager", "DurableFiles", "Fencing", "KeeperProtocol",
+        "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
         "LockspaceGroups",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix,
@@ -166,7 +169,7 @@ let package = Package(
       "ClusterSetup",
       [
         "ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes", "ConfigText",
-        nioCore, nioPosix,
+        "DurableFiles", nioCore, nioPosix,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],
@@ -231,6 +234,7 @@ let package = Package(
     tests("Fuzzing", ["ClusterSimulation", "FuzzTargets"]),
     tests("ClusterImport", ["ConfigText"]),
     tests("ClusterPreflight", ["AdminProtocol", "ClusterTypes"]),
+    tests("DurableFiles"),
     tests("ClusterCredentials", ["ClusterTypes"]),
     tests(
       "ClusterSetup",

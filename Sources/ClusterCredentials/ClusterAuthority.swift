@@ -117,13 +117,7 @@ public struct AuthorityCertificate: Hashable, Sendable {
   }
 
   init(_ certificate: Certificate) throws(CredentialError) {
-    let names: SubjectAlternativeNames?
-    do {
-      names = try certificate.extensions.subjectAlternativeNames
-    } catch {
-      throw CredentialError("the authority's names cannot be understood: \(error)")
-    }
-    guard let names, names.count == 1, case .uniformResourceIdentifier(let uri)? = names.first,
+    guard let uri = try certificate.onlyURI,
       uri.hasPrefix(Self.scheme), uri.hasSuffix(Self.role),
       let cluster = ClusterIdentifier(uri.dropFirst(Self.scheme.count).dropLast(Self.role.count))
     else { throw CredentialError("the certificate is none of a clvmd cluster's authority") }
@@ -133,15 +127,7 @@ public struct AuthorityCertificate: Hashable, Sendable {
   }
 
   public var der: [UInt8] {
-    get throws(CredentialError) {
-      do {
-        var serializer = DER.Serializer()
-        try serializer.serialize(certificate)
-        return serializer.serializedBytes
-      } catch {
-        throw CredentialError("the authority's certificate cannot be encoded: \(error)")
-      }
-    }
+    get throws(CredentialError) { try certificate.derBytes }
   }
 
   public var pem: String {

@@ -1,3 +1,4 @@
+import DurableFiles
 import Glibc
 
 /// The files of a node's keys, in a directory that only root can read:
@@ -121,33 +122,11 @@ public struct KeyDirectory: Sendable {
   }
 
   private func write(_ text: String, to file: String) throws(CredentialError) {
-    let temporary = file + ".new"
-    unlink(temporary)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw Self.failure("create", temporary) }
-    defer { close(descriptor) }
-    let content = Array(text.utf8)
-    var written = 0
-    while written < content.count {
-      let count = content[written...].withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress, $0.count)
-      }
-      if count < 0 {
-        guard errno == EINTR else { throw Self.failure("write", temporary) }
-        continue
-      }
-      written += count
+    do throws(FileReplacementError) {
+      try replaceFile(file, with: Array(text.utf8), permissions: 0o600)
+    } catch {
+      throw CredentialError("\(error)")
     }
-    guard fsync(descriptor) == 0 else { throw Self.failure("write", temporary) }
-    guard rename(temporary, file) == 0 else { throw Self.failure("replace", file) }
-    try synchronizeDirectory()
-  }
-
-  private func synchronizeDirectory() throws(CredentialError) {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Self.failure("open", path) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw Self.failure("write", path) }
   }
 
   private static func failure(_ what: String, _ path: String) -> CredentialError {

@@ -30,47 +30,20 @@ public struct NodeCertificate: Hashable, Sendable {
   }
 
   init(_ certificate: Certificate) throws(CredentialError) {
-    let names: SubjectAlternativeNames?
-    do {
-      names = try certificate.extensions.subjectAlternativeNames
-    } catch {
-      throw CredentialError("the certificate's names cannot be understood: \(error)")
+    guard let uri = try certificate.onlyURI, let identity = NodeIdentity(uri: uri) else {
+      throw CredentialError("the certificate names no node of a clvmd cluster")
     }
-    // More than one name would leave open for whom it speaks.
-    guard let names, names.count == 1, case .uniformResourceIdentifier(let uri)? = names.first,
-      let identity = NodeIdentity(uri: uri)
-    else { throw CredentialError("the certificate names no node of a clvmd cluster") }
     self.certificate = certificate
     self.identity = identity
     fingerprint = try KeyFingerprint(of: certificate.publicKey)
   }
 
   public var der: [UInt8] {
-    get throws(CredentialError) {
-      do {
-        var serializer = DER.Serializer()
-        try serializer.serialize(certificate)
-        return serializer.serializedBytes
-      } catch {
-        throw CredentialError("the certificate cannot be encoded: \(error)")
-      }
-    }
+    get throws(CredentialError) { try certificate.derBytes }
   }
 
   public var pem: String {
     get throws(CredentialError) { try certificate.pemText }
-  }
-}
-
-extension Certificate {
-  var pemText: String {
-    get throws(CredentialError) {
-      do {
-        return try serializeAsPEM().pemString + "\n"
-      } catch {
-        throw CredentialError("the certificate cannot be encoded: \(error)")
-      }
-    }
   }
 }
 

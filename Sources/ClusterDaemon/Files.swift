@@ -1,3 +1,4 @@
+import DurableFiles
 import Glibc
 
 /// The whole content of a file of at most `limit` bytes.
@@ -21,24 +22,13 @@ func readFile(_ path: String, limit: Int = 1 << 20) throws(DaemonError) -> [UInt
   }
 }
 
-/// Replaces a file in one step, readable by its owner only: after a crash there is the old content
-/// or the new.
+/// Replaces a file in one step, readable by its owner only.
 func replaceFile(_ path: String, with content: [UInt8]) throws(DaemonError) {
-  let temporary = path + ".new"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-  guard descriptor >= 0 else { throw fileError("create", temporary) }
-  defer { close(descriptor) }
-  var written = 0
-  while written < content.count {
-    let count = content[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-    if count < 0 {
-      if errno == EINTR { continue }
-      throw fileError("write", temporary)
-    }
-    written += count
+  do throws(FileReplacementError) {
+    try replaceFile(path, with: content, permissions: 0o600)
+  } catch {
+    throw DaemonError("\(error)")
   }
-  guard fsync(descriptor) == 0 else { throw fileError("write", temporary) }
-  guard rename(temporary, path) == 0 else { throw fileError("replace", path) }
 }
 
 /// Makes a directory for root alone, unless it is there.

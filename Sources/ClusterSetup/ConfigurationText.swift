@@ -2,6 +2,7 @@ import ClusterCredentials
 import ClusterDaemon
 import ClusterTypes
 import ConfigText
+import DurableFiles
 import Glibc
 
 /// The clvmd.conf of this node, as a text that can be changed.
@@ -91,24 +92,11 @@ struct ConfigurationText {
 
   /// Replaces the file in one step. Everybody may read it: it holds no secret.
   func write() throws(SetupError) {
-    let temporary = path + ".new"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw Self.failure("create", temporary) }
-    defer { close(descriptor) }
-    let content = Array(text.utf8)
-    var written = 0
-    while written < content.count {
-      let count = content[written...].withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress, $0.count)
-      }
-      if count < 0 {
-        guard errno == EINTR else { throw Self.failure("write", temporary) }
-        continue
-      }
-      written += count
+    do throws(FileReplacementError) {
+      try replaceFile(path, with: Array(text.utf8), permissions: 0o644)
+    } catch {
+      throw SetupError("\(error)")
     }
-    guard fsync(descriptor) == 0 else { throw Self.failure("write", temporary) }
-    guard rename(temporary, path) == 0 else { throw Self.failure("replace", path) }
   }
 
   private static func failure(_ what: String, _ path: String) -> SetupError {

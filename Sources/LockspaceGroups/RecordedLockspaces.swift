@@ -74,17 +74,20 @@ public struct RecordedLockspaces: Sendable {
 public struct RecordedAgreement: AgreedLockspaces {
   private let record: Record
   private let local: NodeInstance
+  /// Of this daemon.
+  private let life: UInt32
   private let stopped: (UInt64) -> NodeSet
   private let running: (UInt64) -> NodeSet
   /// What is known of the fence of a node, in words; nil when nothing is.
   private let fenceNote: (NodeID) -> String?
 
   public init(
-    record: Record, local: NodeInstance, stopped: @escaping (UInt64) -> NodeSet,
+    record: Record, local: NodeInstance, life: UInt32, stopped: @escaping (UInt64) -> NodeSet,
     running: @escaping (UInt64) -> NodeSet, fenceNote: @escaping (NodeID) -> String? = { _ in nil }
   ) {
     self.record = record
     self.local = local
+    self.life = life
     self.stopped = stopped
     self.running = running
     self.fenceNote = fenceNote
@@ -120,7 +123,15 @@ public struct RecordedAgreement: AgreedLockspaces {
 
   public func isStartedHere(_ name: LockspaceName) -> Bool {
     guard let lockspace = lockspace(name), case .started = lockspace.phase else { return false }
+    // What an earlier life of the daemon ran ended with it.
+    guard lockspace.kind != .inHouse || isLifeTold else { return false }
     return lockspace.members.contains(local)
+  }
+
+  private var isLifeTold: Bool {
+    record.members.contains {
+      record.instance($0.slot, $0.incarnation) == local && $0.life == life
+    }
   }
 
   public func waits(for lockspace: Lockspace) -> [String] {

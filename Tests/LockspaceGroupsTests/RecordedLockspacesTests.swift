@@ -84,7 +84,7 @@ import Testing
         members: [slots[0], slots[1]], leaving: [], stuckCount: 0)
     ]
     let agreement = RecordedAgreement(
-      record: record, local: instance(0), stopped: { $0 == 7 ? [slots[1]] : [] },
+      record: record, local: instance(0), life: 0, stopped: { $0 == 7 ? [slots[1]] : [] },
       running: { _ in [] }, fenceNote: { "asked about \($0)" })
     #expect(agreement.lockspaces.map(\.mustStop) == [[instance(0).node, instance(1).node]])
     #expect(agreement.lockspaces.first?.phase == .stopping(stopped: [instance(1).node]))
@@ -95,5 +95,23 @@ import Testing
         "lockspace alpha waits for the fence of node n3 (3): asked about 3",
       ])
     #expect(!agreement.isStartedHere(name))
+  }
+
+  @Test func inALifeThatIsNotToldNoLockspaceOfTheDaemonIsStarted() {
+    var record = record(members: [0, 1])
+    record.members[0].life = 1
+    for kind in [LockspaceKind.kernel, .inHouse] {
+      record.spaces = [
+        Space(
+          name: name, kind: kind.rawValue, generation: 7, phase: .started, members: [slots[0]],
+          leaving: [], stuckCount: 0)
+      ]
+      for life: UInt32 in [1, 2] {
+        let agreement = RecordedAgreement(
+          record: record, local: instance(0), life: life, stopped: { _ in [] },
+          running: { _ in [] })
+        #expect(agreement.isStartedHere(name) == (life == 1 || kind == .kernel))
+      }
+    }
   }
 }

@@ -102,7 +102,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
   private var agreement: RecordedAgreement {
     RecordedAgreement(
       record: machine.knowsRecord ? machine.record : unknownRecord,
-      local: local.instance,
+      local: local.instance, life: machine.life,
       stopped: { [machine] in machine.nodesStopped(for: $0) },
       running: { [machine] in machine.nodesRunning($0) },
       fenceNote: { [machine, executor] node in

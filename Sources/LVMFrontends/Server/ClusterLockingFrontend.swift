@@ -24,7 +24,9 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
   private var server: ClusterLockingServer?
   private var inputs: [ClusterLockingMachine.Input] = []
   private var isHandling = false
-  private var timer: (deadline: Timestamp, task: Scheduled<Void>)?
+  private lazy var timer = DeadlineTimer(eventLoop: eventLoop, clock: clock) { [unowned self] in
+    handle(.timePassed)
+  }
 
   /// `clock` is the machine's boot-time clock.
   public init(
@@ -48,7 +50,8 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
 
   /// Disconnects all clients; what they hold is released as if they had died.
   public func stop() -> EventLoopFuture<Void> {
-    server?.stop() ?? eventLoop.makeSucceededVoidFuture()
+    timer.set(nil)
+    return server?.stop() ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// Hands an event to the machine and carries its effects out. May be called while that happens:
@@ -66,7 +69,7 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
     }
     inputs.removeAll(keepingCapacity: true)
     isHandling = false
-    setTimer()
+    timer.set(machine.nextDeadline)
     cluster?.stepped()
   }
 
@@ -78,22 +81,6 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
     case .lock, .convert, .cancel, .unlock, .send, .work, .persist, .restart:
       cluster?.carryOut(effect)
     }
-  }
-
-  private func setTimer() {
-    let deadline = machine.nextDeadline
-    guard deadline != timer?.deadline else { return }
-    timer?.task.cancel()
-    timer = nil
-    guard let deadline else { return }
-    let frontend = NIOLoopBound(self, eventLoop: eventLoop)
-    // A nanosecond more: the loop's clock must not wake us before the deadline.
-    let delay = TimeAmount.nanoseconds(Int64((deadline - clock()).wholeNanoseconds) + 1)
-    let task = eventLoop.scheduleTask(in: delay) {
-      frontend.value.timer = nil
-      frontend.value.handle(.timePassed)
-    }
-    timer = (deadline, task)
   }
 
   public func clientConnected(_ client: ClientID, peer: SocketPeer) {

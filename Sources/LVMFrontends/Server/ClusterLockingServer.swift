@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import NIOPosix
 
 /// Hears what the clients of a `ClusterLockingServer` do, always on its event loop.
 public protocol ClusterLockingServerDelegate: AnyObject {
@@ -34,20 +33,13 @@ public final class ClusterLockingServer {
     }
   }
 
-  private enum State {
-    case stopped
-    case starting(UnixSocketFile)
-    case listening(UnixSocketFile, any Channel)
-  }
-
   private let eventLoop: any EventLoop
   private let configuration: Configuration
   let logger: Logger
   private(set) weak var delegate: (any ClusterLockingServerDelegate)?
-  private var state: State = .stopped
+  private let listener: UnixSocketListener
   private var pidFile: PidFile?
-  private var connections: [ClientID: ClusterLockingConnection] = [:]
-  private var lastClient: UInt64 = 0
+  private var connections: ClientTable<ClusterLockingConnection>
 
   public init(
     eventLoop: any EventLoop, configuration: Configuration, logger: Logger,
@@ -57,39 +49,24 @@ public final class ClusterLockingServer {
     self.configuration = configuration
     self.logger = logger
     self.delegate = delegate
+    listener = UnixSocketListener(eventLoop: eventLoop)
+    connections = ClientTable(
+      path: configuration.socketPath, countMax: configuration.clientCountMax)
   }
 
   /// Takes the pid file and the socket's path, and accepts clients. Fails with a `SocketFileError`.
   public func start() -> EventLoopFuture<Void> {
-    eventLoop.preconditionInEventLoop()
-    guard case .stopped = state else { preconditionFailure("the server is started already") }
-    let file: UnixSocketFile
     do throws(SocketFileError) {
       if let path = configuration.pidFilePath { pidFile = try PidFile(creating: path) }
-      file = try UnixSocketFile.listen(path: configuration.socketPath)
     } catch {
-      removePidFile()
       return eventLoop.makeFailedFuture(error)
     }
-    state = .starting(file)
     let server = NIOLoopBound(self, eventLoop: eventLoop)
-    return ServerBootstrap(group: eventLoop)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(ClusterLockingConnection(server.value))
-        }
+    return listener.start(path: configuration.socketPath) { ClusterLockingConnection(server.value) }
+      .flatMapErrorThrowing { error in
+        server.value.removePidFile()
+        throw error
       }
-      .withBoundSocket(file.descriptor)
-      .map { channel in server.value.started(file, channel) }
-  }
-
-  private func started(_ file: UnixSocketFile, _ channel: any Channel) {
-    guard case .starting = state else {
-      // `stop` came first.
-      channel.close(promise: nil)
-      return
-    }
-    state = .listening(file, channel)
   }
 
   /// Sends a reply; nothing happens when the client is gone.
@@ -100,20 +77,9 @@ public final class ClusterLockingServer {
 
   /// Disconnects all clients, which see the end of the stream, and removes the files.
   public func stop() -> EventLoopFuture<Void> {
-    eventLoop.preconditionInEventLoop()
-    let ended = state
-    state = .stopped
     removePidFile()
-    for client in connections.keys.sorted() { connections[client]?.closeNow() }
-    switch ended {
-    case .stopped: return eventLoop.makeSucceededVoidFuture()
-    case .starting(let file):
-      file.remove()
-      return eventLoop.makeSucceededVoidFuture()
-    case .listening(let file, let channel):
-      file.remove()
-      return channel.close()
-    }
+    for connection in connections.inOrder { connection.closeNow() }
+    return listener.stop()
   }
 
   private func removePidFile() {
@@ -125,23 +91,12 @@ public final class ClusterLockingServer {
 extension ClusterLockingServer {
   /// Admits a connection, or returns nil.
   func admit(_ connection: ClusterLockingConnection, _ peer: SocketPeer) -> ClientID? {
-    guard connections.count < configuration.clientCountMax else {
-      logger.error(
-        "too many clients",
-        metadata: [
-          "path": "\(configuration.socketPath)", "limit": "\(configuration.clientCountMax)",
-        ])
-      return nil
-    }
-    lastClient += 1
-    let client = ClientID(lastClient)
-    connections[client] = connection
+    guard let client = connections.admit(connection, logger) else { return nil }
     delegate?.clientConnected(client, peer: peer)
     return client
   }
 
   func ended(_ client: ClientID) {
-    guard connections.removeValue(forKey: client) != nil else { return }
-    delegate?.clientClosed(client)
+    if connections.remove(client) { delegate?.clientClosed(client) }
   }
 }

@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import NIOPosix
 
 /// Hears what the clients of a `FramedTextServer` do, always on its event loop.
 public protocol FramedTextServerDelegate: AnyObject {
@@ -33,19 +32,12 @@ public final class FramedTextServer {
     }
   }
 
-  private enum State {
-    case stopped
-    case starting(UnixSocketFile)
-    case listening(UnixSocketFile, any Channel)
-  }
-
   private let eventLoop: any EventLoop
   let configuration: Configuration
   let logger: Logger
   private(set) weak var delegate: (any FramedTextServerDelegate)?
-  private var state: State = .stopped
-  private var connections: [ClientID: FramedTextConnection] = [:]
-  private var lastClient: UInt64 = 0
+  private let listener: UnixSocketListener
+  private var connections: ClientTable<FramedTextConnection>
 
   public init(
     eventLoop: any EventLoop, configuration: Configuration, logger: Logger,
@@ -55,37 +47,14 @@ public final class FramedTextServer {
     self.configuration = configuration
     self.logger = logger
     self.delegate = delegate
+    listener = UnixSocketListener(eventLoop: eventLoop)
+    connections = ClientTable(path: configuration.path, countMax: configuration.clientCountMax)
   }
 
   /// Takes the socket's path and accepts clients. Fails with a `SocketFileError`.
   public func start() -> EventLoopFuture<Void> {
-    eventLoop.preconditionInEventLoop()
-    guard case .stopped = state else { preconditionFailure("the server is started already") }
-    let file: UnixSocketFile
-    do throws(SocketFileError) {
-      file = try UnixSocketFile.listen(path: configuration.path)
-    } catch {
-      return eventLoop.makeFailedFuture(error)
-    }
-    state = .starting(file)
     let server = NIOLoopBound(self, eventLoop: eventLoop)
-    return ServerBootstrap(group: eventLoop)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(FramedTextConnection(server.value))
-        }
-      }
-      .withBoundSocket(file.descriptor)
-      .map { channel in server.value.started(file, channel) }
-  }
-
-  private func started(_ file: UnixSocketFile, _ channel: any Channel) {
-    guard case .starting = state else {
-      // `stop` came first.
-      channel.close(promise: nil)
-      return
-    }
-    state = .listening(file, channel)
+    return listener.start(path: configuration.path) { FramedTextConnection(server.value) }
   }
 
   /// Sends a reply; the terminator is added. `completion` hears whether it could be written.
@@ -115,19 +84,8 @@ public final class FramedTextServer {
 
   /// Disconnects all clients, which see the end of the stream, and removes the socket.
   public func stop() -> EventLoopFuture<Void> {
-    eventLoop.preconditionInEventLoop()
-    let ended = state
-    state = .stopped
-    for client in connections.keys.sorted() { connections[client]?.close() }
-    switch ended {
-    case .stopped: return eventLoop.makeSucceededVoidFuture()
-    case .starting(let file):
-      file.remove()
-      return eventLoop.makeSucceededVoidFuture()
-    case .listening(let file, let channel):
-      file.remove()
-      return channel.close()
-    }
+    for connection in connections.inOrder { connection.close() }
+    return listener.stop()
   }
 }
 
@@ -135,21 +93,12 @@ public final class FramedTextServer {
 extension FramedTextServer {
   /// Admits a connection, or returns nil.
   func admit(_ connection: FramedTextConnection, _ peer: SocketPeer) -> ClientID? {
-    guard connections.count < configuration.clientCountMax else {
-      logger.error(
-        "too many clients",
-        metadata: ["path": "\(configuration.path)", "limit": "\(configuration.clientCountMax)"])
-      return nil
-    }
-    lastClient += 1
-    let client = ClientID(lastClient)
-    connections[client] = connection
+    guard let client = connections.admit(connection, logger) else { return nil }
     delegate?.clientConnected(client, peer: peer)
     return client
   }
 
   func ended(_ client: ClientID) {
-    guard connections.removeValue(forKey: client) != nil else { return }
-    delegate?.clientClosed(client)
+    if connections.remove(client) { delegate?.clientClosed(client) }
   }
 }

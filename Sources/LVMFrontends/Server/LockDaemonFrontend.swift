@@ -21,7 +21,9 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
   private var server: LockDaemonServer?
   private var inputs: [LockDaemonMachine.Input] = []
   private var isHandling = false
-  private var timer: (deadline: Timestamp, task: Scheduled<Void>)?
+  private lazy var timer = DeadlineTimer(eventLoop: eventLoop, clock: clock) { [unowned self] in
+    handle(.timePassed)
+  }
 
   /// `clock` is the machine's boot-time clock.
   public init(
@@ -44,8 +46,7 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
   }
 
   public func stop() -> EventLoopFuture<Void> {
-    timer?.task.cancel()
-    timer = nil
+    timer.set(nil)
     return server?.stop() ?? eventLoop.makeSucceededVoidFuture()
   }
 
@@ -68,7 +69,7 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
     while !inputs.isEmpty {
       for effect in machine.handle(inputs.removeFirst(), at: clock()) { carryOut(effect) }
     }
-    setTimer()
+    timer.set(machine.nextDeadline)
   }
 
   private func carryOut(_ effect: LockDaemonMachine.Effect) {
@@ -84,22 +85,6 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
       .forget, .adoptionFailed, .quit, .describe, .findHolders, .checkSharing:
       cluster?.carryOut(effect)
     }
-  }
-
-  private func setTimer() {
-    let deadline = machine.nextDeadline
-    guard deadline != timer?.deadline else { return }
-    timer?.task.cancel()
-    timer = nil
-    guard let deadline else { return }
-    let frontend = NIOLoopBound(self, eventLoop: eventLoop)
-    // A nanosecond more: the loop's clock must not wake us before the deadline.
-    let delay = TimeAmount.nanoseconds(Int64((deadline - clock()).wholeNanoseconds) + 1)
-    let task = eventLoop.scheduleTask(in: delay) {
-      frontend.value.timer = nil
-      frontend.value.handle(.timePassed)
-    }
-    timer = (deadline, task)
   }
 
   public func clientConnected(_ client: ClientID, peer: SocketPeer) {

@@ -1,0 +1,56 @@
+import Glibc
+
+/// A file could not be replaced.
+public struct FileReplacementError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What was tried: "create", "write", "replace" or "open".
+  public let operation: String
+  public let path: String
+  /// The system's error number.
+  public let code: Int32
+
+  public var description: String {
+    "cannot \(operation) \(path): \(String(cString: strerror(code)))"
+  }
+}
+
+/// Replaces a file in one step: after a crash or a power cut there is the old content or the new, and
+/// once this has returned, the new. A file called `path` with `.new` at its end is overwritten.
+///
+/// - Parameter permissions: of the new file, from the moment it exists.
+public func replaceFile(
+  _ path: String, with content: [UInt8], permissions: mode_t
+) throws(FileReplacementError) {
+  let temporary = path + ".new"
+  // What an earlier attempt left may have other permissions.
+  unlink(temporary)
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
+  guard descriptor >= 0 else { throw failure("create", temporary) }
+  defer { close(descriptor) }
+  var written = 0
+  while written < content.count {
+    let count = content[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    if count < 0 {
+      guard errno == EINTR else { throw failure("write", temporary) }
+      continue
+    }
+    written += count
+  }
+  guard fsync(descriptor) == 0 else { throw failure("write", temporary) }
+  guard rename(temporary, path) == 0 else { throw failure("replace", path) }
+  try synchronizeDirectory(of: path)
+}
+
+/// Makes the names in the directory of `path` durable.
+private func synchronizeDirectory(of path: String) throws(FileReplacementError) {
+  let slash = path.lastIndex(of: "/")
+  let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+  let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw failure("open", directory) }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 else { throw failure("write", directory) }
+}
+
+/// Must be called right behind the failure, before anything else can change `errno`.
+private func failure(_ operation: String, _ path: String) -> FileReplacementError {
+  FileReplacementError(operation: operation, path: path, code: errno)
+}
