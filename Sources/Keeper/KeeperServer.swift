@@ -2,7 +2,6 @@ import CLinux
 import Glibc
 import KeeperProtocol
 import KernelLockspaces
-import Synchronization
 
 /// The keeper's one thread besides the petting: waits on its sockets and carries out what
 /// `KeeperMachine` decides. It never waits for the daemon, a disk or the network.
@@ -61,12 +60,7 @@ public final class KeeperServer {
     guard listener >= 0 else {
       throw KeeperFailure("\(socketPath): \(String(cString: strerror(errno)))")
     }
-    let report = report
-    let failed = Atomic<Int32>(0)
-    guard petting.start(realTimeFailed: { failed.store($0, ordering: .releasing) }) else {
-      throw KeeperFailure("no thread can be made")
-    }
-    if failed.load(ordering: .acquiring) != 0 { report("no real-time priority is allowed") }
+    guard petting.start() else { throw KeeperFailure("no thread can be made") }
   }
 
   /// Serves until `isWanted` is false and nothing is left that may write; returns then.
@@ -80,11 +74,19 @@ public final class KeeperServer {
         }
         hasComplained = true
       }
-      let failure = petting.takeFailure()
-      if failure != 0 {
-        report("the watchdog could not be petted: \(String(cString: strerror(failure)))")
-      }
+      reportPetting()
       waitAndRead()
+    }
+  }
+
+  private func reportPetting() {
+    let failure = petting.takeFailure()
+    if failure != 0 {
+      report("the watchdog could not be petted: \(String(cString: strerror(failure)))")
+    }
+    let priority = petting.takeRealTimeFailure()
+    if priority != 0 {
+      report("no real-time priority is allowed: \(String(cString: strerror(priority)))")
     }
   }
 

@@ -11,6 +11,7 @@ public final class PettingThread: Sendable {
   private let petNanoseconds = Atomic<UInt64>(1_000_000_000)
   private let timeoutNanoseconds = Atomic<UInt64>(6_000_000_000)
   private let failedPets = Atomic<Int32>(0)
+  private let realTimeFailure = Atomic<Int32>(0)
   /// Resets the machine; another action only in tests.
   private let reset: @Sendable (Petting.Reason) -> Void
   private let isStopped = Atomic(false)
@@ -34,11 +35,17 @@ public final class PettingThread: Sendable {
   /// errno of the last pet that failed, 0 if none did since the last call.
   public func takeFailure() -> Int32 { failedPets.exchange(0, ordering: .acquiringAndReleasing) }
 
-  /// False when no thread can be made. `realTime` is asked for and not insisted on.
-  public func start(realTimeFailed: @escaping @Sendable (Int32) -> Void) -> Bool {
+  /// errno when the thread did not get its real-time priority, told once; 0 if it did, or has not asked
+  /// yet.
+  public func takeRealTimeFailure() -> Int32 {
+    realTimeFailure.exchange(0, ordering: .acquiringAndReleasing)
+  }
+
+  /// False when no thread can be made. Real-time priority is asked for and not insisted on.
+  public func start() -> Bool {
     let box = Unmanaged.passRetained(
       Body { [self] in
-        if clinux_become_real_time() != 0 { realTimeFailed(errno) }
+        if clinux_become_real_time() != 0 { realTimeFailure.store(errno, ordering: .releasing) }
         run()
       })
     var thread = pthread_t()
