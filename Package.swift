@@ -150,7 +150,7 @@ let package = Package(
       [
         "BlockDevices", "LVMMetadata", "LVMSystemDirectory", "VolumeActivation", "VolumeCommands",
       ]),
-    module("AdminProtocol", ["ConfigText", "ClusterTypes"]),
+    module("AdminProtocol", ["ConfigText", "ClusterTypes", "LVMMetadata"]),
     module("ClusterPreflight", ["AdminProtocol", "ClusterTypes"]),
     module("VolumeReports", ["ConfigText", "LVMMetadata", "VolumeActivation"]),
     module(
@@ -260,7 +260,7 @@ let package = Package(
       ["ClusterSimulation", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging]),
     tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
-    tests("AdminProtocol"),
+    tests("AdminProtocol", ["LVMMetadata"]),
     tests(
       "VolumeReports",
       [

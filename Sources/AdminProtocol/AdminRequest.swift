@@ -1,5 +1,6 @@
 import ClusterTypes
 import ConfigText
+import LVMMetadata
 
 /// What `clvm` asks of the daemon on its node. One request a connection; then replies come until
 /// one is final, and a lock is held until the connection closes.

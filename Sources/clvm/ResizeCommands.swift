@@ -1,6 +1,7 @@
 import AdminProtocol
 import ArgumentParser
 import Glibc
+import LVMMetadata
 import VolumeReports
 
 /// What `lvextend` and `lvreduce` have in common.
@@ -33,13 +34,17 @@ struct ResizeOptions: ParsableArguments {
   var logicalVolume: String
 
   func sizeArgument() throws -> SizeArgument {
-    do {
-      if let size, extents == nil { return try SizeArgument(sizeArgument: size) }
-      if let extents, size == nil { return try SizeArgument(extentsArgument: extents) }
-    } catch {
-      throw ValidationError(error.description)
+    switch (size, extents) {
+    case (let text?, nil):
+      do throws(InvalidSize) { return try SizeArgument(size: text) } catch {
+        throw ValidationError(error.message ?? "Invalid argument for --size: \(text)")
+      }
+    case (nil, let text?):
+      do throws(InvalidSize) { return try SizeArgument(extents: text) } catch {
+        throw ValidationError(error.message ?? "Invalid argument for --extents: \(text)")
+      }
+    default: throw ValidationError("Please specify either size or extents (not both).")
     }
-    throw ValidationError("Please specify either size or extents (not both).")
   }
 
   func request(_ command: ResizeRequest.Command, _ pvs: [String]) throws -> ResizeRequest {
@@ -84,7 +89,7 @@ struct ExtendCommand: ParsableCommand {
 
   func run() throws {
     var request = try options.request(.extend, physicalVolumes)
-    guard request.size.sign != .minus else {
+    guard request.size.sign != .decrease else {
       throw ValidationError("Size may not be negative.")
     }
     request.allocation = alloc
@@ -95,8 +100,7 @@ struct ExtendCommand: ParsableCommand {
 
   /// LVM's default unit for stripes is KiB.
   private static func stripeSizeSectors(_ text: String) throws -> UInt32 {
-    let withUnit = text.last?.isNumber == true ? text + "k" : text
-    guard let size = try? SizeArgument(sizeArgument: withUnit), size.sign == .absolute,
+    guard let size = try? SizeArgument(size: text, defaultUnit: "k"), size.sign == .absolute,
       case .sectors(let sectors) = size.amount, let narrow = UInt32(exactly: sectors)
     else { throw ValidationError("Invalid argument for --stripesize: \(text)") }
     return narrow
@@ -113,7 +117,9 @@ struct ReduceCommand: ParsableCommand {
 
   func run() throws {
     let request = try options.request(.reduce, [])
-    guard request.size.sign != .plus else { throw ValidationError("Positive sign not permitted.") }
+    guard request.size.sign != .increase else {
+      throw ValidationError("Positive sign not permitted.")
+    }
     if !options.yes && !options.force && !options.test { try confirm(request) }
     try options.perform(request)
   }

@@ -1,5 +1,6 @@
 import ClusterTypes
 import ConfigText
+import LVMMetadata
 import Testing
 
 @testable import AdminProtocol
@@ -21,11 +22,11 @@ import Testing
       .resize(
         ResizeRequest(
           command: .reduce, volumeGroup: "vg0", logicalVolume: "home",
-          size: SizeArgument(sign: .minus, amount: .percent(20, of: .logicalVolume)))),
+          size: SizeArgument(sign: .decrease, amount: .percentage(20, of: .logicalVolume)))),
       .resize(
         ResizeRequest(
           command: .extend, volumeGroup: "vg0", logicalVolume: "home",
-          size: SizeArgument(sign: .plus, amount: .sectors(8192)),
+          size: SizeArgument(sign: .increase, amount: .sectors(8192)),
           physicalVolumes: ["/dev/sda:0-9", "@fast"], devices: ["/dev/sda"], allocation: "cling",
           stripes: 2, stripeSizeSectors: 128, isTest: true)),
       .volumeCommand(

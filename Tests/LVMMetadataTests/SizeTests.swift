@@ -1,19 +1,32 @@
-import LVMMetadata
 import Testing
+
+@testable import LVMMetadata
 
 @Suite struct SizeTests {
   @Test(arguments: [
     ("1", SizeArgument.Sign.absolute, UInt64(2048)), ("+1g", .increase, 2_097_152),
     ("-10M", .decrease, 20480), ("1.5k", .absolute, 3), ("8s", .absolute, 8),
     ("512b", .absolute, 1), (".5G", .absolute, 1_048_576), ("2t", .absolute, 4_294_967_296),
-    ("1.t", .absolute, 2_147_483_648),
+    ("1.t", .absolute, 2_147_483_648), ("0.1m", .absolute, 204), ("4MiB", .absolute, 8192),
+    ("15e", .absolute, 15 << 51),
   ])
-  func sizesAreRead(text: String, sign: SizeArgument.Sign, sectors: UInt64) {
-    #expect(SizeArgument(size: text) == SizeArgument(sign: sign, amount: .sectors(sectors)))
+  func sizesAreRead(text: String, sign: SizeArgument.Sign, sectors: UInt64) throws {
+    #expect(try SizeArgument(size: text) == SizeArgument(sign: sign, amount: .sectors(sectors)))
   }
 
-  @Test(arguments: ["", "g", "1x", "1.2.3", "+-1", "100b", "99999999999e", "1 g", ".", "٣"])
-  func otherTextsAreNoSizes(text: String) { #expect(SizeArgument(size: text) == nil) }
+  @Test(arguments: [
+    ("", "Size requires number argument."), ("g", "Size requires number argument."),
+    (".", "Size requires number argument."), ("٣", "Size requires number argument."),
+    ("1x", "Can't parse size argument."), ("1.2.3", "Can't parse size argument."),
+    ("1 g", "Can't parse size argument."), ("+-1", "Multiple sign symbols detected."),
+    ("100b", "Size is not a multiple of 512. Try using 0 or 512."),
+    ("1000b", "Size is not a multiple of 512. Try using 512 or 1024."),
+    ("16e", "Size is too big (>=16EiB)."),
+    ("99999999999999999999999", "Size is too big (>=16EiB)."),
+  ])
+  func otherTextsAreNoSizes(text: String, message: String) {
+    #expect(throws: InvalidSize(message)) { try SizeArgument(size: text) }
+  }
 
   @Test(arguments: [
     ("10", SizeArgument.Sign.absolute, SizeArgument.Amount.extents(10)),
@@ -22,12 +35,18 @@ import Testing
     ("100%v", .absolute, .percentage(100, of: .volumeGroup)),
     ("100%pvs", .absolute, .percentage(100, of: .physicalVolumes)),
   ])
-  func extentsAreRead(text: String, sign: SizeArgument.Sign, amount: SizeArgument.Amount) {
-    #expect(SizeArgument(extents: text) == SizeArgument(sign: sign, amount: amount))
+  func extentsAreRead(text: String, sign: SizeArgument.Sign, amount: SizeArgument.Amount) throws {
+    #expect(try SizeArgument(extents: text) == SizeArgument(sign: sign, amount: amount))
   }
 
-  @Test(arguments: ["", "x", "5%", "5%NONE", "5%VG%VG", "1.5", "99999999999", "5g"])
-  func otherTextsAreNoExtents(text: String) { #expect(SizeArgument(extents: text) == nil) }
+  @Test(arguments: [
+    ("", nil), ("x", nil), ("1.5", nil), ("99999999999", nil), ("5g", nil),
+    ("5%", "Specified % is unknown."), ("5%NONE", "Specified %NONE is unknown."),
+    ("5%VG%VG", "Specified %VG%VG is unknown."),
+  ])
+  func otherTextsAreNoExtents(text: String, message: String?) {
+    #expect(throws: InvalidSize(message)) { try SizeArgument(extents: text) }
+  }
 
   /// As `lvs --units` shows them.
   @Test(arguments: [

@@ -97,7 +97,7 @@ extension VolumeWorkers {
         deviceName: { names[$0] ?? "[unknown]" }))
     var resize = VolumeCommands.ResizeRequest(
       request.command == .extend ? .extend : .reduce, volume: request.logicalVolume,
-      size: size(request.size))
+      size: request.size)
     resize.stripeCount = request.stripes.map(Int.init)
     resize.stripeSectors = request.stripeSizeSectors.map(UInt64.init)
     resize.allocation = try policy(request.allocation)
@@ -112,26 +112,6 @@ extension VolumeWorkers {
     } catch let refusal as VolumeGroupRefusal {
       throw AdminFailure(.refused, refusal.message)
     }
-  }
-
-  private func size(_ size: AdminProtocol.SizeArgument) -> LVMMetadata.SizeArgument {
-    let sign: LVMMetadata.SizeArgument.Sign =
-      switch size.sign {
-      case .absolute: .absolute
-      case .plus: .increase
-      case .minus: .decrease
-      }
-    let amount: LVMMetadata.SizeArgument.Amount =
-      switch size.amount {
-      case .sectors(let count): .sectors(count)
-      case .extents(let count): .extents(Int(clamping: count))
-      case .percent(let number, .volumeGroup): .percentage(Int(number), of: .volumeGroup)
-      case .percent(let number, .free): .percentage(Int(number), of: .free)
-      case .percent(let number, .physicalVolumes): .percentage(Int(number), of: .physicalVolumes)
-      case .percent(let number, .logicalVolume): .percentage(Int(number), of: .logicalVolume)
-      case .percent(let number, .origin): .percentage(Int(number), of: .origin)
-      }
-    return LVMMetadata.SizeArgument(sign: sign, amount: amount)
   }
 
   private func policy(_ name: String?) throws(AdminFailure) -> AllocationChoice? {

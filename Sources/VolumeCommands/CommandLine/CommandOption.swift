@@ -45,11 +45,18 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
 
   public init(_ messages: String...) { self.messages = messages }
 
+  private init(messages: [String]) { self.messages = messages }
+
   public var description: String { messages.joined(separator: " ") }
 
-  static func invalidArgument(_ option: String, _ value: String) -> CommandLineError {
+  static func invalidArgument(
+    _ option: String, _ value: String, because reason: InvalidSize? = nil
+  ) -> CommandLineError {
     CommandLineError(
-      "Invalid argument for --\(option): \(value)", "Error during parsing of command line.")
+      messages: [
+        reason?.message, "Invalid argument for --\(option): \(value)",
+        "Error during parsing of command line.",
+      ].compactMap { $0 })
   }
 }
 
@@ -168,13 +175,23 @@ extension CommandArguments {
   }
 
   /// A size in sectors; `unit` is meant when none is given.
-  public func size(_ name: String, unit: String) throws(CommandLineError) -> UInt64? {
+  public func size(_ name: String, unit: Unicode.Scalar) throws(CommandLineError) -> UInt64? {
     guard let text = value(name) else { return nil }
-    let hasUnit = text.utf8.last.map { !(48...57).contains($0) && $0 != 46 } ?? true
-    guard let size = SizeArgument(size: hasUnit ? text : text + unit), size.sign == .absolute,
-      case .sectors(let sectors) = size.amount
-    else { throw .invalidArgument(name, text) }
+    let size = try Self.sizeArgument(name, text, unit: unit)
+    guard size.sign == .absolute, case .sectors(let sectors) = size.amount else {
+      throw .invalidArgument(name, text)
+    }
     return sectors
+  }
+
+  static func sizeArgument(
+    _ name: String, _ text: String, unit: Unicode.Scalar = "m"
+  ) throws(CommandLineError) -> SizeArgument {
+    do throws(InvalidSize) {
+      return try SizeArgument(size: text, defaultUnit: unit)
+    } catch {
+      throw .invalidArgument(name, text, because: error)
+    }
   }
 
   /// `-i` and `-I`, the latter in KiB if no unit is given.

@@ -124,14 +124,13 @@ extension CommandArguments {
   private func parsedSize(_ command: String) throws(CommandLineError) -> SizeArgument? {
     switch (value("size"), value("extents")) {
     case (nil, nil): return nil
-    case (let size?, nil):
-      guard let argument = SizeArgument(size: size) else { throw .invalidArgument("size", size) }
-      return argument
+    case (let size?, nil): return try Self.sizeArgument("size", size)
     case (nil, let extents?):
-      guard let argument = SizeArgument(extents: extents) else {
-        throw .invalidArgument("extents", extents)
+      do throws(InvalidSize) {
+        return try SizeArgument(extents: extents)
+      } catch {
+        throw .invalidArgument("extents", extents, because: error)
       }
-      return argument
     case (_?, _?):
       throw .usage(command, "Please specify either size or extents (not both).")
     }

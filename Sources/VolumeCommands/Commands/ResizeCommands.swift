@@ -21,10 +21,7 @@ extension SizingCommand {
       Self.direction, volume: name, size: try arguments.sizeArgument(Self.name))
     try Self.checkSign(of: request.size, arguments)
     if let text = arguments.value("poolmetadatasize") {
-      guard let size = SizeArgument(size: text) else {
-        throw .invalidArgument("poolmetadatasize", text)
-      }
-      request.poolMetadataSize = size
+      request.poolMetadataSize = try CommandArguments.sizeArgument("poolmetadatasize", text)
     }
     (request.stripeCount, request.stripeSectors) = try arguments.stripes(Self.name)
     request.copyCount = try arguments.number("mirrors", in: 0...63).map { $0 + 1 }
