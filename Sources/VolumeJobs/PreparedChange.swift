@@ -7,7 +7,7 @@ struct PreparedChange: Sendable {
     /// New tables or names for active volumes.
     case mapping(MappingChange)
     /// Volumes that leave the metadata.
-    case removal([VolumeRemoval])
+    case removal(VolumeRemovals)
     /// Volumes to be made active, and those that were so far.
     case activation([PlannedVolume], made: [PlannedVolume])
     /// Volumes to be made inactive, with what makes them active again; and those that were so far.
@@ -33,14 +33,7 @@ struct PreparedChange: Sendable {
       try mapping.suspend(on: &mapper)
     case .removal(var removals):
       defer { work = .removal(removals) }
-      for index in removals.indices {
-        do {
-          try removals[index].suspend(on: &mapper)
-        } catch {
-          for earlier in removals[..<index].indices { try removals[earlier].abandon(on: &mapper) }
-          throw error
-        }
-      }
+      try removals.suspend(on: &mapper)
     case .activation(let plans, var made):
       defer { work = .activation(plans, made: made) }
       for plan in plans where try mapper.activate(plan).change == .activated { made.append(plan) }
@@ -62,7 +55,7 @@ struct PreparedChange: Sendable {
       _ = try mapping.resume(on: &mapper)
     case .removal(var removals):
       defer { work = .removal(removals) }
-      for index in removals.indices { try removals[index].resume(on: &mapper) }
+      try removals.resume(on: &mapper)
     case .activation, .deactivation: break
     }
   }
@@ -74,7 +67,7 @@ struct PreparedChange: Sendable {
       if mapping.step != .abandoned { try mapping.abandon(on: &mapper) }
     case .removal(var removals):
       defer { work = .removal(removals) }
-      for index in removals.indices { try removals[index].abandon(on: &mapper) }
+      try removals.abandon(on: &mapper)
     case .activation(let plans, var made):
       defer { work = .activation(plans, made: made) }
       while let plan = made.last {

@@ -116,16 +116,7 @@ extension VolumeGroupJobs {
       else { throw VolumeJobError("\(volume) is part of a volume that stays") }
       devices.append((volume, tops))
     }
-    var removals: [VolumeRemoval] = []
-    for (volume, tops) in devices {
-      do {
-        let removal = try VolumeRemoval(preparing: tops, volume: volume, on: &mapper)
-        if !removal.isEmpty { removals.append(removal) }
-      } catch {
-        for index in removals.indices { try removals[index].abandon(on: &mapper) }
-        throw error
-      }
-    }
+    let removals = try VolumeRemovals(preparing: devices, on: &mapper)
     return PreparedChange(id: change.id, devices: devices, work: .removal(removals))
   }
 

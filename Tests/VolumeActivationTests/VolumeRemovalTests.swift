@@ -83,4 +83,38 @@ import Testing
       #expect(try mapper.state(of: plan.uuid)?.hasInactiveTable == false)
     }
   }
+
+  @Test("of several, one that cannot be let go leaves only itself suspended", arguments: [0, 1])
+  func abandonsTheOthers(stuck: Int) throws {
+    var (mapper, _) = try active()
+    let plans = try Sample.plans(group)
+    var removals = try VolumeRemovals(
+      preparing: plans.map { ($0.volume, [$0.uuid]) }, on: &mapper)
+    try removals.suspend(on: &mapper)
+    mapper.failures = [.init(of: .clear, on: plans[stuck].uuid)]
+    #expect(throws: ActivationError.self) { try removals.abandon(on: &mapper) }
+    #expect(mapper.suspendedDevices == [plans[stuck].uuid])
+    mapper.failures = []
+    try removals.abandon(on: &mapper)
+    #expect(mapper.suspendedDevices.isEmpty)
+  }
+
+  @Test("of several, a failure tells what is left of the others", arguments: [0, 1])
+  func tellsWhatIsLeft(stuck: Int) throws {
+    var (mapper, _) = try active()
+    let plans = try Sample.plans(group)
+    mapper.failures = [
+      .init(of: .load, on: plans[1].uuid), .init(of: .clear, on: plans[stuck].uuid),
+    ]
+    do throws(ActivationError) {
+      _ = try VolumeRemovals(preparing: plans.map { ($0.volume, [$0.uuid]) }, on: &mapper)
+      Issue.record("prepared in spite of a table that cannot be loaded")
+    } catch {
+      if case .notUndone(_, let failures) = error {
+        #expect(stuck == 0 && failures.map(\.volume) == [plans[0].volume])
+      } else {
+        #expect(stuck == 1)
+      }
+    }
+  }
 }

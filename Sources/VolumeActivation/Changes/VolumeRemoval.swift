@@ -76,8 +76,13 @@ public struct VolumeRemoval: Sendable {
 
   /// Drops the failing tables and lets I/O through.
   public mutating func abandon(on mapper: inout some DeviceMapping) throws(ActivationError) {
-    let failures = failing.undo(on: &mapper)
+    let failures = undo(on: &mapper)
     guard failures.isEmpty else { throw .incomplete(failures) }
+  }
+
+  /// What could not be abandoned; the next call tries that again.
+  mutating func undo(on mapper: inout some DeviceMapping) -> [VolumeFailure] {
+    failing.undo(on: &mapper)
   }
 }
 
