@@ -76,13 +76,14 @@ let package = Package(
     module(
       "LockSimulation", ["ClusterSimulation", "ClusterTypes", "LockManager", "LockProtocol"]),
     .executableTarget(
-      name: "SimulationCommand", dependencies: ["LockSimulation", arguments],
+      name: "SimulationCommand", dependencies: ["ClusterSimulation", "LockSimulation", arguments],
       swiftSettings: strict),
     module("Fuzzing", ["ClusterSimulation"]),
     module(
       "MembershipSimulation", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     .executableTarget(
-      name: "MembershipSimulator", dependencies: ["MembershipSimulation", arguments],
+      name: "MembershipSimulator",
+      dependencies: ["ClusterSimulation", "MembershipSimulation", arguments],
       swiftSettings: strict),
     module(
       "VolumeSimulation",
@@ -102,7 +103,8 @@ let package = Package(
         "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
       ]),
     .executableTarget(
-      name: "FuzzCommand", dependencies: ["Fuzzing", "FuzzTargets", arguments],
+      name: "FuzzCommand",
+      dependencies: ["ClusterSimulation", "Fuzzing", "FuzzTargets", arguments],
       swiftSettings: strict),
 
     // Edge: one piece of the outside world each.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterSimulation
 import FuzzTargets
 import Fuzzing
 import Glibc
@@ -18,7 +19,7 @@ struct FuzzCommand: ParsableCommand {
 
   @Flag(help: "List the targets and exit.")
   var list = false
-  @Option(help: "The target; all of them, one after the other, if not given.")
+  @Option(help: "The target; all of them if not given.")
   var target: String?
   @Option(help: "Executions of each target.")
   var executions = 100_000
@@ -54,7 +55,8 @@ struct FuzzCommand: ParsableCommand {
         try Worker(target, corpus: try seeds(of: target), journal: journal).run(
           executions, seed: seed)
       } else {
-        for target in targets { try fuzz(target) }
+        let ends = targets.concurrentMap { target in Result { try fuzz(target) } }
+        for end in ends { try end.get() }
       }
     } catch let failure as FuzzFailure {
       complain("\(failure)")

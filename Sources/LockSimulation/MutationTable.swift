@@ -1,3 +1,5 @@
+import ClusterSimulation
+
 /// Which mutations are caught, after how many seeds, and by what.
 public struct MutationTable: Sendable, CustomStringConvertible {
   public struct Row: Sendable {
@@ -7,24 +9,24 @@ public struct MutationTable: Sendable, CustomStringConvertible {
     public let violation: Violation?
   }
 
-  public private(set) var rows: [Row] = []
+  public let rows: [Row]
 
-  public init() {}
+  /// Runs seeds from `firstSeed` on until one catches the mutation, at most `limit` for each.
+  public init(_ mutations: [LockMutation], from firstSeed: UInt64, limit: Int) {
+    rows = mutations.concurrentMap { mutation in
+      for count in 0..<limit {
+        var simulation = LockSimulation(
+          LockScenario(seed: firstSeed &+ UInt64(count)), mutation: mutation)
+        simulation.run()
+        if let violation = simulation.violation {
+          return Row(mutation: mutation, seedCount: count + 1, violation: violation)
+        }
+      }
+      return Row(mutation: mutation, seedCount: limit, violation: nil)
+    }
+  }
 
   public var areAllCaught: Bool { rows.allSatisfy { $0.violation != nil } }
-
-  /// Runs seeds from `firstSeed` on until one catches the mutation, at most `limit`.
-  public mutating func add(_ mutation: LockMutation, from firstSeed: UInt64, limit: Int) {
-    for count in 0..<limit {
-      var simulation = LockSimulation(
-        LockScenario(seed: firstSeed &+ UInt64(count)), mutation: mutation)
-      simulation.run()
-      if let violation = simulation.violation {
-        return rows.append(Row(mutation: mutation, seedCount: count + 1, violation: violation))
-      }
-    }
-    rows.append(Row(mutation: mutation, seedCount: limit, violation: nil))
-  }
 
   public var description: String {
     let width = LockMutation.allCases.map(\.rawValue.count).max() ?? 0

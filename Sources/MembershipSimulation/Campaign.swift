@@ -1,5 +1,5 @@
 /// What many runs showed together.
-package struct Campaign {
+package struct Campaign: Sendable {
   package private(set) var runs = 0
   package private(set) var failures: [(seed: UInt64, violation: String)] = []
   package private(set) var hits: [Situation: Int] = [:]
@@ -20,6 +20,17 @@ package struct Campaign {
     resets += world.resets
     messages += world.messagesSent
     events += world.eventCount
+  }
+
+  package mutating func add(_ other: Campaign) {
+    runs += other.runs
+    failures += other.failures
+    hits.merge(other.hits, uniquingKeysWith: +)
+    views += other.views
+    starts += other.starts
+    resets += other.resets
+    messages += other.messages
+    events += other.events
   }
 
   package var unseen: [Situation] { Situation.allCases.filter { hits[$0] == nil } }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClusterMembership
+import ClusterSimulation
 import Glibc
 import MembershipSimulation
 
@@ -29,13 +30,18 @@ struct MembershipSimulator: ParsableCommand {
     if mutations { return try runMutations() }
     if figures { return printFigures() }
     var campaign = Campaign()
-    for number in seed..<(seed + seeds) {
-      let world = MembershipWorld(SimulationPlan(seed: number))
-      world.keepsTranscript = verbose
-      world.run()
-      campaign.add(world, seed: number)
-      if verbose, !world.violations.isEmpty {
-        for line in world.lastLines { print(line) }
+    for start in stride(from: seed, to: seed + seeds, by: 100) {
+      let results = Array(start..<min(start + 100, seed + seeds)).concurrentMap { [verbose] seed in
+        let world = MembershipWorld(SimulationPlan(seed: seed))
+        world.keepsTranscript = verbose
+        world.run()
+        var campaign = Campaign()
+        campaign.add(world, seed: seed)
+        return (campaign, history: world.violations.isEmpty ? [] : Array(world.lastLines))
+      }
+      for result in results { campaign.add(result.0) }
+      if verbose, let failed = results.first(where: { !$0.history.isEmpty }) {
+        for line in failed.history { print(line) }
         break
       }
     }
@@ -45,8 +51,8 @@ struct MembershipSimulator: ParsableCommand {
 
   private func runMutations() throws {
     var missed = 0
-    for mutation in Mutation.all {
-      if let (seed, violation) = mutation.firstCatch() {
+    for (mutation, found) in zip(Mutation.all, Mutation.all.concurrentMap { $0.firstCatch() }) {
+      if let (seed, violation) = found {
         print("caught by seed \(seed): \(mutation.name): \(violation)")
       } else {
         missed += 1

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Glibc
+import ClusterSimulation
 import LockSimulation
 
 /// Runs the simulator: many seeds, or one of them again.
@@ -56,19 +56,27 @@ struct SimulationCommand: ParsableCommand {
     if let seed { return try replay(LockScenario(seed: seed)) }
     var stepCount = 0
     let begin = ContinuousClock.now
-    for offset in 0..<UInt64(seeds) {
-      let seed = from &+ offset
-      var simulation = LockSimulation(LockScenario(seed: seed), mutation: chosenMutation)
-      simulation.run(steps: steps ?? .max)
-      stepCount += simulation.stepCount
-      if let violation = simulation.violation {
-        print("\(violation)\nclvm-sim --seed \(seed) --transcript --shrink tells more")
+    for start in stride(from: 0, to: seeds, by: Self.batchSize) {
+      let batch = (start..<min(start + Self.batchSize, seeds)).map { from &+ UInt64($0) }
+      let (steps, mutation) = (steps ?? .max, chosenMutation)
+      let results = batch.concurrentMap { seed in
+        var simulation = LockSimulation(LockScenario(seed: seed), mutation: mutation)
+        simulation.run(steps: steps)
+        return (seed: seed, stepCount: simulation.stepCount, violation: simulation.violation)
+      }
+      for result in results {
+        stepCount += result.stepCount
+        guard let violation = result.violation else { continue }
+        print("\(violation)\nclvm-sim --seed \(result.seed) --transcript --shrink tells more")
         throw ExitCode(1)
       }
     }
     let seconds = (ContinuousClock.now - begin).components.seconds
     print("\(seeds) seeds from \(from), \(stepCount) steps, \(seconds) s: nothing wrong")
   }
+
+  /// Seeds after which it is looked whether one has failed.
+  private static let batchSize = 100
 
   private func replay(_ scenario: LockScenario) throws {
     print("seed \(scenario.seed): \(scenario)")
@@ -94,9 +102,8 @@ struct SimulationCommand: ParsableCommand {
   }
 
   private func runMutations() throws {
-    var table = MutationTable()
-    let chosen = chosenMutation.map { [$0] } ?? LockMutation.allCases
-    for mutation in chosen { table.add(mutation, from: from, limit: limit) }
+    let table = MutationTable(
+      chosenMutation.map { [$0] } ?? LockMutation.allCases, from: from, limit: limit)
     print(table)
     if !table.areAllCaught { throw ExitCode(1) }
   }

@@ -19,12 +19,23 @@ public struct VolumeCampaign: Sendable {
     VolumeSituation.allCases.filter { situations[$0] == nil }
   }
 
-  public mutating func add(_ run: VolumeRun) {
-    let world = VolumeWorld(run)
-    world.run()
+  public mutating func add(_ runs: [VolumeRun]) {
+    for start in stride(from: 0, to: runs.count, by: 100) where !isOver {
+      let results = Array(runs[start..<min(start + 100, runs.count)]).concurrentMap { run in
+        let world = VolumeWorld(run)
+        world.run()
+        return (world.situations, world.violation)
+      }
+      for (situations, violation) in results { note(situations, violation) }
+    }
+  }
+
+  private mutating func note(
+    _ visited: Set<VolumeSituation>, _ violation: VolumeViolation?
+  ) {
     runCount += 1
-    for situation in world.situations { situations[situation, default: 0] += 1 }
-    if let violation = world.violation { violations.append(violation) }
+    for situation in visited { situations[situation, default: 0] += 1 }
+    if let violation { violations.append(violation) }
   }
 
   /// Runs an operation without faults, and says where its effects are.
@@ -33,9 +44,7 @@ public struct VolumeCampaign: Sendable {
   ) -> [(name: String, node: Int32)] {
     let world = VolumeWorld(VolumeRun(operation, seed: seed))
     world.run()
-    runCount += 1
-    for situation in world.situations { situations[situation, default: 0] += 1 }
-    if let violation = world.violation { violations.append(violation) }
+    note(world.situations, world.violation)
     effectCounts[operation] = world.operationEffectCount
     return Array(world.effects.prefix(world.operationEffectCount + 2))
   }
@@ -45,10 +54,9 @@ public struct VolumeCampaign: Sendable {
   public mutating func addSingles(
     of operation: VolumeOperation, seed: UInt64, stride: Int = 1
   ) {
-    for (index, fault) in singles(of: operation, seed: seed).enumerated()
-    where index % stride == Int(seed) % stride && !isOver {
-      add(VolumeRun(operation, seed: seed, faults: [fault]))
-    }
+    let faults = singles(of: operation, seed: seed).enumerated()
+      .filter { $0.offset % stride == Int(seed) % stride }
+    add(faults.map { VolumeRun(operation, seed: seed, faults: [$0.element]) })
   }
 
   private mutating func singles(of operation: VolumeOperation, seed: UInt64) -> [PlannedFault] {
@@ -74,7 +82,8 @@ public struct VolumeCampaign: Sendable {
     var random = SeededGenerator(seed: seed &* 1000 &+ UInt64(operation.rawValue.utf8.count))
     let singles = singles(of: operation, seed: seed)
     guard !singles.isEmpty else { return }
-    for _ in 0..<count where !isOver {
+    var runs: [VolumeRun] = []
+    for _ in 0..<count {
       guard let first = singles.randomElement(using: &random),
         let second = singles.randomElement(using: &random)
       else { return }
@@ -82,10 +91,11 @@ public struct VolumeCampaign: Sendable {
       let shifted = PlannedFault(
         effect: second.effect + (random.chance(50) ? first.effect : 0), moment: second.moment,
         fault: second.fault, node: second.node)
-      add(
+      runs.append(
         VolumeRun(
           operation, seed: UInt64.random(in: 1...1000, using: &random), faults: [first, shifted]))
     }
+    add(runs)
   }
 }
 
@@ -143,15 +153,17 @@ public struct VolumeMutationTable: Sendable, CustomStringConvertible {
     public let violation: VolumeViolation?
   }
 
-  public private(set) var rows: [Row] = []
+  public let rows: [Row]
 
-  public init() {}
+  /// At most `limit` runs for each.
+  public init(_ mutations: [VolumeMutation], limit: Int) {
+    rows = mutations.concurrentMap { Self.firstCatch(of: $0, limit: limit) }
+  }
 
   public var areAllCaught: Bool { rows.allSatisfy { $0.violation != nil } }
 
-  /// Runs with the defect, first without faults and then with one or two, until one is caught; at
-  /// most `limit`.
-  public mutating func add(_ mutation: VolumeMutation, limit: Int) {
+  /// Runs with the defect, first without faults and then with one or two, until one is caught.
+  private static func firstCatch(of mutation: VolumeMutation, limit: Int) -> Row {
     var random = SeededGenerator(seed: 7)
     for count in 1...limit {
       let operations = VolumeOperation.allCases
@@ -170,10 +182,10 @@ public struct VolumeMutationTable: Sendable, CustomStringConvertible {
         VolumeRun(operation, seed: UInt64(count), faults: faults, mutation: mutation))
       world.run()
       if let violation = world.violation {
-        return rows.append(Row(mutation: mutation, runCount: count, violation: violation))
+        return Row(mutation: mutation, runCount: count, violation: violation)
       }
     }
-    rows.append(Row(mutation: mutation, runCount: limit, violation: nil))
+    return Row(mutation: mutation, runCount: limit, violation: nil)
   }
 
   public var description: String {

@@ -100,8 +100,7 @@ struct VolumeSimulator: ParsableCommand {
   }
 
   private func runMutations() throws {
-    var table = VolumeMutationTable()
-    for mutation in VolumeMutation.allCases { table.add(mutation, limit: limit) }
+    let table = VolumeMutationTable(VolumeMutation.allCases, limit: limit)
     print(table)
     if !table.areAllCaught { throw ExitCode(1) }
   }

@@ -25,8 +25,7 @@ struct SimulationTests {
   }
 
   @Test func aMutationIsCaughtAndItsRunShrinks() throws {
-    var table = MutationTable()
-    table.add(.losesDownConversions, from: 1, limit: 100)
+    let table = MutationTable([.losesDownConversions], from: 1, limit: 100)
     let seed = try #require(table.rows.first?.violation?.seed)
     #expect(table.areAllCaught)
     var shrinker = try #require(
@@ -41,9 +40,8 @@ struct SimulationTests {
   }
 
   @Test func whatIsNotCaughtIsSaid() {
-    var table = MutationTable()
     // Nothing has happened yet after no seed at all.
-    table.add(.losesCancels, from: 1, limit: 0)
+    let table = MutationTable([.losesCancels], from: 1, limit: 0)
     #expect(!table.areAllCaught)
     #expect(table.description.contains("NOTHING"))
   }

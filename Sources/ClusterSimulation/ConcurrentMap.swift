@@ -1,0 +1,17 @@
+import Dispatch
+import Synchronization
+
+extension Array where Element: Sendable {
+  /// As `map`, on all processors at once. Runs of a simulation share nothing, so that each gives the
+  /// same result as alone.
+  public func concurrentMap<Result: Sendable>(
+    _ transform: @Sendable (Element) -> Result
+  ) -> [Result] {
+    let results = Mutex([Result?](repeating: nil, count: count))
+    DispatchQueue.concurrentPerform(iterations: count) { index in
+      let result = transform(self[index])
+      results.withLock { $0[index] = result }
+    }
+    return results.withLock { $0.compactMap { $0 } }
+  }
+}
