@@ -82,6 +82,7 @@ public struct GroupEdit {
   public init(_ group: VolumeGroup, context: CommandContext) {
     self.group = group
     self.context = context
+    self.group.sortVisibleFirst()
   }
 
   public mutating func print(_ text: String) { messages.append(CommandMessage(.output, text)) }

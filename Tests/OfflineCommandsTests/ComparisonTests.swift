@@ -123,6 +123,55 @@ struct ComparisonTests {
     pvcreate --pvmetadatacopies 2 pv4
     """.split(separator: "\n").map(String.init)
 
+  /// Options that do not go together, with the type or at all: LVM's words and status for each.
+  @Test func wrongOptionsAreRefusedAlike() throws {
+    let disks = try ComparedDisks(sizes: [64, 64, 64])
+    for line in Self.wrongLines { try compare(disks, line) }
+  }
+
+  private static let wrongLines = """
+    vgcreate vg pv0 pv1 pv2
+    lvcreate -an -Zn -n a -l 3 vg
+    lvcreate --type linear -l 4 vg -i 2
+    lvcreate --type linear -l 4 vg --minrecoveryrate 20 --maxrecoveryrate 10
+    lvcreate --type linear -l 4 vg --nosync
+    lvcreate --type linear -l 4 vg --mirrorlog foo
+    lvcreate -l 4 vg -I 64k
+    lvcreate -l 4 -l 5 vg
+    lvcreate -l 4 vg -R 3k
+    lvcreate -l 4 vg -R 0
+    lvcreate -l 4 vg --discards foo
+    lvcreate -l 4 vg --alloc foo
+    lvcreate -l 4 vg -C y --alloc cling
+    lvcreate -l 4 vg -r foo
+    lvcreate -l 4 vg -M y
+    lvcreate -l 4 vg -M y --minor 9999999
+    lvcreate -l 4 vg -Z y -an
+    lvcreate -l 4 vg --type foo
+    lvcreate -an -Zn -n r -l 1 -r 3 vg
+    lvcreate --type mirror -m 1 -l 4 vg -T
+    lvcreate --type mirror -m 1 -l 4 vg --setautoactivation n
+    lvcreate --type raid1 -m 1 -l 4 vg -i 2
+    lvcreate --type raid5 -i 2 -I 64k -l 4 vg -m 1
+    lvcreate --type raid5 -i 2 -I 64k -l 4 vg --minrecoveryrate 10
+    lvcreate --type raid6 -i 3 -I 64k -l 6 vg --nosync
+    lvcreate --type raid10 -i 2 -I 64k -l 4 vg -m 2
+    lvcreate -m 1 -l 4 vg --mirrorlog core
+    lvcreate -an --type error -n e -l 4 vg
+    lvcreate -an --type zero -n z -l 200 vg
+    lvcreate --type error -l 4 vg pv0
+    lvcreate -s -l 4 vg/a -Z n
+    lvcreate -s -l 4 vg/a -c 3k
+    lvcreate -s -l 4 vg/a -c 0
+    lvcreate --type thin-pool -l 4 vg --errorwhenfull y
+    lvcreate --type thin-pool -l 4 vg -p r
+    lvcreate -T -l 4 vg/np -c 3k
+    lvcreate -T -l 4 vg/np -n nn
+    lvcreate -T -l 4 vg/np --minor 5
+    lvcreate -V 20m --thinpool pool vg -Z n
+    lvcreate -V 20m --thinpool pool vg pv0
+    """.split(separator: "\n").map(String.init)
+
   /// Layouts that nobody thought of: from a seed, sizes, policies, ranges, percentages, tags.
   @Test(arguments: [20, 21, 22, 23] as [UInt64]) func randomLayoutsAreTheSame(
     seed: UInt64

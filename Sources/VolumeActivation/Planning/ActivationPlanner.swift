@@ -51,12 +51,19 @@ public struct ActivationPlanner: Sendable {
   // MARK: - Which volumes
 
   /// The volumes that users activate, in the text's order: the visible ones, with an origin in the
-  /// place of its snapshots.
+  /// place of its snapshots. LVM leaves cache pools out that cache nothing.
   public var volumeNames: [String] {
     var seen: Set<Int> = []
-    return volumeGroup.logicalVolumes.indices.filter { topology.isVisible($0) }
+    return volumeGroup.logicalVolumes.indices.filter { topology.isVisible($0) && !isCachePool($0) }
       .map { topology.holder(of: $0) }.filter { seen.insert($0).inserted }
       .map { volumeGroup.logicalVolumes[$0].name }
+  }
+
+  private func isCachePool(_ index: Int) -> Bool {
+    guard case .other(let type, _)? = volumeGroup.logicalVolumes[index].segments.first?.kind else {
+      return false
+    }
+    return SegmentType(type).name == "cache-pool"
   }
 
   /// The devices that go away with a volume before everything below them does: its own, and those

@@ -20,6 +20,10 @@ public struct ActivationRefusal: Error, Hashable, Sendable, CustomStringConverti
     case merging(into: String)
     /// The images of a RAID volume that are there do not hold all data.
     case tooFewImages(missing: Int, of: Int)
+    /// A volume of a kind that never goes without a part of it.
+    case incomplete(String)
+    /// Metadata or a writable image of a RAID volume is visible: somebody is about to change it.
+    case visibleImage(String)
     /// The device of a physical volume is not there.
     case missingDevice(LVMIdentifier, lastSeen: String?)
     /// The device is there, but was absent when the group was last written.
@@ -69,6 +73,11 @@ public struct ActivationRefusal: Error, Hashable, Sendable, CustomStringConverti
     case .tooFewImages(let missing, let count):
       "volume \(subject) lacks \(missing) of the \(count) images of a RAID volume; "
         + "return the missing physical volumes"
+    case .incomplete(let kind):
+      "volume \(subject) cannot be active without all its devices: it is a \(kind); return the "
+        + "missing physical volumes"
+    case .visibleImage(let name):
+      "volume \(subject) is a RAID volume whose part \(name) is visible"
     case .missingDevice(let id, let lastSeen):
       "volume \(subject) needs physical volume \(id)\(Self.hint(lastSeen)), which is missing"
     case .staleDevice(let id, let lastSeen):

@@ -57,15 +57,40 @@ extension StackBuilder {
     }
   }
 
+  /// Throws when a part is missing that LVM never goes without, whatever the mode.
+  func checkComplete(_ names: [String], _ kind: String) throws(ActivationRefusal) {
+    guard options.mode != .complete, names.contains(where: { isPartial($0) }) else { return }
+    throw refusal(.incomplete(kind))
+  }
+
+  /// Throws when a part of a RAID volume is visible that is not just split off for reading.
+  func checkHidden(_ layout: RAIDLayout) throws(ActivationRefusal) {
+    for image in layout.images {
+      if let index = topology.index(named: image.data), group.logicalVolumes[index].isVisible,
+        group.logicalVolumes[index].isWritable
+      {
+        throw refusal(.visibleImage(image.data))
+      }
+      if let name = image.metadata, let index = topology.index(named: name),
+        group.logicalVolumes[index].isVisible
+      {
+        throw refusal(.visibleImage(name))
+      }
+    }
+  }
+
   /// Throws unless the images that are there hold all data.
   func checkRedundancy(_ layout: RAIDLayout) throws(ActivationRefusal) {
     let partial = layout.images.map { image in
       isPartial(image.data) || image.metadata.map { isPartial($0) } ?? false
     }
     let missingCount = partial.count { $0 }
+    if missingCount > 0, options.mode != .complete, !isFreeOfIntegrity(layout) {
+      throw refusal(.incomplete("RAID volume with integrity"))
+    }
     guard missingCount > 0, options.mode != .partial else { return }
     let suffices: Bool =
-      if options.mode == .complete || layout.level.isRAID0 || !isTopOrIntegrityFree(layout) {
+      if options.mode == .complete || layout.level.isRAID0 {
         false
       } else if layout.level.isRAID10 {
         hasEveryBlock(layout, partial)
@@ -87,8 +112,8 @@ extension StackBuilder {
     }
   }
 
-  /// Only a volume that is RAID itself goes degraded, and none whose images keep checksums.
-  private func isTopOrIntegrityFree(_ layout: RAIDLayout) -> Bool {
+  /// No image keeps checksums.
+  private func isFreeOfIntegrity(_ layout: RAIDLayout) -> Bool {
     layout.images.allSatisfy { image in
       guard let index = topology.index(named: image.data),
         let mapping = (try? topology.mappings(of: index))?.first

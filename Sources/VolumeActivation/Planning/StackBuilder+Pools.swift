@@ -167,6 +167,7 @@ extension StackBuilder {
     let metadata: MappedDeviceUUID
     let data: MappedDeviceUUID
     if let volume = layout.cacheVolume {
+      try checkComplete([layout.pool], "cached volume")
       settings = volume.settings
       (metadata, data) = try addCacheVolume(named: layout.pool, volume)
     } else {
@@ -174,6 +175,8 @@ extension StackBuilder {
         case .cachePool(let poolLayout) = try mappings(pool).first
       else { throw malformed("its cache pool '\(layout.pool)' is none") }
       settings = poolLayout.settings
+      // The kernel's metadata is checked first: there must be some.
+      try checkComplete([poolLayout.metadata], "cached volume")
       data = try add(named: poolLayout.data)
       metadata = try add(named: poolLayout.metadata)
     }
@@ -250,6 +253,7 @@ extension StackBuilder {
   }
 
   mutating func writeCache(_ layout: WriteCacheLayout) throws(ActivationRefusal) -> PlannedTarget {
+    try checkComplete([layout.cacheVolume, layout.origin], "volume with a write cache")
     let cacheVolume = try add(named: layout.cacheVolume)
     let origin = try add(named: layout.origin)
     let kind = try isOnPersistentMemory(layout.cacheVolume) ? "p" : "s"

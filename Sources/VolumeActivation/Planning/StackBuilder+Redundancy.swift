@@ -93,6 +93,7 @@ extension StackBuilder {
   mutating func raid(
     _ layout: RAIDLayout, _ segment: Segment
   ) throws(ActivationRefusal) -> PlannedTarget {
+    try checkHidden(layout)
     try checkRedundancy(layout)
     var options: [String] = []
     if !layout.level.isRAID0 { options = try raidOptions(layout) }

@@ -121,13 +121,21 @@ extension GroupEdit {
       volume.flags.set(.errorWhenFull, fails)
     }
     if let zeroes = attributes.zeroesNewBlocks {
+      guard zeroes != (volume.segments[0].number("zero_new_blocks") ?? 0 != 0) else {
+        throw VolumeGroupRefusal(
+          "Logical volume \(path) already \(zeroes ? "" : "does not ")zero new blocks.")
+      }
       volume.segments[0].edit { section in
         section.remove("zero_new_blocks")
         if zeroes { section.append("zero_new_blocks", number: 1) }
       }
     }
     if let discards = attributes.discards {
-      guard !context.isActive(volume.id) else {
+      let old = volume.segments[0].volumeName("discards") ?? "ignore"
+      guard old != discards else {
+        throw VolumeGroupRefusal("Logical volume \(path) already uses --discards \(discards).")
+      }
+      guard ![old, discards].contains("ignore") || !context.isActive(volume.id) else {
         throw VolumeGroupRefusal(
           "Cannot change support for discards while pool volume \(path) is active.")
       }
@@ -139,6 +147,14 @@ extension GroupEdit {
         if let zeroes { section.append("zero_new_blocks", number: zeroes) }
       }
     }
+  }
+}
+
+extension Segment {
+  /// A number of a segment that is not striped.
+  func number(_ key: String) -> Int64? {
+    guard case .other(_, let section) = kind else { return nil }
+    return section.integer(key)
   }
 }
 

@@ -165,6 +165,6 @@ extension GroupEdit {
       ["thin-pool", "cache-pool"].contains(volume.segments.first?.baseType ?? "")
     }
     guard !hasPool else { return }
-    group.logicalVolumes.removeAll { !$0.isVisible && $0.name.contains("_pmspare") }
+    group.logicalVolumes.removeAll(where: \.isPoolSpare)
   }
 }

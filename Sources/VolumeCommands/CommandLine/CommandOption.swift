@@ -16,6 +16,15 @@ public struct CommandOption: Sendable, Equatable {
     self.help = help
   }
 
+  /// True for options that LVM lets stand more than once.
+  var mayRepeat: Bool { Self.repeatable.contains(name) }
+
+  private static let repeatable: Set<String> = [
+    "addtag", "cachesettings", "configreport", "debug", "deltag", "devices", "force", "help",
+    "major", "minor", "options", "quiet", "rebuild", "replace", "select", "settings", "sort",
+    "vdosettings", "verbose", "writemostly", "yes",
+  ]
+
   static func flag(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: false, help: help)
   }
@@ -45,16 +54,23 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
 
   public init(_ messages: String...) { self.messages = messages }
 
-  private init(messages: [String]) { self.messages = messages }
+  init(_ messages: [String]) { self.messages = messages }
 
   public var description: String { messages.joined(separator: " ") }
 
   static func invalidArgument(
     _ option: String, _ value: String, because reason: InvalidSize? = nil
   ) -> CommandLineError {
+    invalidArgument(option, value, reason?.message)
+  }
+
+  /// - Parameter reason: what LVM says before that, if anything.
+  static func invalidArgument(
+    _ option: String, _ value: String, _ reason: String?
+  ) -> CommandLineError {
     CommandLineError(
-      messages: [
-        reason?.message, "Invalid argument for --\(option): \(value)",
+      [
+        reason, "Invalid argument for --\(option): \(value)",
         "Error during parsing of command line.",
       ].compactMap { $0 })
   }
@@ -63,6 +79,8 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
 /// The words of a command line, sorted into options and arguments.
 public struct CommandArguments: Sendable, Equatable {
   public private(set) var positional: [String] = []
+  /// The command's name, for messages.
+  private let command: String
   /// By the option's name, in the order given; flags have an empty string for each time.
   private var values: [String: [String]] = [:]
 
@@ -75,11 +93,12 @@ public struct CommandArguments: Sendable, Equatable {
   public init(
     _ words: [String], options: [CommandOption], command: String
   ) throws(CommandLineError) {
+    self.command = command
     var rest = words[...]
     while let word = rest.popFirst() {
       if word == "--" {
         positional += rest
-        return
+        break
       }
       if word.hasPrefix("--") {
         try readLong(word.dropFirst(2), &rest, options, command)
@@ -88,6 +107,12 @@ public struct CommandArguments: Sendable, Equatable {
       } else {
         positional.append(word)
       }
+    }
+    for option in options where allValues(option.name).count > 1 && !option.mayRepeat {
+      let letter = option.letter.map { "-\($0)/" } ?? ""
+      throw CommandLineError(
+        "Option \(letter)--\(option.name) may not be repeated.",
+        "Error during parsing of command line.")
     }
   }
 
@@ -201,6 +226,7 @@ extension CommandArguments {
       throw .usage(command, "Number of stripes (\(count)) must be between 1 and 128.")
     }
     let sectors = try size("stripesize", unit: "k")
+    guard sectors != 0 else { throw .usage(command, "--stripesize may not be zero.") }
     if let sectors, sectors < 8 || sectors.nonzeroBitCount != 1 {
       throw .usage(command, "Invalid stripe size \(DisplayUnit.message(sectors: sectors)).")
     }
@@ -208,13 +234,18 @@ extension CommandArguments {
   }
 
   public func allocationPolicy() throws(CommandLineError) -> AllocationChoice? {
-    if let contiguous = try bool("contiguous") {
-      return contiguous ? .policy(.contiguous) : .inherit
+    let contiguous = try bool("contiguous")
+    guard let text = value("alloc") else {
+      return contiguous.map { $0 ? .policy(.contiguous) : .inherit }
     }
-    guard let text = value("alloc") else { return nil }
+    guard contiguous != true || text == "contiguous" else {
+      throw CommandLineError(
+        "Conflicting contiguous and alloc arguments.",
+        "Run `\(command) --help' for more information.")
+    }
     if text == "inherit" { return .inherit }
     guard let policy = AllocationPolicy(rawValue: text) else {
-      throw .invalidArgument("alloc", text)
+      throw .invalidArgument("alloc", text, "Unrecognised allocation policy \(text)")
     }
     // LVM has one policy with two names.
     return .policy(policy == .clingByTags ? .cling : policy)

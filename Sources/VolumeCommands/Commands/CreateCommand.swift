@@ -11,7 +11,8 @@ public struct CreateCommand: GroupCommand {
     .value("size", "L", "Size, MiB if no unit is given."),
     .value("extents", "l", "Size in extents, or a percentage of VG, FREE, PVS or ORIGIN."),
     .value("virtualsize", "V", "Size of a thin volume."),
-    .value("type", nil, "linear, striped, mirror, raid…, snapshot, thin-pool or thin."),
+    .value(
+      "type", nil, "linear, striped, mirror, raid…, snapshot, thin-pool, thin, error or zero."),
     .value("stripes", "i", "Data stripes."),
     .value("stripesize", "I", "Size of a stripe, KiB if no unit is given."),
     .value("mirrors", "m", "Copies beside the first one."),
@@ -53,6 +54,8 @@ public struct CreateCommand: GroupCommand {
   private var ignoredMajor: String?
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    try Self.checkValues(arguments)
+    try CreateOptionRules(arguments).check()
     request.size = try arguments.sizeArgument(Self.name)
     if request.size?.sign == .decrease {
       throw CommandLineError(
@@ -92,7 +95,11 @@ public struct CreateCommand: GroupCommand {
   private static func place(
     _ arguments: CommandArguments
   ) throws(CommandLineError) -> (group: String?, volume: String?) {
-    guard let first = arguments.positional.first else { return (nil, nil) }
+    guard let first = arguments.positional.first else {
+      // The pool's path may tell the group.
+      guard let pool = arguments.value("thinpool"), pool.contains("/") else { return (nil, nil) }
+      return (try CommandArguments.logicalVolume(pool).group, nil)
+    }
     if let group = CommandArguments.volumeGroup(first) { return (group, nil) }
     let parts = try CommandArguments.logicalVolume(first)
     return (parts.group, parts.name)
@@ -104,7 +111,8 @@ public struct CreateCommand: GroupCommand {
     let mirrors = try arguments.number("mirrors", in: 0...63)
     request.copyCount = mirrors.map { $0 + 1 }
     let type = arguments.value("type")
-    if arguments.has("snapshot") || type == "snapshot" {
+    let isSparse = arguments.has("virtualsize") && type == nil
+    if type == "snapshot" || arguments.has("snapshot") && !isSparse {
       guard let target else {
         throw CommandLineError("Please specify a logical volume to act as the snapshot origin.")
       }
@@ -115,11 +123,14 @@ public struct CreateCommand: GroupCommand {
       }
       return
     }
-    if arguments.has("thin") || arguments.has("thinpool") || type == "thin-pool" || type == "thin" {
+    if isSparse || arguments.has("thin") || arguments.has("thinpool") || type == "thin-pool"
+      || type == "thin"
+    {
       return try readThin(arguments, target: target, type: type)
     }
     switch type {
     case "linear", "striped": request.kind = .striped
+    case "error", "zero": request.kind = .unmapped(type ?? "")
     case "mirror": request.kind = .mirror(log: try mirrorLog(arguments))
     case let type? where RAIDType(type) != nil: request.kind = .raid(type)
     case nil:
@@ -134,22 +145,32 @@ public struct CreateCommand: GroupCommand {
         "clvm lvcreate does not make volumes of type \(type): use LVM's own lvcreate.")
     }
     if case .striped = request.kind { request.copyCount = nil }
-    if case .raid(let type) = request.kind, let stripes = try arguments.stripes(Self.name).count,
-      let raid = RAIDType(type), !raid.isRAID1
-    {
-      let least = raid.parityCount == 2 ? 3 : 2
-      guard stripes >= least else {
-        throw .usage(Self.name, "Minimum of \(least) stripes required for \(type).")
-      }
-    }
   }
 
   private mutating func readThin(
     _ arguments: CommandArguments, target: String?, type: String?
   ) throws(CommandLineError) {
-    let pool =
-      arguments.value("thinpool").map { String($0.split(separator: "/").last ?? "") }
-      ?? target
+    let named = arguments.value("thinpool").map { String($0.split(separator: "/").last ?? "") }
+    let pool = named ?? target
+    let isVolume = request.virtualSectors != nil
+    let kind = isVolume ? "thin" : "thin-pool"
+    if let named, let target, named != target {
+      throw .usage(Self.name, "Ambiguous \(kind) name specified, \(target) and \(named).")
+    }
+    if request.size != nil, !isVolume, let name = request.name, let pool, name != pool {
+      throw .usage(Self.name, "Ambiguous \(kind) name specified, \(name) and \(pool).")
+    }
+    for option in ["alloc", "contiguous"] where request.size == nil && arguments.has(option) {
+      request.problem = "--\(option) is only available when creating thin pool."
+      break
+    }
+    if request.size != nil, isVolume, arguments.has("readahead") {
+      request.problem =
+        "Ambigous --readahead parameter specified. Please use either with pool or volume."
+    }
+    if request.size != nil, !isVolume, arguments.has("minor") {
+      request.problem = "Persistent major and minor numbers are unsupported with pools."
+    }
     if request.size != nil {
       guard type != "thin" || request.virtualSectors != nil else {
         throw CommandLineError("--type thin needs --virtualsize.")
@@ -182,56 +203,155 @@ public struct CreateCommand: GroupCommand {
     return log
   }
 
+  /// Words that mean nothing as a value: LVM notices them before all else.
+  private static func checkValues(_ arguments: CommandArguments) throws(CommandLineError) {
+    if let text = arguments.value("mirrorlog"), !["core", "disk", "mirrored"].contains(text) {
+      throw .invalidArgument("mirrorlog", text, "Mirror log type \"\(text)\" is unknown.")
+    }
+    if let text = arguments.value("discards"),
+      !["passdown", "nopassdown", "ignore"].contains(text)
+    {
+      throw .invalidArgument("discards", text, "Thin pool discards type \"\(text)\" is unknown.")
+    }
+    if let text = arguments.value("type"), !SegmentType(text).isKnown {
+      throw .invalidArgument("type", text, "WARNING: Unrecognised segment type \(text)")
+    }
+    if let text = arguments.value("regionsize") {
+      let region = try arguments.size("regionsize", unit: "m") ?? 0
+      guard region > 0 else {
+        throw .invalidArgument("regionsize", text, "Region size may not be zero.")
+      }
+      guard region.isMultiple(of: 8) else {
+        throw .invalidArgument(
+          "regionsize", text,
+          "Region size must be a multiple of machine memory page size (4096 bytes).")
+      }
+      guard region.nonzeroBitCount == 1 else {
+        throw .invalidArgument("regionsize", text, "Region size must be a power of 2.")
+      }
+    }
+  }
+
+  private func checkChunk(_ chunk: UInt64?) throws(CommandLineError) {
+    guard let chunk else { return }
+    switch request.kind {
+    case .snapshot:
+      guard (8...1024).contains(chunk), chunk.nonzeroBitCount == 1 else {
+        throw .usage(Self.name, "Chunk size must be a power of 2 in the range 4K to 512K.")
+      }
+    case .thinPool:
+      let problems = GroupEdit.problems(ofPoolChunk: chunk)
+      guard problems.isEmpty else {
+        throw CommandLineError(problems + ["Run `\(Self.name) --help' for more information."])
+      }
+    default: return
+    }
+  }
+
+  /// How many copies and stripes a mirror or a RAID volume may have, and of what it is told.
+  private func checkImages(_ arguments: CommandArguments) throws(CommandLineError) {
+    let type: String
+    switch request.kind {
+    case .raid(let name): type = name
+    case .mirror: type = "mirror"
+    default: return
+    }
+    let raid = RAIDType(type)
+    let isMirrored = raid.map { $0.isRAID1 || $0.isRAID10 } ?? true
+    let copies = request.copyCount
+    if let copies {
+      guard copies <= 2 || raid?.isRAID10 != true else {
+        throw .usage(
+          Self.name, "RAID10 currently supports only 2-way mirroring (i.e. '-m 1')")
+      }
+      guard copies > 1 || !isMirrored else {
+        throw .usage(Self.name, "--mirrors must be at least 1 with segment type \(type).")
+      }
+    }
+    let most = raid == nil ? 8 : raid?.isRAID1 == true ? 10 : 64 - (raid?.parityCount ?? 0)
+    if isMirrored, raid?.isRAID10 != true, let copies, copies > most {
+      throw .usage(Self.name, "Only up to \(most) mirrors in \(type) supported currently.")
+    }
+    let stripes = request.stripeCount
+    if let stripes, raid != nil, raid?.isRAID1 != true {
+      let per = raid?.isRAID10 == true ? 2 : 1
+      guard stripes * per <= most else {
+        throw .usage(Self.name, "Only up to \(most / per) stripes in \(type) supported currently.")
+      }
+    }
+    guard request.isSynchronised || raid?.parityCount != 2 else {
+      throw .usage(Self.name, "nosync option prohibited on RAID6.")
+    }
+    guard let raid else { return }
+    if raid.isRAID1, let stripes, stripes > 1 {
+      throw .usage(Self.name, "Stripes argument cannot be used with segment type, \(type)")
+    }
+    if !raid.isRAID1, let stripes {
+      let least = raid.parityCount == 2 ? 3 : 2
+      guard stripes >= least else {
+        throw .usage(Self.name, "Minimum of \(least) stripes required for \(type).")
+      }
+    }
+    guard isMirrored || !arguments.has("mirrors") else {
+      throw .usage(Self.name, "Mirror argument cannot be used with segment type, \(type)")
+    }
+    let rates = [try arguments.rate("minrecoveryrate"), try arguments.rate("maxrecoveryrate")]
+    guard raid.isRAID0 || (rates[0] ?? 0) <= (rates[1] ?? 0) else {
+      throw .usage(Self.name, "Minimum recovery rate cannot be higher than maximum.")
+    }
+  }
+
   private mutating func readLayout(_ arguments: CommandArguments) throws(CommandLineError) {
     (request.stripeCount, request.stripeSectors) = try arguments.stripes(Self.name)
     request.regionSectors = try arguments.size("regionsize", unit: "m")
-    if let region = request.regionSectors, region < 8 || region.nonzeroBitCount != 1 {
-      throw CommandLineError(
-        "Region size \(DisplayUnit.message(sectors: region)) must be a power of two and at least "
-          + "4.00 KiB.")
-    }
     let chunk = try arguments.size("chunksize", unit: "k")
+    guard chunk != 0 else { throw .usage(Self.name, "--chunksize may not be zero.") }
+    try checkChunk(chunk)
     request.chunkSectors = chunk
     request.pool.chunkSectors = chunk
     request.pool.metadataSectors = try arguments.size("poolmetadatasize", unit: "m")
     request.pool.hasSpare = try arguments.bool("poolmetadataspare") ?? true
-    if let discards = arguments.value("discards") {
-      guard ["passdown", "nopassdown", "ignore"].contains(discards) else {
-        throw .invalidArgument("discards", discards)
-      }
-      request.pool.discards = discards
-    }
+    if let discards = arguments.value("discards") { request.pool.discards = discards }
     request.pool.failsWhenFull = try arguments.bool("errorwhenfull") ?? false
     request.allocation = try arguments.allocationPolicy()
     request.isSynchronised = !arguments.has("nosync")
+    try checkImages(arguments)
     request.recoveryRates = (
-      try arguments.number("minrecoveryrate", in: 0...Int(Int32.max)),
-      try arguments.number("maxrecoveryrate", in: 0...Int(Int32.max))
+      try arguments.rate("minrecoveryrate"), try arguments.rate("maxrecoveryrate")
     )
   }
 
   private mutating func readAttributes(_ arguments: CommandArguments) throws(CommandLineError) {
     let zero = try arguments.bool("zero")
     request.zeroes = zero ?? true
+    let wipes = try arguments.bool("wipesignatures")
+    request.mustZero = zero ?? wipes ?? false
     if let zero, case .thinPool = request.kind { request.pool.zeroesNewBlocks = zero }
-    _ = try arguments.bool("wipesignatures")
     switch arguments.value("permission") {
     case nil, "rw": break
     case "r": request.isWritable = false
     case let text?: throw .invalidArgument("permission", text)
     }
     request.activates = try Activation(arguments)?.isActivation ?? true
+    request.activatesOnRequest = request.activates
     request.readAheadSectors = try arguments.readAhead()?.sectors
+    request.warning = try arguments.readAheadWarning()
     if try arguments.bool("persistent") == true {
-      guard let minor = try arguments.number("minor", in: 0...1_048_575) else {
-        throw CommandLineError("Please specify minor number with --minor when using -My.")
-      }
-      request.minor = Int32(minor)
       ignoredMajor = arguments.value("major")
+      if let minor = try arguments.number("minor", in: 0...Int(Int32.max)) {
+        if minor > 1_048_575 {
+          request.problem = "Minor number \(minor) outside range 0-1048575."
+        } else {
+          request.minor = Int32(minor)
+        }
+      } else {
+        request.problem = "Please specify minor number with --minor when using -My."
+      }
     }
     request.skipsActivation = try arguments.bool("setactivationskip")
     if request.skipsActivation == true, !arguments.has("ignoreactivationskip") {
       request.activates = false
+      request.isActivationSkipped = true
     }
     request.autoactivates = try arguments.bool("setautoactivation") ?? true
     request.tags = try arguments.tags("addtag")
@@ -244,6 +364,14 @@ public struct CreateCommand: GroupCommand {
         "WARNING: Ignoring supplied major number \(major) - kernel assigns major numbers "
           + "dynamically. Using major number \(GroupEdit.deviceMapperMajor) instead.")
     }
+    if let warning = request.warning { edit.warn(warning) }
+    if let problem = request.problem { throw VolumeGroupRefusal(problem) }
+    if let obstacle = request.zeroingObstacle {
+      // LVM makes nothing, and its status is that of success.
+      edit.warn(obstacle)
+      edit.isUnchanged = true
+      return
+    }
     if let origin = snapshotOrigin {
       let volume = edit.group.logicalVolume(named: origin)
       guard volume == nil || volume?.segments.first?.baseType == "thin" else {
@@ -251,16 +379,20 @@ public struct CreateCommand: GroupCommand {
       }
       request.kind = .thinSnapshot(origin: origin)
     }
-    if !request.isSynchronised {
-      edit.warn("WARNING: New mirror won't be synchronised. Don't read what you didn't write!")
-    }
-    guard var thin = thinVolume else { return try edit.create(request) }
-    request.name = request.name ?? edit.generatedName("lvol")
-    try edit.createPoolQuietly(request)
-    thin.kind = .thin(pool: request.name ?? "")
-    thin.activates = request.activates
-    thin.tags = request.tags
-    try edit.create(thin)
+    guard let thin = thinVolume else { return try edit.create(request) }
+    // The pool gets the first name that is free, the volume its own or the next one; what is said of
+    // a volume is said of the thin one.
+    var pool = CreateRequest()
+    (pool.kind, pool.name, pool.size) = (.thinPool, request.name, request.size)
+    (pool.stripeCount, pool.stripeSectors) = (request.stripeCount, request.stripeSectors)
+    (pool.allocation, pool.physicalVolumes) = (request.allocation, request.physicalVolumes)
+    pool.pool = request.pool
+    let poolName = try edit.createPoolQuietly(pool)
+    var all = request
+    (all.kind, all.name) = (.thin(pool: poolName), thin.name)
+    (all.size, all.virtualSectors) = (nil, thin.virtualSectors)
+    (all.allocation, all.physicalVolumes) = (nil, nil)
+    try edit.create(all)
   }
 }
 

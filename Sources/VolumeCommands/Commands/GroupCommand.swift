@@ -156,12 +156,32 @@ extension CommandArguments {
     case "auto": return .automatic
     case "none": return .sectors(-1)
     default:
+      guard text.utf8.first.map({ (48...57).contains($0) || $0 == 46 }) == true else {
+        throw .invalidArgument("readahead", text, "Size requires number argument.")
+      }
       guard let sectors = try size("readahead", unit: "s"), sectors < 1 << 30 else {
         throw .invalidArgument("readahead", text)
       }
       guard sectors > 0 else { return .sectors(-1) }
       return .sectors(Int32(max(sectors / 8 * 8, 8)))
     }
+  }
+
+  /// LVM's word on a read-ahead that is no number of whole pages.
+  func readAheadWarning() throws(CommandLineError) -> String? {
+    guard case .sectors(let used)? = try readAhead(), used > 0,
+      let given = try size("readahead", unit: "s"), given != UInt64(used)
+    else { return nil }
+    return "WARNING: Overriding readahead to \(used) sectors, a multiple of 4K page size."
+  }
+
+  /// A rate in KiB a second, if no other unit is given.
+  func rate(_ name: String) throws(CommandLineError) -> Int? {
+    guard let sectors = try size(name, unit: "k") else { return nil }
+    guard sectors / 2 <= UInt64(Int32.max) else {
+      throw .invalidArgument(name, value(name) ?? "")
+    }
+    return Int(sectors / 2)
   }
 }
 

@@ -13,7 +13,9 @@ extension GroupEdit {
     let volume = try convertibleVolume(name)
     var request = CreateRequest()
     request.regionSectors = regionSectors
-    let region = self.regionSectors(request, size: group.sizeSectors(of: volume), isMirror: false)
+    let region = self.regionSectors(
+      request, size: group.sizeSectors(of: volume), stripe: 0, type: "raid1",
+      isQuiet: true)
     let metadataCount = raidMetadataExtentCount(
       imageExtentCount: volume.extentCount, regionSectors: region)
     let own = volume.segments.flatMap { $0.stripedLayout?.areas ?? [] }

@@ -10,8 +10,13 @@ extension GroupEdit {
     guard let type = RAIDType(typeName) else {
       throw VolumeGroupRefusal("\(typeName) is no RAID type.")
     }
+    let isPlain = type.isRAID0
     let region = regionSectors(
-      request, size: group.sectors(extents: size.extentCount), isMirror: false)
+      request, size: group.sectors(extents: size.extentCount),
+      stripe: isPlain ? 0 : parameters.stripeSectors, type: typeName, isQuiet: isPlain)
+    let isSynchronised = request.isSynchronised || isPlain
+    if !isSynchronised { warnOfMissingSync(typeName) }
+    try checkFreeSpace(size)
     let metadataCount =
       type.hasMetadata
       ? raidMetadataExtentCount(
@@ -30,7 +35,7 @@ extension GroupEdit {
 
     let count = parameters.areaCount + parameters.parityCount
     var volume = topVolume(request, name: name)
-    if !request.isSynchronised { volume.status.insert(.notSynced) }
+    if !isSynchronised { volume.status.insert(.notSynced) }
     var section = ConfigSection()
     if type.isRAID0 {
       section.append("stripe_count", number: count)
@@ -40,10 +45,10 @@ extension GroupEdit {
       section.append("region_size", number: region)
     }
     if type.isStriped { section.append("stripe_size", number: parameters.stripeSectors) }
-    if let rate = request.recoveryRates.minimum {
+    if !isPlain, let rate = request.recoveryRates.minimum, rate > 0 {
       section.append("min_recovery_rate", number: rate)
     }
-    if let rate = request.recoveryRates.maximum {
+    if !isPlain, let rate = request.recoveryRates.maximum, rate > 0 {
       section.append("max_recovery_rate", number: rate)
     }
     var names: [ConfigValue] = []
@@ -98,11 +103,28 @@ extension GroupEdit {
 
   /// The default is halved until it is not larger than the LV, and a RAID volume's is doubled until
   /// 2²¹ regions cover it.
-  func regionSectors(_ request: CreateRequest, size: UInt64, isMirror: Bool) -> UInt64 {
+  mutating func regionSectors(
+    _ request: CreateRequest, size: UInt64, stripe: UInt64, type: String, isQuiet: Bool = false
+  ) -> UInt64 {
     var region = request.regionSectors ?? settings.allocation.defaultRegionSizeSectors
-    while region > size, region > 8 { region /= 2 }
-    if !isMirror { while size > region << 21 { region *= 2 } }
+    if region < stripe {
+      print(
+        "Adjusting \(type) \(DisplayUnit.message(sectors: region)) region size to required minimum "
+          + "of stripe size \(DisplayUnit.message(sectors: stripe)).")
+      region = stripe
+    }
+    if region > size, size > 0, size < UInt64(UInt32.max) {
+      region = 1 << UInt64(63 - size.leadingZeroBitCount)
+      if !isQuiet {
+        print("Using reduced mirror region size of \(DisplayUnit.message(sectors: region))")
+      }
+    }
+    if type != "mirror" { while size > region << 21 { region *= 2 } }
     return region
+  }
+
+  private mutating func warnOfMissingSync(_ type: String) {
+    warn("WARNING: New \(type) won't be synchronised. Don't read what you didn't write!")
   }
 
   // MARK: - Mirrors
@@ -111,6 +133,10 @@ extension GroupEdit {
     _ log: CreateRequest.MirrorLog, _ request: CreateRequest, name: String,
     _ parameters: StripeParameters, _ size: CreateSize, _ extents: AllocatableExtents
   ) throws(VolumeGroupRefusal) {
+    let region = regionSectors(
+      request, size: group.sectors(extents: size.extentCount), stripe: 0, type: "mirror")
+    if !request.isSynchronised { warnOfMissingSync("mirror") }
+    try checkFreeSpace(size)
     var allocation = AllocationRequest(
       extentCount: size.extentCount, areaCount: parameters.areaCount,
       multiple: parameters.stripeCount,
@@ -120,8 +146,6 @@ extension GroupEdit {
     allocation.isApproximate = size.isApproximate
     let found = try group.allocate(allocation, from: extents)
     let extentCount = found.extentCountPerSlot * parameters.stripeCount
-    let region = regionSectors(
-      request, size: group.sectors(extents: extentCount), isMirror: true)
 
     var volume = topVolume(request, name: name)
     if !request.isSynchronised { volume.status.insert(.notSynced) }
@@ -144,9 +168,13 @@ extension GroupEdit {
         parameters.stripeSectors, volume.allocationPolicy)
     }
     if log == .disk {
+      // LVM leaves room for the log when the legs have taken all there was.
+      let isFull = group.freeExtentCount == 0 && extentCount > 1
+      if isFull { shorten(name, to: extentCount - 1) }
+      // It looks at the first extents only for the PVs that the log should not lie on.
       try addMirrorLog(
-        to: name, region: region, extentCount: extentCount, request,
-        avoiding: found.parts.flatMap(\.areas).compactMap(\.physicalVolume))
+        to: name, region: region, extentCount: isFull ? extentCount - 1 : extentCount, request,
+        avoiding: found.parts.first?.areas.compactMap(\.physicalVolume) ?? [])
     }
     noteZeroing(of: volume, request)
   }

@@ -5,6 +5,8 @@ public struct CreateRequest: Sendable {
   public enum Kind: Sendable, Equatable {
     /// Linear or striped.
     case striped
+    /// Of type error or zero, which lie on nothing.
+    case unmapped(String)
     case raid(String)
     case mirror(log: MirrorLog)
     /// A COW snapshot of an LV of the group.
@@ -55,8 +57,18 @@ public struct CreateRequest: Sendable {
   public var isSynchronised = true
   public var isWritable = true
   public var activates = true
+  /// `-a` as it was given, before `-k` counts.
+  var activatesOnRequest = true
+  /// `-k y` without `-K`.
+  var isActivationSkipped = false
   /// `-Z`.
   public var zeroes = true
+  /// `-Zy` or `-Wy` was given.
+  public var mustZero = false
+  /// What LVM says about an option before it begins.
+  var warning: String?
+  /// Why LVM does not begin, with status 5: the command line alone tells it.
+  var problem: String?
   public var skipsActivation: Bool?
   public var autoactivates = true
   public var readAheadSectors: Int32?
@@ -66,4 +78,18 @@ public struct CreateRequest: Sendable {
   public var recoveryRates: (minimum: Int?, maximum: Int?) = (nil, nil)
 
   public init() {}
+
+  /// LVM zeroes through the active volume, and says so when it cannot do what was asked for.
+  var zeroingObstacle: String? {
+    var words = ""
+    switch kind {
+    case .thinPool, .thin, .thinSnapshot, .unmapped, .snapshot: return nil
+    case .striped, .raid, .mirror: break
+    }
+    if !isWritable { words += "read-only " }
+    if !activatesOnRequest { words += "inactive " }
+    if isActivationSkipped { words += "skipped from activation " }
+    guard mustZero, !words.isEmpty else { return nil }
+    return "Cannot zero \(words)logical volume with option -Zy or -Wy."
+  }
 }

@@ -9,9 +9,6 @@ extension GroupEdit {
   ) throws(VolumeGroupRefusal) {
     let origin = try snapshotOrigin(originName)
     let chunk = request.chunkSectors ?? Self.defaultCOWChunkSectors
-    guard (8...1024).contains(chunk), chunk.nonzeroBitCount == 1 else {
-      throw VolumeGroupRefusal("Chunk size must be a power of 2 in the range 4K to 512K.")
-    }
     var store = try stripedVolume(request, name: name, parameters, size, extents)
     store.status.remove(.visible)
     wipeStart(of: store)
@@ -27,29 +24,46 @@ extension GroupEdit {
     if context.isActive(origin.id) { reloads.append(originName) }
   }
 
-  private func snapshotOrigin(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
-    guard let origin = group.logicalVolume(named: name) else {
+  /// The origin, unless LVM makes no snapshots of such an LV.
+  private mutating func snapshotOrigin(
+    _ name: String
+  ) throws(VolumeGroupRefusal) -> LogicalVolume {
+    guard let origin = group.logicalVolume(named: name), let segment = origin.segments.first else {
       throw VolumeGroupRefusal(
         "Failed to find logical volume \"\(group.name)/\(name)\"")
     }
-    guard
-      !group.logicalVolumes.contains(where: { $0.segments.first?.volumeName("cow_store") == name })
-    else {
-      throw VolumeGroupRefusal("Snapshots of snapshots are not supported.")
+    let isMergingOrigin = group.snapshotBindings(ofOrigin: name).contains {
+      $0.segments.first?.volumeName("merging_store") != nil
     }
-    let types = Set(origin.segments.map(\.baseType))
-    guard origin.isVisible,
-      types.isSubset(of: Self.originTypes) || origin.segments.allSatisfy({ $0.raidType != nil })
-    else {
-      throw VolumeGroupRefusal(
-        "Snapshots of \(types.sorted().joined(separator: ", ")) volume \(group.name)/\(name) "
-          + "are not supported.")
-    }
-    guard !origin.status.contains(.locked), !origin.status.contains(.pvmove) else {
-      throw VolumeGroupRefusal("Snapshots of locked devices are not supported.")
+    let type = segment.baseType
+    let kind: String? =
+      if group.snapshotBinding(ofStore: name) != nil {
+        "snapshots"
+      } else if origin.status.contains(.locked) {
+        "locked volumes"
+      } else if origin.status.contains(.pvmove) {
+        "pvmoved volumes"
+      } else if group.hiddenNames().contains(name) {
+        "hidden volumes"
+      } else if isMergingOrigin {
+        "an origin that has a merging snapshot"
+      } else if type == "cache-pool" || origin.flags.contains(.cacheVolume) {
+        "cache type volumes"
+      } else if type == "thin-pool" {
+        "thin pool type volumes"
+      } else if segment.imageLayout?.images.contains(where: {
+        group.logicalVolume(named: $0)?.segments.first?.baseType == "integrity"
+      }) == true {
+        "raid with integrity"
+      } else {
+        nil
+      }
+    if let kind { throw VolumeGroupRefusal("Snapshots of \(kind) are not supported.") }
+    if type == "mirror" {
+      warn("WARNING: Snapshots of mirrors can deadlock under rare device failures.")
+      warn("WARNING: Consider using the raid1 mirror type to avoid this.")
+      warn("WARNING: See global/mirror_segtype_default in lvm.conf.")
     }
     return origin
   }
-
-  private static let originTypes: Set<String> = ["striped", "mirror", "error", "zero"]
 }

@@ -12,6 +12,8 @@ extension GroupEdit {
     static let metadataOptimum: UInt64 = 128 << 11
     static let chunkMinimum: UInt64 = 128
     static let chunkMaximum: UInt64 = 1 << 21
+    /// Larger ones take long to be zeroed.
+    static let chunkSlow: UInt64 = 1024
     /// Bytes of metadata for each chunk.
     static let bytesPerChunk: UInt64 = 64
   }
@@ -40,6 +42,7 @@ extension GroupEdit {
       }
     } else {
       chunk = request.pool.chunkSectors ?? PoolLimit.chunkMinimum
+      try checkChunk(chunk)
       metadata = data / (chunk * 8)
       if request.pool.chunkSectors == nil {
         while metadata > PoolLimit.metadataOptimum, chunk < PoolLimit.chunkMaximum {
@@ -81,6 +84,14 @@ extension GroupEdit {
         "Size of thin-pool data volume cannot be smaller than chunk size "
           + "\(DisplayUnit.message(sectors: chunk)).")
     }
+    if announces, request.pool.zeroesNewBlocks, chunk >= PoolLimit.chunkSlow {
+      warn(
+        "WARNING: Pool zeroing and \(DisplayUnit.message(sectors: chunk)) large chunk size slows "
+          + "down thin provisioning.")
+      warn(
+        "WARNING: Consider disabling zeroing (-Zn) or using smaller chunk size "
+          + "(<\(DisplayUnit.message(sectors: PoolLimit.chunkSlow))).")
+    }
     return PoolParameters(
       chunkSectors: chunk,
       metadataExtentCount: Int(
@@ -94,18 +105,31 @@ extension GroupEdit {
   }
 
   private func checkChunk(_ chunk: UInt64) throws(VolumeGroupRefusal) {
+    let problems = Self.problems(ofPoolChunk: chunk)
+    guard problems.isEmpty else {
+      var refusal = VolumeGroupRefusal(problems[0])
+      refusal.messages = problems
+      throw refusal
+    }
+  }
+
+  /// What LVM says against a pool's chunk size, in sectors.
+  static func problems(ofPoolChunk chunk: UInt64) -> [String] {
     let range = PoolLimit.chunkMinimum...PoolLimit.chunkMaximum
-    guard range.contains(chunk) else {
-      throw VolumeGroupRefusal(
-        "Thin pool chunk size \(DisplayUnit.message(sectors: chunk)) is not in the range "
+    let size = DisplayUnit.message(sectors: chunk)
+    var problems: [String] = []
+    if !range.contains(chunk) {
+      problems.append(
+        "Thin pool chunk size \(size) is not in the range "
           + "\(DisplayUnit.message(sectors: range.lowerBound)) to "
           + "\(DisplayUnit.message(sectors: range.upperBound)).")
     }
-    guard chunk.isMultiple(of: PoolLimit.chunkMinimum) else {
-      throw VolumeGroupRefusal(
-        "Thin pool chunk size \(DisplayUnit.message(sectors: chunk)) must be a multiple of "
-          + "\(DisplayUnit.message(sectors: PoolLimit.chunkMinimum)).")
+    if !chunk.isMultiple(of: range.lowerBound) {
+      problems.append(
+        "Thin pool chunk size \(size) must be a multiple of "
+          + "\(DisplayUnit.message(sectors: range.lowerBound)).")
     }
+    return problems
   }
 
   /// What a pool with so much data would get for its metadata.
@@ -123,7 +147,12 @@ extension GroupEdit {
   ) throws(VolumeGroupRefusal) -> String {
     let parameters = try poolParameters(
       request, dataExtentCount: size.extentCount, announces: true)
-    if request.pool.hasSpare { try provideSpare(extentCount: parameters.metadataExtentCount) }
+    if request.pool.hasSpare {
+      try provideSpare(
+        extentCount: parameters.metadataExtentCount, request.physicalVolumes)
+    } else {
+      warn("WARNING: recovery of pools without pool metadata spare LV is not automated.")
+    }
     let name = name ?? generatedName("lvol")
     var allocation = AllocationRequest(
       extentCount: size.extentCount, areaCount: stripes.stripeCount, multiple: stripes.stripeCount,
@@ -139,6 +168,7 @@ extension GroupEdit {
     }
 
     var pool = topVolume(request, name: name)
+    if !request.isWritable { pool.becomeWritable(in: group) }
     if request.pool.failsWhenFull { pool.flags.insert(.errorWhenFull) }
     var section = ConfigSection()
     section.append("metadata", text: "\(name)_tmeta")
@@ -164,8 +194,10 @@ extension GroupEdit {
   }
 
   /// The LV that stands ready to replace a pool's damaged metadata: made, or made large enough.
-  private mutating func provideSpare(extentCount: Int) throws(VolumeGroupRefusal) {
-    let existing = group.logicalVolumes.first { !$0.isVisible && $0.name.contains("_pmspare") }
+  mutating func provideSpare(
+    extentCount: Int, _ physicalVolumes: [PhysicalVolumeArgument]?
+  ) throws(VolumeGroupRefusal) {
+    let existing = group.logicalVolumes.first { $0.isPoolSpare }
     let missing = extentCount - (existing?.extentCount ?? 0)
     guard missing > 0 else { return }
     var spare =
@@ -177,8 +209,12 @@ extension GroupEdit {
     allocation.layout = existing.flatMap { group.existingLayout(of: $0) }
     let found = try group.allocate(allocation, from: try allocatableExtents(nil))
     spare.append(found.parts, slots: 0..<1, stripeSectors: 0)
-    wipeStart(of: spare)
-    if existing == nil { add(spare) } else { update(spare.name) { $0 = spare } }
+    if existing == nil {
+      wipeStart(of: spare)
+      add(spare)
+    } else {
+      update(spare.name) { $0 = spare }
+    }
   }
 
   // MARK: - Thin volumes
@@ -226,6 +262,18 @@ extension GroupEdit {
     }
     let transaction = poolSection.integer("transaction_id") ?? 0
     let device = try freeThinDevice(in: poolName)
+    var extentCount = extentCount
+    let chunk = poolSection.integer("chunk_size").flatMap { UInt64(exactly: $0) } ?? 0
+    if origin == nil, chunk > group.extentSizeSectors {
+      let whole =
+        (group.sectors(extents: extentCount) + chunk - 1) / chunk * chunk
+        / group.extentSizeSectors
+      if Int(whole) != extentCount {
+        print(
+          "Rounding size (\(extentCount) extents) up to chunk boundary size (\(whole) extents).")
+        extentCount = Int(whole)
+      }
+    }
     var section = ConfigSection()
     section.append("thin_pool", text: poolName)
     section.append("transaction_id", number: transaction)
@@ -269,20 +317,30 @@ extension GroupEdit {
     return highest + 1
   }
 
-  private mutating func warnOfOvercommitment(_ pool: String) {
-    let sizes = group.logicalVolumes.filter {
-      $0.segments.first?.volumeName("thin_pool") == pool
-    }.map(\.extentCount)
-    let sum = sizes.reduce(0, +)
-    let poolCount = group.logicalVolume(named: pool)?.extentCount ?? 0
-    guard sum > poolCount else { return }
-    let beyond =
-      sum > group.extentCount
-      ? "and the size of whole volume group (\(size(extents: group.extentCount)))"
-      : "(\(size(extents: poolCount)))"
+  /// LVM's words when thin volumes promise more than there is: first in the pool, then in all pools.
+  mutating func warnOfOvercommitment(_ pool: String) {
+    func thinCount(in pool: String) -> Int {
+      group.logicalVolumes.filter { $0.segments.first?.volumeName("thin_pool") == pool }
+        .reduce(0) { $0 + $1.extentCount }
+    }
+    guard thinCount(in: pool) > group.logicalVolume(named: pool)?.extentCount ?? 0 else { return }
+    let pools = group.logicalVolumes.filter { $0.segments.first?.baseType == "thin-pool" }
+    let sum = pools.reduce(0) { $0 + thinCount(in: $1.name) }
+    let poolSum = pools.reduce(0) { $0 + $1.extentCount }
+    guard sum > poolSum else { return }
+    let free = group.freeExtentCount
+    var (beyond, limit) = ("", poolSum)
+    if sum > group.extentCount {
+      (beyond, limit) = (" and the size of whole volume group", group.extentCount)
+    } else if sum > free {
+      (beyond, limit) =
+        free == 0 ? ("", 0) : (" and the amount of free space in volume group", free)
+    }
+    let name = pools.count > 1 ? "s" : " \(group.name)/\(pool)"
+    let amount = limit == 0 ? "no free space in volume group" : size(extents: limit)
     warn(
       "WARNING: Sum of all thin volume sizes (\(size(extents: sum))) exceeds the size of thin "
-        + "pool \(group.name)/\(pool) \(beyond).")
+        + "pool\(name)\(beyond) (\(amount)).")
     print(
       "WARNING: You have not turned on protection against thin pools running out of space.")
     print(

@@ -1,3 +1,4 @@
+import ConfigText
 import LVMMetadata
 
 /// lvcreate (lvm2-allocation 2.1 and 10).
@@ -12,6 +13,7 @@ extension GroupEdit {
     switch request.kind {
     case .thin(let pool): try createThin(request, name: name, pool: pool)
     case .thinSnapshot(let origin): try createThinSnapshot(request, name: name, origin: origin)
+    case .unmapped(let type): try createUnmapped(type, request, name: name)
     case .striped, .raid, .mirror, .snapshot, .thinPool:
       let extents = try allocatableExtents(request.physicalVolumes)
       let size = try createSize(for: request, &parameters, extents)
@@ -24,7 +26,10 @@ extension GroupEdit {
           "Number of stripes (\(parameters.stripeCount)) must not exceed number of physical "
             + "volumes (\(extents.listedCount))")
       }
-      try checkFreeSpace(size)
+      switch request.kind {
+      case .raid, .mirror: break  // They say first what they make of their options.
+      default: try checkFreeSpace(size)
+      }
       if case .thinPool = request.kind {
         name = try createThinPool(request, name: request.name, parameters, size)
       } else {
@@ -36,13 +41,15 @@ extension GroupEdit {
   }
 
   /// Adds a thin pool that a thin volume is about to be made in: LVM speaks of the volume only.
-  mutating func createPoolQuietly(_ request: CreateRequest) throws(VolumeGroupRefusal) {
+  mutating func createPoolQuietly(
+    _ request: CreateRequest
+  ) throws(VolumeGroupRefusal) -> String {
     if let name = request.name { try checkNewName(name) }
     var parameters = try stripeParameters(for: request)
     let extents = try allocatableExtents(request.physicalVolumes)
     let size = try createSize(for: request, &parameters, extents)
     try checkFreeSpace(size)
-    _ = try createThinPool(request, name: request.name, parameters, size)
+    return try createThinPool(request, name: request.name, parameters, size)
   }
 
   private mutating func create(
@@ -60,8 +67,21 @@ extension GroupEdit {
       try createMirror(log, request, name: name, parameters, size, extents)
     case .snapshot(let origin):
       try createSnapshot(of: origin, request, name: name, parameters, size, extents)
-    case .thinPool, .thin, .thinSnapshot: break
+    case .thinPool, .thin, .thinSnapshot, .unmapped: break
     }
+  }
+
+  /// An LV without extents of any PV.
+  private mutating func createUnmapped(
+    _ type: String, _ request: CreateRequest, name: String
+  ) throws(VolumeGroupRefusal) {
+    var parameters = StripeParameters()
+    let size = try createSize(
+      for: request, &parameters, try allocatableExtents(request.physicalVolumes))
+    if request.mustZero { print("Ignoring option -Zy or -Wy for unzeroable \(type) volume.") }
+    var volume = topVolume(request, name: name)
+    volume.segments = [.whole(type, extentCount: size.extentCount, ConfigSection())]
+    add(volume)
   }
 
   // MARK: - Checks
@@ -95,7 +115,7 @@ extension GroupEdit {
     }
   }
 
-  private func checkFreeSpace(_ size: CreateSize) throws(VolumeGroupRefusal) {
+  func checkFreeSpace(_ size: CreateSize) throws(VolumeGroupRefusal) {
     let free = group.freeExtentCount
     guard size.isApproximate || size.extentCount <= free else {
       throw VolumeGroupRefusal(

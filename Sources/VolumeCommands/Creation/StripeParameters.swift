@@ -24,7 +24,7 @@ extension GroupEdit {
     var stripeCount = request.stripeCount ?? 1
     switch request.kind {
     case .striped, .thinPool, .snapshot: break
-    case .thin, .thinSnapshot: return parameters
+    case .thin, .thinSnapshot, .unmapped: return parameters
     case .mirror:
       parameters.copyCount = request.copyCount ?? 2
       guard (2...8).contains(parameters.copyCount) else {
@@ -44,11 +44,7 @@ extension GroupEdit {
     parameters.stripeCount = stripeCount
     parameters.stripeSectors =
       isStriped ? try stripeSectors(request.stripeSectors, count: stripeCount) : 0
-    switch request.kind {
-    case .striped, .thinPool, .snapshot, .mirror: parameters.multiple = stripeCount
-    case .raid: parameters.multiple = stripeCount
-    case .thin, .thinSnapshot: break
-    }
+    parameters.multiple = stripeCount
     return parameters
   }
 

@@ -8,14 +8,8 @@ extension GroupEdit {
     _ name: String, isVisible: Bool, isWritable: Bool = true, policy: AllocationPolicy? = nil
   ) -> LogicalVolume {
     var volume = LogicalVolume(name: name, id: context.makeIdentifier(), status: [.read])
-    if isWritable {
-      // Groups with an owner or a lock type look read-only to old versions of LVM.
-      if group.isShared || group.systemID != nil {
-        volume.flags.insert(.writeLocked)
-      } else {
-        volume.status.insert(.write)
-      }
-    }
+    // Groups with an owner or a lock type look read-only to old versions of LVM.
+    if isWritable { volume.becomeWritable(in: group) }
     if isVisible { volume.status.insert(.visible) }
     volume.allocationPolicy = policy
     volume.creationTime = context.now
@@ -41,12 +35,7 @@ extension GroupEdit {
   /// Adds an LV where LVM writes it: visible ones before hidden ones.
   mutating func add(_ volume: LogicalVolume) {
     group.logicalVolumes.append(volume)
-    sortVisibleFirst()
-  }
-
-  mutating func sortVisibleFirst() {
-    group.logicalVolumes =
-      group.logicalVolumes.filter(\.isVisible) + group.logicalVolumes.filter { !$0.isVisible }
+    group.sortVisibleFirst()
   }
 
   /// Changes the LV of that name, if there is one.
@@ -81,6 +70,18 @@ extension GroupEdit {
 }
 
 extension LogicalVolume {
+  /// True for the LV that stands ready to replace a pool's metadata.
+  var isPoolSpare: Bool { !isVisible && name.contains("_pmspare") }
+
+  /// Gives it the word of a writable one; groups with an owner or a lock type have another.
+  mutating func becomeWritable(in group: VolumeGroup) {
+    if group.isShared || group.systemID != nil {
+      flags.insert(.writeLocked)
+    } else {
+      status.insert(.write)
+    }
+  }
+
   /// Appends striped segments on `slots` of each part and joins what continues.
   mutating func append(
     _ parts: [FoundExtents.Part], slots: Range<Int>, stripeSectors: UInt64

@@ -14,6 +14,7 @@ extension GroupEdit {
         throw VolumeGroupRefusal("--poolmetadatasize can be used only with thin pools.")
       }
       try resize(metadata, size, request)
+      if request.physicalVolumes == nil { enlargeSpare() }
       if request.size == nil { resized = metadata }
     }
     if request.poolMetadataSize == nil || request.size != nil {
@@ -31,6 +32,19 @@ extension GroupEdit {
     }
     if context.isActive(volume.id) { reloads.append(volume.name) }
     print("Logical volume \(group.name)/\(resized) successfully resized.")
+  }
+
+  /// The spare is as large as the largest metadata of a pool; that it cannot be so stops nothing.
+  private mutating func enlargeSpare() {
+    let counts = group.logicalVolumes.filter {
+      ["thin-pool", "cache-pool"].contains($0.segments.first?.baseType ?? "")
+    }.compactMap { $0.segments.first?.volumeName("metadata") }
+      .compactMap { group.logicalVolume(named: $0)?.extentCount }
+    do throws(VolumeGroupRefusal) {
+      try provideSpare(extentCount: counts.max() ?? 0, nil)
+    } catch {
+      for message in error.messages { warn(message) }
+    }
   }
 
   private func resizableVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
@@ -236,7 +250,7 @@ extension GroupEdit {
   }
 
   /// Cuts an LV at its end, and all images at theirs.
-  private mutating func shorten(_ name: String, to extentCount: Int) {
+  mutating func shorten(_ name: String, to extentCount: Int) {
     var images: [(name: String, extentCount: Int)] = []
     update(name) { volume in
       volume.segments = volume.segments.compactMap { segment in
