@@ -118,6 +118,8 @@ let package = Package(
     module("LVMSystemDirectory", ["ConfigText", "LVMMetadata"]),
     module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
     module("Fencing", ["ByteCoding", "ClusterTypes", "CLinux"]),
+    .target(name: "CCorosync"),
+    module("Corosync", ["CCorosync", "CLinux", "ClusterMembership", "ClusterTypes"]),
 
     module("Keeper", ["ClusterTypes", "CLinux", "KeeperProtocol", "KernelLockspaces"]),
 
@@ -160,7 +162,8 @@ let package = Package(
       [
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterCredentials",
         "ClusterImport", "ClusterMembership", "ClusterTransport", "ClusterTypes", "ConfigText",
-        "DeviceMapper", "DistributedLockManager", "DurableFiles", "Fencing", "KeeperProtocol",
+        "Corosync", "DeviceMapper", "DistributedLockManager", "DurableFiles", "Fencing",
+        "KeeperProtocol",
         "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
         "LockspaceGroups",
@@ -250,6 +253,7 @@ let package = Package(
     tests("KernelLockspaces"),
     tests("KeeperProtocol", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests("Keeper", ["ClusterTypes", "KeeperProtocol"]),
+    tests("Corosync", ["ClusterMembership", "ClusterTypes"]),
     tests("Fencing", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests(
       "ClusterTransport",

@@ -1,5 +1,6 @@
 import ClusterMembership
 import ClusterTypes
+import Corosync
 import Fencing
 import KernelLockspaces
 import LVMFrontends
@@ -39,7 +40,7 @@ final class Daemon: ClusterObserver {
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
-    membership: MembershipSetup?, keeper: KeeperClient? = nil,
+    membership: MembershipSetup?, keeper: KeeperClient? = nil, corosync: CorosyncGroup? = nil,
     reservations: ReservationRunner? = nil, workers: VolumeWorkers, pools: WorkerPools,
     loop: any EventLoop, logger: Logger, host: DaemonHost
   ) throws {
@@ -59,7 +60,7 @@ final class Daemon: ClusterObserver {
     if let membership {
       engine = Self.recordedCluster(membership, fenceDevices, network, loop, logger)
     } else {
-      engine = Self.orderedCluster(local, configuration, network, loop, logger)
+      engine = Self.orderedCluster(local, configuration, corosync, network, loop, logger)
     }
     node = ClusterNode(engine: engine, logger: logger)
     locks = InHouseLockspaces(
@@ -129,10 +130,19 @@ final class Daemon: ClusterObserver {
   }
 
   private static func orderedCluster(
-    _ local: Member, _ configuration: DaemonConfiguration, _ network: NodeNetwork,
-    _ loop: any EventLoop, _ logger: Logger
+    _ local: Member, _ configuration: DaemonConfiguration, _ corosync: CorosyncGroup?,
+    _ network: NodeNetwork, _ loop: any EventLoop, _ logger: Logger
   ) -> OrderedCluster {
     let timing = configuration.membership
+    if let corosync {
+      return OrderedCluster(
+        local: local,
+        provider: CorosyncProvider(
+          .init(
+            local: local, process: corosync.process, linkGrace: timing.silenceTimeout * 2)),
+        corosync: CorosyncReader(corosync), unseen: configuration.cluster.nodes.map(\.id),
+        loop: loop, logger: logger, send: { _, _ in })
+    }
     return OrderedCluster(
       local: local,
       provider: ExternalProvider(
@@ -360,10 +370,13 @@ final class Daemon: ClusterObserver {
     guard node.local.startedClean else { return }
     for dead in node.groups.unfencedNodes
     where dead.instance.node == node.local.node && dead.instance < node.local.instance
-      && dead.bootID == node.local.bootID
+      && (dead.bootID == node.local.bootID || dead.isUnknownLife)
     {
-      node.vouchDead(
-        dead.instance, .clean, evidence: "its daemon was started again on the same boot")
+      let evidence =
+        dead.isUnknownLife
+        ? "its daemon found nothing of an earlier life"
+        : "its daemon was started again on the same boot"
+      node.vouchDead(dead.instance, .clean, evidence: evidence)
     }
   }
 

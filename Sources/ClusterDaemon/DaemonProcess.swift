@@ -1,6 +1,7 @@
 import BlockDevices
 import ClusterMembership
 import ClusterTypes
+import Corosync
 import DistributedLockManager
 import Fencing
 import Glibc
@@ -51,7 +52,7 @@ public struct DaemonProcess {
     let signals = SignalWait()
     stayInMemory()
     allowManyFiles()
-    let (local, membership, keeper) = try begin()
+    let (local, membership, keeper, corosync) = try begin()
     logger.notice(
       """
       clvmd starts: node \(local.node) (\(configuration.cluster.localNode.name)) of cluster \
@@ -65,7 +66,7 @@ public struct DaemonProcess {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let requests = EndRequests()
     let daemon = try start(
-      local, membership, keeper, reservations, kernelWorker, pools, group.next(),
+      local, membership, keeper, corosync, reservations, kernelWorker, pools, group.next(),
       host: host(requests))
     let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
     notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
@@ -102,6 +103,7 @@ public struct DaemonProcess {
 
   private func start(
     _ local: Member, _ membership: MembershipSetup?, _ keeper: KeeperClient?,
+    _ corosync: CorosyncGroup?,
     _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?, _ pools: WorkerPools,
     _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
@@ -118,7 +120,8 @@ public struct DaemonProcess {
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,
-        membership: membership, keeper: keeper, reservations: reservations, workers: workers,
+        membership: membership, keeper: keeper, corosync: corosync, reservations: reservations,
+        workers: workers,
         pools: pools, loop: loop, logger: logger, host: host)
     }.wait()
   }
@@ -188,7 +191,7 @@ public struct DaemonProcess {
   }
 
   /// Who this life of the node is, and where its membership begins.
-  private func begin() throws -> (Member, MembershipSetup?, KeeperClient?) {
+  private func begin() throws -> (Member, MembershipSetup?, KeeperClient?, CorosyncGroup?) {
     let isClean = EarlierLife.waitForWriters(seconds: Self.writerWaitSeconds)
     if !isClean {
       let processes = EarlierLife.runningWriters().map(String.init).joined(separator: ", ")
@@ -213,9 +216,24 @@ public struct DaemonProcess {
         configuration: configuration, bootID: bootID, startedClean: isClean,
         keeper: keeper ?? UnwatchedNode(holdsNothing: isClean, logger: logger),
         seed: .random(in: 1 ... .max))
-      return (setup.local, setup, keeper)
-    case .external: return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil, nil)
+      return (setup.local, setup, keeper, nil)
+    case .corosync:
+      let group = try joinCorosync()
+      return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil, nil, group)
+    case .external:
+      return (try makeLocalMember(bootID: bootID, startedClean: isClean), nil, nil, nil)
     }
+  }
+
+  private func joinCorosync() throws -> CorosyncGroup {
+    let cluster = configuration.cluster
+    let group = try CorosyncGroup(
+      name: "clvmd:" + cluster.name, local: cluster.localNode.id, nodes: cluster.nodes.map(\.id))
+    if group.clusterName != cluster.name {
+      logger.warning(
+        "corosync calls its cluster '\(group.clusterName)', clvmd.conf '\(cluster.name)'")
+    }
+    return group
   }
 
   private func makeLocalMember(bootID: String, startedClean: Bool) throws -> Member {

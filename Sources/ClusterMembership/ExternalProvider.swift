@@ -121,7 +121,7 @@ public struct ExternalProvider: MembershipProvider {
     case .received(let bytes, let node): received(bytes, from: node, at: now, &effects)
     case .submit(let payload): submit(payload, &effects)
     case .snapshot(let bytes): snapshotTaken(bytes, at: now, &effects)
-    case .timer: break
+    case .timer, .group: break
     }
     proposeIfDue(at: now, &effects)
   }

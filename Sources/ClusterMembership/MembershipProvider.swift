@@ -16,6 +16,8 @@ public enum MembershipInput: Sendable {
   /// An authenticated channel to `member` exists; replaces an earlier one to the same node.
   case channelOpened(Member)
   case channelClosed(NodeID)
+  /// For the provider corosync: what corosync has said.
+  case group(GroupEvent)
   case received([UInt8], from: NodeID)
   /// Deliver `payload` to all members, in order. More than 512 bytes are
   /// reported and not sent.
@@ -36,6 +38,8 @@ public struct OrderedMessage: Hashable, Sendable {
 /// What a membership provider wants done, in this order.
 public enum MembershipEffect: Equatable, Sendable {
   case send([UInt8], to: NodeID)
+  /// Hand to corosync for all members of the group, this node included.
+  case multicast([UInt8])
   /// Replace the replicated state by this snapshot; deliveries and a view follow.
   case reset(snapshot: [UInt8])
   case deliver(OrderedMessage)

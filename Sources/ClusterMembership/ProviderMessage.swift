@@ -184,35 +184,35 @@ extension ProviderMessage {
 }
 
 extension ByteWriter {
-  fileprivate mutating func write(_ ballot: Ballot) {
+  mutating func write(_ ballot: Ballot) {
     write(ballot.round)
     write(ballot.proposer.rawValue)
   }
 
-  fileprivate mutating func write(_ instance: NodeInstance) {
+  mutating func write(_ instance: NodeInstance) {
     write(instance.node.rawValue)
     write(instance.incarnation.rawValue)
   }
 
-  fileprivate mutating func write(_ member: Member) {
+  mutating func write(_ member: Member) {
     write(member.instance)
     writeString(member.bootID)
     write(UInt8(member.startedClean ? 1 : 0))
   }
 
-  fileprivate mutating func write(_ view: View) {
+  mutating func write(_ view: View) {
     write(view.id)
     writeList(view.members) { $0.write($1) }
   }
 
-  fileprivate mutating func write(_ entry: Entry) {
+  mutating func write(_ entry: Entry) {
     write(entry.index)
     write(entry.sender)
     write(entry.sequence)
     writeCounted(entry.payload)
   }
 
-  fileprivate mutating func write(_ history: ProviderMessage.History) {
+  mutating func write(_ history: ProviderMessage.History) {
     write(history.view)
     write(history.delivered)
     writeList(history.pending) { $0.write($1) }
@@ -220,13 +220,13 @@ extension ByteWriter {
     writeList(history.removed) { $0.write($1) }
   }
 
-  fileprivate mutating func write(_ proposal: ProviderMessage.Proposal) {
+  mutating func write(_ proposal: ProviderMessage.Proposal) {
     write(proposal.ballot)
     write(proposal.view)
     write(proposal.base)
   }
 
-  fileprivate mutating func write(_ standing: ProviderMessage.Standing) {
+  mutating func write(_ standing: ProviderMessage.Standing) {
     write(standing.history)
     write(UInt8(standing.noted == nil ? 0 : 1))
     if let noted = standing.noted { write(noted) }
@@ -234,54 +234,54 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-  fileprivate mutating func readNode() throws(ByteDecodingError) -> NodeID {
+  mutating func readNode() throws(ByteDecodingError) -> NodeID {
     guard let node = NodeID(try read(Int32.self)) else { throw .invalid("node id") }
     return node
   }
 
-  fileprivate mutating func readBallot() throws(ByteDecodingError) -> Ballot {
+  mutating func readBallot() throws(ByteDecodingError) -> Ballot {
     Ballot(round: try readNumber(), proposer: try readNode())
   }
 
-  fileprivate mutating func readInstance() throws(ByteDecodingError) -> NodeInstance {
+  mutating func readInstance() throws(ByteDecodingError) -> NodeInstance {
     NodeInstance(try readNode(), Incarnation(try read()))
   }
 
-  fileprivate mutating func readMember() throws(ByteDecodingError) -> Member {
+  mutating func readMember() throws(ByteDecodingError) -> Member {
     Member(
       instance: try readInstance(), bootID: try readString(limit: Member.maximumBootIDLength),
       startedClean: try read(UInt8.self) != 0)
   }
 
-  fileprivate mutating func readMembers() throws(ByteDecodingError) -> [Member] {
+  mutating func readMembers() throws(ByteDecodingError) -> [Member] {
     try readList(limit: ProviderLimits.nodes) { r throws(ByteDecodingError) in
       try r.readMember()
     }
   }
 
-  fileprivate mutating func readView() throws(ByteDecodingError) -> View {
+  mutating func readView() throws(ByteDecodingError) -> View {
     View(id: try readNumber(), members: try readMembers())
   }
 
-  fileprivate mutating func readEntry() throws(ByteDecodingError) -> Entry {
+  mutating func readEntry() throws(ByteDecodingError) -> Entry {
     Entry(
       index: try readNumber(), sender: try readInstance(), sequence: try readNumber(),
       payload: Array(try readCounted(limit: ProviderLimits.payload)))
   }
 
-  fileprivate mutating func readProposal() throws(ByteDecodingError) -> ProviderMessage.Proposal {
+  mutating func readProposal() throws(ByteDecodingError) -> ProviderMessage.Proposal {
     ProviderMessage.Proposal(
       ballot: try readBallot(), view: try readView(), base: try readHistory())
   }
 
-  fileprivate mutating func readStanding() throws(ByteDecodingError) -> ProviderMessage.Standing {
+  mutating func readStanding() throws(ByteDecodingError) -> ProviderMessage.Standing {
     let history = try readHistory()
     let hasNoted: UInt8 = try read()
     return ProviderMessage.Standing(
       history: history, noted: hasNoted == 0 ? nil : try readProposal())
   }
 
-  fileprivate mutating func readHistory() throws(ByteDecodingError) -> ProviderMessage.History {
+  mutating func readHistory() throws(ByteDecodingError) -> ProviderMessage.History {
     ProviderMessage.History(
       view: try readView(), delivered: try readNumber(),
       pending: try readList(limit: ProviderLimits.pendingEntries) {

@@ -14,7 +14,10 @@ struct GroupState: Hashable, Sendable {
   private(set) var unfenced: [UnfencedNode] = []
   private var lastGeneration: UInt64 = 0
 
-  init() {}
+  /// `unseen`: nodes of which it is not known whether an earlier life may write.
+  init(unseen: [NodeID] = []) {
+    unfenced = unseen.sorted().map(UnfencedNode.init(unseen:))
+  }
 
   mutating func apply(_ newView: View) {
     let removed = view.members.filter { !newView.contains($0.instance) }
@@ -40,7 +43,7 @@ struct GroupState: Hashable, Sendable {
     unfenced.removeAll { dead in
       newView.members.contains { member in
         member.node == dead.instance.node && member.instance > dead.instance
-          && member.bootID != dead.bootID
+          && member.bootID != dead.bootID && !dead.isUnknownLife
       }
     }
     startWhatCan()

@@ -63,4 +63,13 @@ public struct UnfencedNode: Hashable, Sendable {
   public let bootID: String
   /// The view that removed it.
   public let viewID: UInt64
+
+  /// Nobody remembers whether the node had a life that may still write.
+  public var isUnknownLife: Bool { instance.incarnation.rawValue == 0 }
+}
+
+extension UnfencedNode {
+  init(unseen node: NodeID) {
+    self.init(instance: NodeInstance(node, Incarnation(0)), bootID: "", viewID: 0)
+  }
 }

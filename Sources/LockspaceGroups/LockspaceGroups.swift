@@ -67,7 +67,13 @@ public struct LockspaceGroups: Sendable {
   private var state = GroupState()
   private var locals: [LockspaceName: Local] = [:]
 
-  public init(local: NodeInstance) { self.local = local }
+  /// `unseen`: with a provider that remembers nothing once all daemons have ended, the configured
+  /// nodes. Nothing starts before each has spoken for its earlier lives or is known to be dead. What
+  /// the cluster remembers replaces that.
+  public init(local: NodeInstance, unseen: [NodeID] = []) {
+    self.local = local
+    state = GroupState(unseen: unseen)
+  }
 
   public var lockspaces: [Lockspace] { state.lockspaces.values.sorted { $0.name < $1.name } }
   public var unfencedNodes: [UnfencedNode] { state.unfenced }
@@ -176,9 +182,14 @@ public struct LockspaceGroups: Sendable {
   public func waits(for lockspace: Lockspace) -> [String] {
     guard case .stopping = lockspace.phase else { return lockspace.nodeWaits() }
     return lockspace.nodeWaits()
-      + state.unfenced.map {
-        "node \($0.instance.node) was removed and is not known to be dead: "
-          + "make sure that it is, then run 'clvm node fenced \($0.instance.node)'"
+      + state.unfenced.map { unfenced in
+        let node = unfenced.instance.node
+        let what =
+          unfenced.isUnknownLife
+          ? "node \(node) has not been seen since all daemons were started"
+          : "node \(node) was removed"
+        return "\(what) and is not known to be dead: make sure that it is, then run "
+          + "'clvm node fenced \(node)'"
       }
   }
 }

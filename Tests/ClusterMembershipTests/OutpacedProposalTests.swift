@@ -39,7 +39,7 @@ import Testing
               queue.append((target.rawValue, .received(bytes, from: sender)))
             }
           case .snapshotNeeded: queue.insert((id, .snapshot([])), at: 0)
-          case .reset, .deliver, .installed, .quorum, .evicted, .wake, .report: break
+          case .multicast, .reset, .deliver, .installed, .quorum, .evicted, .wake, .report: break
           }
         }
       }

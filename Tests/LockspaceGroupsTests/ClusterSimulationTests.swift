@@ -22,9 +22,24 @@ import Testing
     case ..<960: cut(id, other, &cluster)
     case ..<980: heal(id, other, &cluster)
     case ..<983: killIfMajorityStays(id, &cluster)
-    case ..<990: if cluster.nodes[id]?.isAlive == false { cluster.boot(id) }
+    case ..<990: if cluster.nodes[id]?.isAlive == false { cluster.powerOn(id) }
     case ..<995: cluster.replaceEvicted()
     default: cluster.fenceRemoved()
+    }
+    if cluster.corosync != nil { stepCorosync(id, &cluster) }
+  }
+
+  private func stepCorosync(_ id: NodeID, _ cluster: inout SimulatedCluster) {
+    switch Int.random(in: 0..<1000, using: &cluster.random) {
+    case ..<600: cluster.hearCorosync(at: id)
+    case ..<603:
+      var parts: [[NodeID]] = [[], []]
+      for node in cluster.ids { parts[cluster.random.chance(50) ? 0 : 1].append(node) }
+      cluster.partition(parts)
+    case ..<606: cluster.partition([cluster.ids])
+    case ..<608: if cluster.nodes[id]?.isAlive == true { cluster.endDaemon(id) }
+    case ..<610: cluster.kill(id)
+    default: break
     }
   }
 
@@ -53,6 +68,7 @@ import Testing
 
   /// The provider keeps nothing on disk: a majority that remembers must survive.
   private func killIfMajorityStays(_ id: NodeID, _ cluster: inout SimulatedCluster) {
+    guard cluster.corosync == nil else { return }
     guard let newest = cluster.views.values.max(by: { $0.id < $1.id }) else { return }
     let remembering = cluster.nodes.values.filter {
       $0.isAlive && $0.provider.view.id == newest.id && $0.member.node != id
@@ -63,28 +79,31 @@ import Testing
   /// No more faults: everything must come to rest, with every wanted lockspace running.
   private func settle(_ cluster: inout SimulatedCluster) {
     cluster.cut = []
+    cluster.partition([cluster.ids])
     for round in 0..<6000 {
       if round % 50 == 0 {
         cluster.replaceEvicted()
         for id in cluster.ids {
-          if cluster.nodes[id]?.isAlive == false { cluster.boot(id) }
+          if cluster.nodes[id]?.isAlive == false { cluster.powerOn(id) }
           for other in cluster.ids where other > id { cluster.connect(id, other) }
         }
         cluster.fenceRemoved()
       }
       cluster.deliverOne()
       cluster.deliverOne()
+      for id in cluster.ids { cluster.hearCorosync(at: id) }
       if let id = cluster.ids.randomElement(using: &cluster.random) { cluster.doWork(at: id) }
       cluster.advance(.milliseconds(20))
     }
   }
 
-  @Test func noSeedBreaksTheStartRules() throws {
+  @Test(arguments: [false, true]) func noSeedBreaksTheStartRules(withCorosync: Bool) throws {
     var views = 0
     var starts = 0
     var vouchedFor = 0
     for seed in UInt64(1)...100 {
-      var cluster = SimulatedCluster(count: Int32(3 + seed % 3), seed: seed)
+      var cluster = SimulatedCluster(
+        count: Int32(3 + seed % 3), seed: seed, withCorosync: withCorosync)
       for _ in 0..<4000 { step(&cluster) }
       settle(&cluster)
       try #require(cluster.violations.isEmpty, "seed \(seed): \(cluster.violations)")
@@ -100,7 +119,7 @@ import Testing
         }
       }
       views += cluster.views.count
-      starts += cluster.deliveries.count
+      starts += cluster.deliveryCount
       vouchedFor += cluster.vouchedFor
     }
     #expect(views > 600, "the faults must have led to many views, not \(views)")

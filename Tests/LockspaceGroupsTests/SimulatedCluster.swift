@@ -11,9 +11,11 @@ struct SimulatedNode {
   }
 
   var member: Member
-  var provider: ExternalProvider
+  var provider: any MembershipProvider
   var groups: LockspaceGroups
   var isAlive = true
+  /// Its kernel goes on without it.
+  var isDaemonDead = false
   /// Lockspaces that run in this node's kernel, with generation and members.
   var running: [LockspaceName: (generation: UInt64, members: [NodeInstance])] = [:]
   /// Lockspaces that some user here has open.
@@ -38,17 +40,27 @@ struct SimulatedCluster {
   var open: Set<[NodeID]> = []
   var cut: Set<[NodeID]> = []
   var nextIncarnation: UInt64 = 1
-  var deliveries: [UInt64: [UInt8]] = [:]
+  /// By view and index: a majority that knows no history may form while a minority has one.
+  var deliveries: [[UInt64]: [UInt8]] = [:]
+  var deliveryCount = 0
   var views: [UInt64: View] = [:]
   var violations: [String] = []
   /// How many earlier lives were declared over by a restarted daemon.
   var vouchedFor = 0
   /// Instances that are dead for certain.
   var dead: Set<NodeInstance> = []
+  /// corosync on the nodes; nil with the external provider.
+  var corosync: SimulatedProcessGroup?
+  /// The replicated state with which each view began.
+  var states: [UInt64: [UInt8]] = [:]
 
-  init(count: Int32, seed: UInt64) {
+  init(count: Int32, seed: UInt64, withCorosync: Bool = false) {
     ids = (1...count).compactMap { NodeID($0) }
     random = SeededGenerator(seed: seed)
+    if withCorosync {
+      corosync = SimulatedProcessGroup(nodeCount: ids.count)
+      corosync?.reform([ids], random: &random)
+    }
     for id in ids { boot(id) }
   }
 
@@ -61,15 +73,26 @@ struct SimulatedCluster {
     let member = Member(
       instance: NodeInstance(id, incarnation), bootID: bootID ?? "boot-\(incarnation)",
       startedClean: true)
-    let configuration = ExternalProvider.Configuration(
-      local: member, nodes: ids, settle: .milliseconds(500), linkGrace: .seconds(3),
-      roundTimeout: .seconds(2))
+    let process = GroupProcess(node: id, pid: UInt32(incarnation.rawValue))
     nodes[id] = SimulatedNode(
-      member: member, provider: ExternalProvider(configuration),
-      groups: LockspaceGroups(local: member.instance))
+      member: member, provider: provider(member, process),
+      groups: LockspaceGroups(local: member.instance, unseen: corosync == nil ? [] : ids))
     nodes[id]?.wanted = wanted
-    nodes[id]?.mustVouch = bootID != nil
+    // With corosync, an earlier life may be known to nobody, and this one speaks for it.
+    nodes[id]?.mustVouch = bootID != nil || corosync != nil
     for other in ids where other != id { connect(id, other) }
+    corosync?.join(process)
+  }
+
+  private func provider(_ member: Member, _ process: GroupProcess) -> any MembershipProvider {
+    if corosync != nil {
+      return CorosyncProvider(
+        .init(local: member, process: process, linkGrace: .seconds(3)))
+    }
+    return ExternalProvider(
+      .init(
+        local: member, nodes: ids, settle: .milliseconds(500), linkGrace: .seconds(3),
+        roundTimeout: .seconds(2)))
   }
 
   mutating func kill(_ id: NodeID) {
@@ -77,7 +100,30 @@ struct SimulatedCluster {
     dead.insert(node.member.instance)
     nodes[id]?.isAlive = false
     nodes[id]?.running = [:]
+    endDaemon(id)
+    if let corosync {
+      let components = corosync.components.map { $0.filter { $0 != id } }
+      self.corosync?.reform(components, random: &random)
+    }
+  }
+
+  /// The daemon ends, and what it had started in the kernel goes on.
+  mutating func endDaemon(_ id: NodeID) {
+    nodes[id]?.isDaemonDead = true
     for other in ids where other != id { disconnect(id, other) }
+    corosync?.leave(id)
+  }
+
+  /// A first view of daemons of which none has a history. Numbers within a ring may be used again when
+  /// those that knew them have ended.
+  private mutating func noteBeginning(_ view: View, at id: NodeID) {
+    let first = LockspaceGroups(local: NodeInstance(id, Incarnation(0)), unseen: ids).snapshot
+    guard corosync != nil, nodes[id]?.groups.snapshot == first, let known = views[view.id],
+      !known.members.contains(where: { view.contains($0.instance) })
+    else { return }
+    views[view.id] = nil
+    states[view.id] = nil
+    deliveries = deliveries.filter { $0.key[0] != view.id }
   }
 
   func pair(_ left: NodeID, _ right: NodeID) -> [NodeID] { [min(left, right), max(left, right)] }
@@ -85,7 +131,7 @@ struct SimulatedCluster {
   mutating func connect(_ left: NodeID, _ right: NodeID) {
     let pair = pair(left, right)
     guard !open.contains(pair), !cut.contains(pair), let one = nodes[left], one.isAlive,
-      let two = nodes[right], two.isAlive
+      let two = nodes[right], two.isAlive, !one.isDaemonDead, !two.isDaemonDead
     else { return }
     open.insert(pair)
     queues[[left, right]] = []
@@ -103,7 +149,7 @@ struct SimulatedCluster {
   }
 
   mutating func feed(_ input: MembershipInput, to id: NodeID) {
-    guard nodes[id]?.isAlive == true else { return }
+    guard nodes[id]?.isAlive == true, nodes[id]?.isDaemonDead == false else { return }
     var effects: [MembershipEffect] = []
     nodes[id]?.provider.handle(input, at: now, effects: &effects)
     for effect in effects { carryOut(effect, at: id) }
@@ -112,25 +158,39 @@ struct SimulatedCluster {
   private mutating func carryOut(_ effect: MembershipEffect, at id: NodeID) {
     switch effect {
     case .send(let bytes, let target): queues[[id, target]]?.append(bytes)
+    case .multicast(let bytes): corosync?.multicast(bytes, from: id)
     case .reset(let snapshot): feed(.reset(snapshot: snapshot), to: id)
     case .deliver(let message):
-      if let known = deliveries[message.index], known != message.payload {
+      let place = [corosync == nil ? 0 : nodes[id]?.provider.view.id ?? 0, message.index]
+      if let known = deliveries[place], known != message.payload {
         violations.append("message \(message.index) differs at node \(id)")
       }
-      deliveries[message.index] = message.payload
+      deliveries[place] = message.payload
+      deliveryCount += 1
       feed(.deliver(message.payload, from: message.sender), to: id)
     case .installed(let view):
+      noteBeginning(view, at: id)
       if let known = views[view.id], known != view {
         violations.append("view \(view.id) differs at node \(id)")
       }
       views[view.id] = view
       feed(.installed(view), to: id)
+      note(nodes[id]?.groups.snapshot ?? [], of: view, at: id)
     case .snapshotNeeded:
       if let snapshot = nodes[id]?.groups.snapshot { feed(.snapshot(snapshot), to: id) }
-    case .evicted: nodes[id]?.wasEvicted = true
+    case .evicted:
+      nodes[id]?.wasEvicted = true
+      corosync?.leave(id)
     case .wake(let moment): nodes[id]?.wake = moment
     case .quorum, .report: break
     }
+  }
+
+  private mutating func note(_ state: [UInt8], of view: View, at id: NodeID) {
+    if let known = states[view.id], known != state {
+      violations.append("the state that view \(view.id) begins with differs at node \(id)")
+    }
+    states[view.id] = state
   }
 
   mutating func feed(_ input: GroupInput, to id: NodeID) {
@@ -154,7 +214,7 @@ struct SimulatedCluster {
 
   /// A daemon that started again joins what is wanted, then says that its earlier life is over.
   private mutating func vouch(_ id: NodeID) {
-    guard let node = nodes[id], node.isAlive, node.mustVouch,
+    guard let node = nodes[id], node.isAlive, !node.isDaemonDead, node.mustVouch,
       node.provider.view.contains(node.member.instance)
     else { return }
     nodes[id]?.mustVouch = false
@@ -169,7 +229,9 @@ struct SimulatedCluster {
   /// Carries out the oldest kernel work of a node and checks the start rules.
   mutating func doWork(at id: NodeID) {
     vouch(id)
-    guard let node = nodes[id], node.isAlive, !node.work.isEmpty else { return }
+    guard let node = nodes[id], node.isAlive, !node.isDaemonDead, !node.work.isEmpty else {
+      return
+    }
     let work = nodes[id]?.work.removeFirst()
     switch work {
     case .stop(let name, let generation):
@@ -194,6 +256,19 @@ struct SimulatedCluster {
     }
   }
 
+  /// The next word of corosync to a node, if there is one.
+  mutating func hearCorosync(at id: NodeID) {
+    guard let event = corosync?.nextEvent(for: id, random: &random) else { return }
+    feed(.group(event), to: id)
+  }
+
+  /// The nodes that have power form these rings now.
+  mutating func partition(_ parts: [[NodeID]]) {
+    guard corosync != nil else { return }
+    let powered = parts.map { $0.filter { nodes[$0]?.isAlive == true } }
+    corosync?.reform(powered, random: &random)
+  }
+
   mutating func deliverOne() {
     let ready = queues.filter { !$0.value.isEmpty }.keys.sorted {
       ($0[0], $0[1]) < ($1[0], $1[1])
@@ -213,15 +288,33 @@ struct SimulatedCluster {
     }
   }
 
+  /// corosync is started first, and finds the part that has the most nodes.
+  mutating func powerOn(_ id: NodeID) {
+    if let corosync, !corosync.isRunning(id) {
+      var components = corosync.components
+      let largest = components.indices.max { components[$0].count < components[$1].count }
+      if let largest {
+        components[largest] = (components[largest] + [id]).sorted()
+      } else {
+        components = [[id]]
+      }
+      self.corosync?.reform(components, random: &random)
+    }
+    boot(id)
+  }
+
   /// An evicted node reboots; if it held nothing, its daemon just starts again.
   mutating func replaceEvicted() {
     for id in ids {
-      guard let node = nodes[id], node.isAlive, node.wasEvicted else { continue }
-      let wasDirty = !node.running.isEmpty
-      kill(id)
-      if wasDirty {
-        boot(id)
+      guard let node = nodes[id], node.isAlive, node.wasEvicted || node.isDaemonDead else {
+        continue
+      }
+      if !node.running.isEmpty {
+        kill(id)
+        powerOn(id)
       } else {
+        dead.insert(node.member.instance)
+        endDaemon(id)
         boot(id, sameBoot: node.member.bootID, wanted: node.wanted)
       }
     }
@@ -230,10 +323,17 @@ struct SimulatedCluster {
   /// The administrator makes sure that a removed node is off, and says so on some node.
   mutating func fenceRemoved() {
     for id in ids {
-      guard let node = nodes[id], node.isAlive, let victim = node.groups.unfencedNodes.first else {
+      guard let node = nodes[id], node.isAlive, !node.isDaemonDead, node.provider.isQuorate,
+        node.provider.view.contains(node.member.instance),
+        let victim = node.groups.unfencedNodes.first
+      else {
         continue
       }
-      if nodes[victim.instance.node]?.member.instance == victim.instance {
+      let machine = nodes[victim.instance.node]
+      let isUnknownLife =
+        victim.instance.incarnation.rawValue == 0
+        && machine.map { !node.provider.view.contains($0.member.instance) } == true
+      if machine?.member.instance == victim.instance || isUnknownLife {
         kill(victim.instance.node)
       }
       feed(.fenced(victim.instance, evidence: "administrator"), to: id)

@@ -20,16 +20,22 @@ final class OrderedCluster: ClusterEngine {
   private var lockspaces: LockspaceGroups
   private var queue: [Work] = []
   private var isWorking = false
+  private var isEvicted = false
   private var wake: Scheduled<Void>?
+  /// With the provider corosync.
+  private let corosync: CorosyncReader?
 
-  /// `send` hands a membership message to the control channel of a node.
+  /// `send` hands a membership message to the control channel of a node. `unseen`: see
+  /// `LockspaceGroups`.
   init(
-    local: Member, provider: any MembershipProvider, loop: any EventLoop, logger: Logger,
+    local: Member, provider: any MembershipProvider, corosync: CorosyncReader? = nil,
+    unseen: [NodeID] = [], loop: any EventLoop, logger: Logger,
     send: @escaping ([UInt8], NodeID) -> Void
   ) {
     self.local = local
     self.provider = provider
-    lockspaces = LockspaceGroups(local: local.instance)
+    self.corosync = corosync
+    lockspaces = LockspaceGroups(local: local.instance, unseen: unseen)
     self.loop = loop
     self.logger = logger
     self.send = send
@@ -37,22 +43,40 @@ final class OrderedCluster: ClusterEngine {
 
   var view: View { provider.view }
   var isQuorate: Bool { provider.isQuorate }
-  var isOperational: Bool { provider.isQuorate && provider.view.contains(local.instance) }
+  var isOperational: Bool {
+    provider.isQuorate && provider.view.contains(local.instance) && !isEvicted
+  }
   var leader: NodeID? { nil }
   var groups: any AgreedLockspaces { lockspaces }
 
   var waits: [String] {
     lockspaces.unfencedNodes.map { unfenced in
       let victim = unfenced.instance.node
+      let what =
+        unfenced.isUnknownLife
+        ? "has not been seen since all daemons were started, and" : "was removed and"
       return
-        "Node \(victim) was removed and may still write: no lockspace starts before it is known "
+        "Node \(victim) \(what) may still write: no lockspace starts before it is known "
         + "to be dead. Make sure that it is off, then run: clvm node fenced \(victim)"
     }
   }
 
-  func start() {}
-  func leave() -> EventLoopFuture<Void> { loop.makeSucceededVoidFuture() }
-  func stop() { wake?.cancel() }
+  func start() {
+    corosync?.start(on: loop) { [loopBound = NIOLoopBound(self, eventLoop: loop)] event in
+      loopBound.value.handle(.group(event))
+    }
+  }
+
+  func leave() -> EventLoopFuture<Void> {
+    corosync?.leave()
+    return loop.makeSucceededVoidFuture()
+  }
+
+  func stop() {
+    wake?.cancel()
+    corosync?.stop()
+  }
+
   func refused(by node: NodeID) {}
 
   func handle(_ input: MembershipInput) {
@@ -101,6 +125,7 @@ final class OrderedCluster: ClusterEngine {
     for effect in effects {
       switch effect {
       case .send(let bytes, let node): send(bytes, node)
+      case .multicast(let bytes): corosync?.multicast(bytes)
       case .reset(let snapshot): step(.reset(snapshot: snapshot))
       case .deliver(let message): step(.deliver(message.payload, from: message.sender))
       case .installed(let view):
@@ -108,7 +133,10 @@ final class OrderedCluster: ClusterEngine {
         tell(.view(view))
       case .snapshotNeeded: step(.snapshot(lockspaces.snapshot))
       case .quorum(let isQuorate): tell(.quorum(isQuorate))
-      case .evicted: tell(.evicted)
+      case .evicted:
+        isEvicted = true
+        corosync?.leave()
+        tell(.evicted)
       case .wake(let moment): schedule(moment)
       case .report(let text): logger.warning("\(text)")
       }

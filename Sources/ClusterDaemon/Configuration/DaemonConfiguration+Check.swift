@@ -156,10 +156,10 @@ extension DaemonConfiguration {
 
   /// Leases and a memory of the node come with the embedded provider only.
   private func checkKeeper(_ reader: inout SettingsReader) {
-    guard keeper != nil, membership.provider == .external else { return }
+    guard keeper != nil, membership.provider != .embedded else { return }
     reader.error(
       Settings.keeperEnabled.path,
-      "the provider 'external' gives no leases and keeps nothing that a restarted daemon could go "
+      "the provider '\(membership.provider)' gives no leases and keeps nothing that a restarted daemon could go "
         + "on with")
   }
 

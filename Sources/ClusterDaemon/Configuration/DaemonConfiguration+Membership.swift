@@ -37,7 +37,7 @@ extension DaemonConfiguration {
       reader.warning(
         Settings.provider.path,
         "it is missing, and 'external' is taken because that is allowed; the default is 'embedded'")
-    case .embedded, .external: break
+    case .embedded, .external, .corosync: break
     }
     refuseOthersSettings(provider, &reader)
     guard let timers, let external else { return nil }
@@ -94,7 +94,7 @@ extension DaemonConfiguration {
           "it belongs to other providers; the embedded one has membership/profile and "
             + "membership/timers")
       }
-    case .external:
+    case .external, .corosync:
       let paths =
         Settings.timers.filter { reader.has($0) }.map(\.path)
         + [Settings.quorumDisk, Settings.profile].filter { reader.has($0) }.map(\.path)
@@ -111,6 +111,12 @@ extension DaemonConfiguration {
         reader.error(
           Settings.nodeRole.path(node: node.name),
           "a witness votes, and only the embedded provider counts votes")
+      }
+      if membership.provider == .corosync, !fencing.devices.isEmpty {
+        reader.error(
+          "fencing",
+          "with the provider 'corosync' whoever fences nodes tells clvmd of it with 'clvm node "
+            + "fenced', as clvmd(8) shows for pacemaker; devices are used by 'embedded' only")
       }
       return
     }

@@ -107,6 +107,8 @@ public struct DaemonConfiguration: Equatable, Sendable {
     /// An administrator, or a program that acts for one. Must be allowed explicitly: clvmd cannot
     /// verify that word.
     case external
+    /// corosync on the same nodes: its process groups and votequorum.
+    case corosync
   }
 
   public struct KeeperSettings: Equatable, Sendable {

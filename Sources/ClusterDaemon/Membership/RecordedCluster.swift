@@ -147,7 +147,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
   func handle(_ input: MembershipInput) {
     switch input {
     case .received(let bytes, let node): received(bytes, from: node)
-    case .channelOpened, .channelClosed, .timer, .submit, .snapshot: feed(.tick)
+    case .channelOpened, .channelClosed, .timer, .submit, .snapshot, .group: feed(.tick)
     }
   }
 

@@ -92,4 +92,41 @@ import Testing
     #expect(ids.map { slots[$0]?.index } == [0, 1, 63, 62, 61])
     #expect(DaemonConfiguration.slots(of: [ids[1], ids[4]])[ids[1]]?.index == 1)
   }
+
+  @Test func `corosync as provider brings its own quorum, and needs no times of ours`() throws {
+    let result = check("provider = \"corosync\" silence_timeout_ms = 2000", nodes: third)
+    #expect(result.problems == [])
+    let membership = try #require(result.configuration?.membership)
+    #expect(membership.provider == .corosync)
+    #expect(membership.silenceTimeout == .seconds(2))
+  }
+
+  @Test(arguments: [
+    ("timers { silence_ms = 4000 }", "membership/timers/silence_ms"),
+    ("quorum_disk = \"/dev/sdb\"", "membership/quorum_disk"),
+    ("profile = \"lan\"", "membership/profile"),
+  ])
+  func `with corosync, settings of the embedded provider are refused`(
+    setting: String, path: String
+  ) throws {
+    let result = check("provider = \"corosync\" \(setting)", nodes: third)
+    #expect(result.configuration == nil)
+    let problem = try #require(result.problems.first { $0.place == path })
+    #expect(problem.message.contains("this one is 'corosync'"))
+  }
+
+  @Test func `fence devices would never be used with corosync, and are refused`() throws {
+    let text = """
+      cluster { name = "lab" nodes {
+        n1 { id = 1 address = "192.0.2.1" }
+        n2 { id = 2 address = "192.0.2.2" }
+      } }
+      membership { provider = "corosync" }
+      fencing { devices { power { command = [ "/usr/local/sbin/off", "%n" ] } }
+                nodes { n1 { levels = [ "power" ] } n2 { levels = [ "power" ] } } }
+      """
+    let result = DaemonConfiguration.check(text.utf8, hostName: "n1")
+    let problem = try #require(result.errors.first { $0.place == "fencing" })
+    #expect(problem.message.contains("clvm node fenced"))
+  }
 }
