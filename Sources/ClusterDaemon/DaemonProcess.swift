@@ -75,6 +75,9 @@ public struct DaemonProcess {
       try ready()
     }
     guard try waitForEnd(signals, daemon, requests) else {
+      // Silence on open connections would look like a dead node; closed ones, and a port at which
+      // nobody listens, tell the others to be patient.
+      try daemon.cutOff().wait()
       keeper?.stop()
       return .restart
     }
