@@ -155,7 +155,7 @@ final class Daemon: ClusterObserver {
 
   private func wire(_ status: StatusReport) {
     network.membershipInput = { [node] in node.handle($0) }
-    network.refused = { [node] in node.refused(by: $0) }
+    network.probed = { [node] in node.probed($0, isListening: $1) }
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
     network.lockSurveyMessage = { [survey] in survey.received($0, from: $1) }
     network.administrationMessage = { [questions] in questions.received($0, from: $1) }

@@ -3,10 +3,10 @@ import Glibc
 import NIOCore
 
 extension ControlChannels {
-  /// Tries whether anybody listens at the node's addresses. `refused` is called, on the event loop, if
-  /// every one of them answers that nobody does: the machine lives, and no daemon runs there. Silence,
-  /// an unreachable network or an open port are no such answer.
-  public func probe(_ node: NodeID, refused: @escaping () -> Void) {
+  /// Tries whether anybody listens at the node's addresses. `answer` is called on the event loop: with
+  /// false if every one of them says that nobody does, so that the machine lives and no daemon runs
+  /// there; with true for each at which somebody does. Silence and an unreachable network are no answer.
+  public func probe(_ node: NodeID, answer: @escaping (_ isListening: Bool) -> Void) {
     eventLoop.assertInEventLoop()
     guard let target = addresses[node] else { return }
     let own = configuration.addresses
@@ -17,11 +17,13 @@ extension ControlChannels {
       connect(from: source, to: target, eventLoop: eventLoop) { _ in }
         .assumeIsolated().whenComplete { result in
           switch result {
-          case .success(let channel): channel.close(promise: nil)
+          case .success(let channel):
+            channel.close(promise: nil)
+            answer(true)
           case .failure(let error):
             guard (error as? IOError)?.errnoCode == ECONNREFUSED else { return }
             remaining -= 1
-            if remaining == 0 { refused() }
+            if remaining == 0 { answer(false) }
           }
         }
     }

@@ -249,7 +249,7 @@ package final class MembershipWorld {
     case .persistFailed(let token):
       agenda.schedule(
         .persisted(slot, daemon: daemon, token: token, store: -1, fails: true), at: at)
-    case .tick, .peerRefused, .spaceStuck, .request, .timeGap: break
+    case .tick, .peerRefused, .peerListens, .spaceStuck, .request, .timeGap: break
     }
   }
 

@@ -1,7 +1,7 @@
-import ClusterMembership
 import ClusterTypes
 import Testing
 
+@testable import ClusterMembership
 @testable import MembershipSimulation
 
 /// A taste of what `clvm-membership-sim` does at length: histories by seed, checked from outside.
@@ -42,6 +42,43 @@ import Testing
     let world = MembershipWorld(plan)
     world.run()
     #expect(world.violations == [])
+  }
+
+  /// On a busy machine a restarted daemon listened for longer than a silence before its first channel was
+  /// open, and was removed.
+  @Test func daemonThatListensAgainIsHeldUntilItsChannelIsOpen() throws {
+    var plan = SimulationPlan(calm: 1, nodes: 3, timers: .lan)
+    plan.end = Timestamp(milliseconds: 20_000)
+    let world = MembershipWorld(plan)
+    world.run()
+    let leaders = world.machines.compactMap(\.daemon).filter { $0.isLeader }
+    var leader = try #require(leaders.first)
+    let me = leader.slot
+    let others = leader.record.memberSet.filter { $0 != me }
+    let other = try #require(others.first)
+    let silence = UInt64(MembershipTimers.lan.silence)
+    let died = leader.now / 1_000_000
+    func feed(_ input: EmbeddedInput, _ milliseconds: UInt64) {
+      var effects: [EmbeddedEffect] = []
+      leader.handle(input, at: Timestamp(milliseconds: died + milliseconds), effects: &effects)
+    }
+    // Nobody was refused there: an open port alone is no reason for patience.
+    feed(.peerListens(other), 0)
+    #expect(!leader.isHeld(other))
+    feed(.peerRefused(other), 100)
+    feed(.peerListens(other), 50 + silence)
+    feed(.tick, 150 + silence)
+    #expect(leader.isHeld(other), "it listened less than a silence ago")
+    feed(.tick, 60 + 2 * silence)
+    #expect(!leader.isHeld(other), "nor does its port answer any more")
+    feed(.peerListens(other), 61 + 2 * silence)
+    #expect(!leader.isHeld(other))
+    for moment in stride(
+      from: 2 * silence, to: UInt64(MembershipTimers.lan.restartHold) + 700, by: 200)
+    {
+      feed(.peerRefused(other), moment)
+    }
+    #expect(!leader.isHeld(other), "restart_hold is the end of all patience")
   }
 
   @Test func killedNodeIsOutOfTheViewInTimeAndOneWayFaultCostsOneView() {

@@ -34,8 +34,8 @@ protocol ClusterEngine: AnyObject {
   func stop()
 
   func handle(_ input: MembershipInput)
-  /// The machine of a node answers, and no daemon does.
-  func refused(by node: NodeID)
+  /// The machine of a node that is not heard answers whether a daemon listens there.
+  func probed(_ node: NodeID, isListening: Bool)
 
   func join(_ name: LockspaceName, _ kind: LockspaceKind)
   func leave(_ name: LockspaceName, _ kind: LockspaceKind)

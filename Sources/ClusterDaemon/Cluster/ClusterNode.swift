@@ -81,7 +81,9 @@ final class ClusterNode {
   func leave() -> EventLoopFuture<Void> { engine.leave() }
   func stop() { engine.stop() }
   func handle(_ input: MembershipInput) { engine.handle(input) }
-  func refused(by node: NodeID) { engine.refused(by: node) }
+  func probed(_ node: NodeID, isListening: Bool) {
+    engine.probed(node, isListening: isListening)
+  }
   func join(_ name: LockspaceName, _ kind: LockspaceKind) { engine.join(name, kind) }
   func leave(_ name: LockspaceName, _ kind: LockspaceKind) { engine.leave(name, kind) }
   func stopped(_ name: LockspaceName, generation: UInt64) {

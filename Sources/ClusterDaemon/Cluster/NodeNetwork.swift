@@ -36,8 +36,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   private var instances: [NodeID: NodeInstance] = [:]
 
   var membershipInput: (MembershipInput) -> Void = { _ in }
-  /// The machine of a node answers, and no daemon listens there.
-  var refused: (NodeID) -> Void = { _ in }
+  /// The machine of a node answers whether a daemon listens there.
+  var probed: (_ node: NodeID, _ isListening: Bool) -> Void = { _, _ in }
   var volumeMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   /// A question or report about locks.
   var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
@@ -121,9 +121,9 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     return channels.stop().and(lockTransport.stop()).map { _ in }
   }
 
-  /// Tries whether a daemon listens on the node; tells `refused` if its machine says that none does.
+  /// Tries whether a daemon listens on the node; tells `probed` if its machine answers.
   func probe(_ node: NodeID) {
-    channels.probe(node) { [weak self] in self?.refused(node) }
+    channels.probe(node) { [weak self] in self?.probed(node, $0) }
   }
 
   func isHeard(_ node: NodeID) -> Bool { channels.connectedPeers.contains(node) }

@@ -77,7 +77,7 @@ final class OrderedCluster: ClusterEngine {
     corosync?.stop()
   }
 
-  func refused(by node: NodeID) {}
+  func probed(_ node: NodeID, isListening: Bool) {}
 
   func handle(_ input: MembershipInput) {
     queue.append(.membership(input))

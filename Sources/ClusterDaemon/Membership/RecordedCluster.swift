@@ -23,7 +23,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
   var tell: (ClusterEvent) -> Void = { _ in }
   /// Whether a control channel with a node is open.
   var isHeard: (NodeID) -> Bool = { _ in false }
-  /// Tries whether anybody listens on a node; answers come as `refused(by:)`.
+  /// Tries whether anybody listens on a node; answers come as `probed`.
   var probe: (NodeID) -> Void = { _ in }
 
   private var machine: EmbeddedMembership
@@ -171,9 +171,9 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     feed(.received(message))
   }
 
-  func refused(by node: NodeID) {
+  func probed(_ node: NodeID, isListening: Bool) {
     guard let slot = machine.record.newestConfiguration[node]?.slot else { return }
-    feed(.peerRefused(slot))
+    feed(isListening ? .peerListens(slot) : .peerRefused(slot))
   }
 
   func join(_ name: LockspaceName, _ kind: LockspaceKind) { enqueue(.joinSpace(name, kind)) }

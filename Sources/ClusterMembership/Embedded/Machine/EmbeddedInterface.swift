@@ -22,6 +22,8 @@ public enum EmbeddedInput: Hashable, Sendable {
   case spaceStuck(LockspaceName, generation: UInt64, waitsFor: NodeSlot?)
   /// A node's machine answers, and no daemon does, on all links.
   case peerRefused(NodeSlot)
+  /// A daemon that is not heard listens on a node's machine.
+  case peerListens(NodeSlot)
   case request(Request)
   /// This node was frozen for a time that the machine's own ticks may not show.
   case timeGap

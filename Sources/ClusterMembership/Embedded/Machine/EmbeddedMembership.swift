@@ -202,6 +202,8 @@ public struct EmbeddedMembership: Sendable {
     case .spaceStarted(let name, let generation): spaceStarted(name, generation)
     case .spaceStuck(let name, let generation, let slot): spaceStuck(name, generation, slot)
     case .peerRefused(let slot): if slot != me { peers[slot.number].refusedAt = now }
+    // One that has just been started again has yet to open its channels.
+    case .peerListens(let slot): if isHeld(slot) { peers[slot.number].refusedAt = now }
     case .request(let request): submit(request, &effects)
     case .timeGap: openGap()
     }

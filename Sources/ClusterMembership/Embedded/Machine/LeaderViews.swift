@@ -103,11 +103,12 @@ extension EmbeddedMembership {
   }
 
   /// The daemon is gone and its machine answers: its links count as good for a while.
-  private func isHeld(_ slot: NodeSlot) -> Bool {
+  func isHeld(_ slot: NodeSlot) -> Bool {
     let peer = peers[slot.number]
     guard !defects.contains(.noRestartHold), peer.refusedAt > 0, slot != me else { return false }
     // A daemon that listens again is not refused any more, and its first pings hear nobody: silence
-    // counts from the last refusal, whatever was heard since.
+    // counts from the last refusal, or the last time that it listened and had no channel yet, whatever
+    // was heard since.
     return now < peer.refusedAt + timers.silence.milliseconds
       && now < peer.heardAt + timers.restartHold.milliseconds
   }
