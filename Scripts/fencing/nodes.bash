@@ -32,32 +32,9 @@ log { level = "info" }
 CONFIG
 }
 
-# The agent's file must belong to root and be nobody else's to change; a hostfs shows other owners.
-install_fence_agents() {
-  mkdir -p "$lab_folder/power"
-  cp "$scripts/fencing/agent" "$lab_folder/guest/fence_lab"
-  serve_power_switch &
-  power_switch=$!
-}
-
-serve_power_switch() {
-  local node
-  while true; do
-    for node in "${lab_nodes[@]}"; do
-      if [[ -e $lab_folder/power/$node.off && ! -e $lab_folder/power/$node.done ]]; then
-        node_kill "$node"
-        : >"$lab_folder/power/$node.done"
-      fi
-    done
-    sleep 0.1
-  done
-}
-
 # What a node needs before its daemons: a watchdog, and the agent.
-readonly prepare_node='
-  modprobe softdog nowayout=0
-  install -m 0755 /lab/guest/fence_lab /etc/lvm/fence_lab
-  (umask 077; echo password=lab >/etc/lvm/fence-secrets)'
+readonly prepare_node="modprobe softdog nowayout=0
+$install_agent_on_node"
 
 keeper_start() {
   keeper_job[$1]=$(node_spawn "$1" 'exec clvmd-keeper >/dev/ttyS0 2>&1')

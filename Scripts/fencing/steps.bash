@@ -75,6 +75,7 @@ cut_off_node_3() {
   wait_until 150 "n3 to be reset by its watchdog" node_is_off 3
   finding "reset $(since "$started") s after it was cut off"
   for node in "${live_nodes[@]}"; do clvmd_await_members "$node" 2; done
+  wait_until 120 "the kernel lockspace of n1 to run without n3" kernel_lockspace_runs 1
   ledger_must_grow 1
   grep -hq "the board does not answer" "$lab_folder/nodes/"[12]/clvmd.log ||
     fail "the failing agent's words are in no log"
@@ -117,12 +118,19 @@ bring_node_2_back() {
   clvmd_start 2
   live_nodes=(1 2 3)
   for node in "${live_nodes[@]}"; do clvmd_await_members "$node" 3; done
-  finding "member again"
+  # A member that has no lease yet grants nothing.
+  wait_until 60 "n2 to start the locks of vg1" starts_the_locks 2
+  node_run 2 'lvchange -asy vg1/lv1' 120
+  node_run 2 "$(mount_command)" 120
+  ledger_start 2 n2-second
+  for node in "${live_nodes[@]}"; do ledger_must_grow "$node"; done
+  finding "member again, mounted, writes"
 }
 
 verify_the_ledgers() {
   local name
   ledger_stop 1
-  for name in n1-first n2-first n3-first; do note "$name: $(ledger_verify 1 "$name")"; done
+  ledger_stop 2
+  for name in n1-first n2-first n2-second n3-first; do note "$name: $(ledger_verify 1 "$name")"; done
   finding "nothing that was synced is missing"
 }

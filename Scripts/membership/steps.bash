@@ -34,8 +34,6 @@ bring_back() {
   expect_writers_on '1 2 3'
 }
 
-starts_the_locks() { node_run "$1" 'vgchange --lockstart vg1' &>/dev/null; }
-
 form_the_cluster() {
   start_the_daemons
   finding "led by n$(leader_seen_by 1), view $(view_of 1)"
@@ -102,19 +100,24 @@ lose_one_way() {
   finding "n$victim to n$leader was lost: one view, n$victim reset itself"
 }
 
-part_one_from_two() {
-  local started
+# The minority has the leader: it must notice by itself that it leads nobody.
+part_the_leader_from_two() {
+  local leader others first started
+  leader=$(leader_seen_by 1)
+  others=$(survivors_of "$leader")
+  first=${others%% *}
   started=$(milliseconds_now)
-  node_cut_off 3
-  expect_removal_of 3 "$started"
+  node_cut_off "$leader"
+  expect_removal_of "$leader" "$started"
   # Its lease may outlast the view: nothing starts before its end is proven.
-  wait_until 30 'n3 to know that it has no quorum' lacks_quorum 3
-  node_kill 3
-  node_reconnect 3
-  node_run 1 'clvm node fenced 3 --yes'
-  expect_writers_on '1 2'
-  bring_back 3
-  finding "n3 alone had no quorum and said so; the others went on after its fence"
+  wait_until 30 "n$leader to know that it has no quorum" lacks_quorum "$leader"
+  sees_members "$leader" '1 2 3' || fail "n$leader has made a view alone: $(members_seen_by "$leader")"
+  node_kill "$leader"
+  node_reconnect "$leader"
+  node_run "$first" "clvm node fenced $leader --yes"
+  expect_writers_on "$others"
+  bring_back "$leader"
+  finding "n$leader led, had no quorum alone and said so; the others went on after its fence"
 }
 
 # Storage that stands still is no reason to remove anybody.

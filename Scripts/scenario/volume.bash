@@ -24,3 +24,6 @@ expect_size_everywhere() {
     [[ $size == "$1" ]] || fail "vg1/lv1 has the sizes ${sizes//$'\n'/, } bytes, not $1"
   done
 }
+
+# False as long as a node that is a member again has no lease yet.
+starts_the_locks() { node_run "$1" 'vgchange --lockstart vg1' &>/dev/null; }
