@@ -21,11 +21,19 @@ extension ByteWriter {
   /// Writes a structure of `count` bytes; those that `fields` leaves out are zero.
   @inlinable
   public mutating func writeFields(_ count: Int, _ fields: (inout FieldWriter) -> Void) {
+    storage.appendFields(count, fields)
+  }
+}
+
+extension [UInt8] {
+  /// Appends a structure of `count` bytes; those that `fields` leaves out are zero.
+  @inlinable
+  public mutating func appendFields(_ count: Int, _ fields: (inout FieldWriter) -> Void) {
     withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { buffer in
       buffer.initializeMemory(as: UInt8.self, repeating: 0)
       var writer = FieldWriter(buffer)
       fields(&writer)
-      storage.append(contentsOf: buffer)
+      append(contentsOf: buffer)
     }
   }
 }
@@ -35,8 +43,9 @@ public struct FieldReader: ~Copyable {
   @usableFromInline let bytes: UnsafeRawBufferPointer
   @usableFromInline var position = 0
 
+  /// - Parameter bytes: must outlive the reader.
   @inlinable
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// Reading past the structure's end is a programmer's error.
   @inlinable

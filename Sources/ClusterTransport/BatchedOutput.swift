@@ -8,10 +8,14 @@ final class BatchedOutput {
   private let batch: ReadBatch
   /// Bytes that may wait for the peer to read.
   private let limit: Int
+  @exclusivity(unchecked)
   private var pending: ByteBuffer
+  @exclusivity(unchecked)
   private var isScheduled = false
+  @exclusivity(unchecked)
   fileprivate var isNoted = false
   /// Given to the channel, not yet taken by the kernel.
+  @exclusivity(unchecked)
   private var unwrittenCount = 0
 
   init(channel: any Channel, batch: ReadBatch, limit: Int) {
@@ -22,11 +26,20 @@ final class BatchedOutput {
   }
 
   /// Of a long batch the beginning leaves early, so that the peer can work on it meanwhile.
-  private static let earlyFlushCount = 4096
+  private static let earlyFlushCount = 3072
 
   /// False when more waits for the peer than allowed: the connection must be given up.
+  func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    pending.writeBytes(bytes)
+    return appended()
+  }
+
   func append(_ bytes: some Sequence<UInt8>) -> Bool {
     pending.writeBytes(bytes)
+    return appended()
+  }
+
+  private func appended() -> Bool {
     if batch.isReading {
       if pending.readableBytes >= Self.earlyFlushCount {
         flush()
@@ -59,6 +72,7 @@ final class BatchedOutput {
 /// The messages that are being read from one of a transport's connections. What they cause may be
 /// written to another: a peer often sends on one connection and is sent to on a second.
 final class ReadBatch {
+  @exclusivity(unchecked)
   private(set) var isReading = false
   private var outputs: [BatchedOutput] = []
 

@@ -10,7 +10,7 @@ import NIOCore
 protocol LockConnectionOwner: AnyObject {
   func connectionOpened(_ connection: LockConnection)
   /// One whole message has come.
-  func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>)
+  func connection(_ connection: LockConnection, received frame: UnsafeRawBufferPointer)
   /// Everything that was there has been read.
   func connectionReadComplete(_ connection: LockConnection)
   func connection(_ connection: LockConnection, failed error: any Error)
@@ -33,8 +33,13 @@ final class LockConnection: ChannelInboundHandler {
   private let owner: any LockConnectionOwner
   private let batch: ReadBatch
   private let outputLimit: Int
+  // Nothing that is done with these leads back here before its end.
+  @exclusivity(unchecked)
   private var isReading = false
+  /// The beginning of a message whose end has not come, and what came behind it.
+  @exclusivity(unchecked)
   private var splitter = FrameSplitter()
+  @exclusivity(unchecked)
   private var state = State.created
 
   private enum State {
@@ -63,7 +68,7 @@ final class LockConnection: ChannelInboundHandler {
   }
 
   /// False when the peer has left too much unread: the connection must be aborted.
-  func write(_ bytes: [UInt8]) -> Bool {
+  func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     switch state {
     case .open(_, let output): output.append(bytes)
     case .created, .closing, .closed: true
@@ -101,15 +106,46 @@ final class LockConnection: ChannelInboundHandler {
     guard case .open = state else { return }
     isReading = true
     batch.begin()
-    splitter.append(unwrapInboundIn(data).readableBytesView)
     do throws(FrameDecodingError) {
-      while case .open = state, let frame = try splitter.next() {
-        owner.connection(self, received: frame)
-      }
+      try take(unwrapInboundIn(data))
     } catch {
       owner.connection(self, failed: error)
       abort()
     }
+  }
+
+  private var isOpen: Bool {
+    if case .open = state { true } else { false }
+  }
+
+  /// Messages are handed on where they lie; only what was cut off is copied.
+  private func take(_ bytes: ByteBuffer) throws(FrameDecodingError) {
+    var bytes = bytes
+    if splitter.pendingByteCount == 0 {
+      let result = bytes.withUnsafeReadableBytes { received in
+        Result { () throws(FrameDecodingError) in try takeWhole(from: received) }
+      }
+      bytes.moveReaderIndex(forwardBy: try result.get())
+    }
+    guard isOpen, bytes.readableBytes > 0 else { return }
+    splitter.append(bytes.readableBytesView)
+    while isOpen, let frame = try splitter.next() {
+      frame.withUnsafeBytes { owner.connection(self, received: $0) }
+    }
+  }
+
+  /// - Returns: how many bytes were taken.
+  private func takeWhole(
+    from received: UnsafeRawBufferPointer
+  ) throws(FrameDecodingError) -> Int {
+    var start = 0
+    while isOpen {
+      let rest = UnsafeRawBufferPointer(rebasing: received[start...])
+      guard let length = try FrameSplitter.wholeMessage(in: rest) else { break }
+      owner.connection(self, received: UnsafeRawBufferPointer(rebasing: rest[..<length]))
+      start += length
+    }
+    return start
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {

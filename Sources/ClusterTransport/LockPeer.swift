@@ -23,6 +23,7 @@ final class LockPeer {
 
   /// Oldest first. All are read; only `primary` is written to.
   private(set) var connections: [LockConnection] = []
+  @exclusivity(unchecked)
   private(set) var primary: LockConnection?
   var attempt = Attempt.none
   var backoff = Backoff(first: .milliseconds(20), limit: .seconds(1))
@@ -33,6 +34,7 @@ final class LockPeer {
   /// Effects of the link that wait for their turn, while an earlier one is carried out.
   @exclusivity(unchecked)
   var effects: [PeerLink.Effect] = []
+  @exclusivity(unchecked)
   var isPerforming = false
 
   /// How far the making of a connection is.

@@ -7,6 +7,9 @@ import NIOCore
 public protocol LockTransportDelegate: AnyObject {
   /// A packet of a peer, each one once and in the order in which the peer sent it.
   func lockTransport(_ transport: LockTransport, received packet: Packet, from node: NodeID)
+  /// The same for a lock message, as nearly all packets are. Unless implemented the packet is received.
+  func lockTransport(
+    _ transport: LockTransport, received message: LockMessage, from node: NodeID)
   /// Everything that was there to read has been received. Does nothing unless implemented.
   func lockTransportReadComplete(_ transport: LockTransport)
   /// The orderly close of the pair is complete: this node, or that one, has left for good.
@@ -17,6 +20,12 @@ public protocol LockTransportDelegate: AnyObject {
 }
 
 extension LockTransportDelegate {
+  public func lockTransport(
+    _ transport: LockTransport, received message: LockMessage, from node: NodeID
+  ) {
+    lockTransport(transport, received: Packet.lock(message), from: node)
+  }
+
   public func lockTransportReadComplete(_ transport: LockTransport) {}
 }
 
@@ -71,9 +80,11 @@ public final class LockTransport {
   var addresses = PeerAddresses()
   var peers: [NodeID: LockPeer] = [:]
   /// The one that was sent to last: most likely also the next.
+  @exclusivity(unchecked)
   private var lastPeer: LockPeer?
   let readBatch = ReadBatch()
   /// When the batch that is being read was begun.
+  @exclusivity(unchecked)
   var readTime: Timestamp?
   private var state = State.created
 
@@ -245,6 +256,18 @@ public final class LockTransport {
   public func send(_ packet: Packet, to node: NodeID) {
     guard let peer = peer(node) else { return }
     peer.link.send(packet, effects: &peer.effects)
+    performEffects(of: peer)
+  }
+
+  /// The same for a lock message, in a shorter way.
+  public func send(_ message: LockMessage, to node: NodeID) {
+    guard let peer = peer(node) else { return }
+    if peer.effects.isEmpty, let connection = peer.primary,
+      peer.link.sendNext(message, write: { write($0, to: connection, of: peer) })
+    {
+      return
+    }
+    peer.link.send(.lock(message), effects: &peer.effects)
     performEffects(of: peer)
   }
 

@@ -74,13 +74,24 @@ extension LockTransport: LockConnectionOwner {
     if peer.add(connection) { run(peer.link.connected(), for: peer) }
   }
 
-  func connection(_ connection: LockConnection, received frame: ArraySlice<UInt8>) {
+  func connection(_ connection: LockConnection, received frame: UnsafeRawBufferPointer) {
     guard let peer = connection.peer, !peer.isRemoved else { return }
-    peer.backoff.reset()
+    // What waits to be delivered goes first.
+    if connection.life == peer.linkLife, peer.effects.isEmpty,
+      let message = peer.link.receiveNext(frame)
+    {
+      delegate?.lockTransport(self, received: message, from: peer.node)
+    } else {
+      take(Array(frame)[...], of: peer, on: connection)
+    }
+  }
+
+  private func take(_ frame: ArraySlice<UInt8>, of peer: LockPeer, on connection: LockConnection) {
     if connection.life != peer.linkLife { settleLife(of: peer, by: frame, on: connection) }
-    let packet = peer.link.receive(frame, at: now, effects: &peer.effects)
-    if !peer.effects.isEmpty { performEffects(of: peer) }
-    if let packet { delegate?.lockTransport(self, received: packet, from: peer.node) }
+    if let packet = peer.link.receive(frame, at: now, effects: &peer.effects) {
+      peer.effects.append(.deliver(packet))
+    }
+    performEffects(of: peer)
   }
 
   /// The first message on a connection that was made when the peer might have been dead. Only a node
@@ -101,6 +112,7 @@ extension LockTransport: LockConnectionOwner {
     delegate?.lockTransportReadComplete(self)
     readTime = nil
     guard let peer = connection.peer, !peer.isRemoved else { return }
+    peer.backoff.reset()
     peer.link.endReadBatch(effects: &peer.effects)
     performEffects(of: peer)
   }
@@ -154,9 +166,9 @@ extension LockTransport: LockConnectionOwner {
   private func perform(_ effect: PeerLink.Effect, for peer: LockPeer) {
     switch effect {
     case .send(let bytes):
-      guard let connection = peer.primary, !connection.write(bytes) else { return }
-      logger.error("node \(peer.node) does not read what it is sent; resetting the connection")
-      connection.abort()
+      if let connection = peer.primary {
+        bytes.withUnsafeBytes { write($0, to: connection, of: peer) }
+      }
     case .deliver(let packet):
       delegate?.lockTransport(self, received: packet, from: peer.node)
     case .connect:
@@ -181,6 +193,12 @@ extension LockTransport: LockConnectionOwner {
       logger.error("node \(peer.node) does not acknowledge; it is lost until it has been fenced")
       delegate?.lockTransport(self, lost: peer.node)
     }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, to connection: LockConnection, of peer: LockPeer) {
+    if connection.write(bytes) { return }
+    logger.error("node \(peer.node) does not read what it is sent; resetting the connection")
+    connection.abort()
   }
 
   private func schedule(_ moment: Timestamp, for peer: LockPeer) {

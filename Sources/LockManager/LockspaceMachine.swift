@@ -79,6 +79,24 @@ public struct LockspaceMachine: Sendable {
     swap(&self.effects, &effects)
   }
 
+  /// The same for a lock message.
+  public mutating func receive(
+    _ message: LockMessage, from node: NodeID, at now: Timestamp, effects: inout [Effect]
+  ) {
+    self.now = now
+    swap(&self.effects, &effects)
+    statistics.messagesReceived += 1
+    if message.sender == node, node != localNode,
+      message.lockspaceID == configuration.lockspaceID
+    {
+      receive(message)
+    } else {
+      drop()
+    }
+    askForWake()
+    swap(&self.effects, &effects)
+  }
+
   var localNode: NodeID { configuration.localNode }
 }
 

@@ -70,6 +70,7 @@ extension LockspaceMachine {
   /// A request was accepted: the master is certain, all others go.
   mutating func masterFound(on resource: ResourceID) {
     resources[resource].first = nil
+    if resources[resource].behindFirst.isEmpty { return }
     let others = resources[resource].behindFirst
     resources[resource].behindFirst = []
     for id in others { request(id) }

@@ -40,14 +40,18 @@ extension LockspaceMachine {
     else { return drop() }
     switch packet {
     case .recovery(let message): receive(message)
-    case .lock(let message):
-      if isRunning {
-        process(message)
-      } else if recovery.generation != 0 {
-        requestQueue.append(message)
-      } else {
-        drop()
-      }
+    case .lock(let message): receive(message)
+    }
+  }
+
+  /// A lock message of another node, in this lockspace.
+  mutating func receive(_ message: LockMessage) {
+    if isRunning {
+      process(message)
+    } else if recovery.generation != 0 {
+      requestQueue.append(message)
+    } else {
+      drop()
     }
   }
 

@@ -19,6 +19,7 @@ public struct Frame: Hashable, Sendable {
 
   /// Bytes of the shortest and the longest message.
   public static let lengthRange = 16...4096
+  @usableFromInline
   static let headerLength = 16
   static let envelopeLength = 24
 

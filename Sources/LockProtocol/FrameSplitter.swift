@@ -22,6 +22,20 @@ public struct FrameSplitter: Sendable {
     buffer.append(contentsOf: bytes)
   }
 
+  /// How long the message is that `bytes` begin with; nil while that cannot be known, or not all of it
+  /// is there.
+  ///
+  /// - Throws: `length` when the stream announces a message that no node may send.
+  @inlinable
+  public static func wholeMessage(
+    in bytes: UnsafeRawBufferPointer
+  ) throws(FrameDecodingError) -> Int? {
+    guard bytes.count >= Frame.headerLength else { return nil }
+    let length = Int(bytes[12]) | Int(bytes[13]) << 8
+    guard Frame.lengthRange.contains(length) else { throw .length(length) }
+    return bytes.count >= length ? length : nil
+  }
+
   /// The next whole message, or nil until more bytes have come.
   ///
   /// - Throws: `length` when the stream announces a message that no node may send.

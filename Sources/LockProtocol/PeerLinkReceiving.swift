@@ -3,6 +3,19 @@ import ClusterTypes
 
 /// What comes from the peer, whichever connection it came on.
 extension PeerLink {
+  /// The way of nearly all messages, without detours: takes a lock message in its turn. Nil, and
+  /// nothing has happened, for any other: `receive` it.
+  public mutating func receiveNext(_ frame: UnsafeRawBufferPointer) -> LockMessage? {
+    guard state != .closed, state != .overflowed, gap == nil, localVersion == .version3dot2,
+      peerVersion == .version3dot2,
+      let message = SequencedLockMessage.decode(
+        frame, sequence: expectedSequence, sender: peer, version: .version3dot2)
+    else { return nil }
+    expectedSequence &+= 1
+    owesAcknowledgement = true
+    return message
+  }
+
   /// Takes one whole message.
   ///
   /// - Returns: the packet in it, if it is simply the next one that is due; to be handed to the lock
@@ -11,6 +24,7 @@ extension PeerLink {
     _ bytes: ArraySlice<UInt8>, at now: Timestamp, effects: inout [Effect]
   ) -> Packet? {
     guard state != .overflowed else { return nil }
+    if let message = bytes.withUnsafeBytes({ receiveNext($0) }) { return .lock(message) }
     if let packet = takeNext(bytes) { return packet }
     do throws(FrameDecodingError) {
       try take(Frame(decoding: bytes), at: now, into: &effects)
@@ -24,8 +38,7 @@ extension PeerLink {
     return nil
   }
 
-  /// The way of nearly all messages, without detours: an envelope in its turn. Nil, and nothing has
-  /// happened, for any other.
+  /// Any envelope in its turn, without detours. Nil, and nothing has happened, for anything else.
   private mutating func takeNext(_ bytes: ArraySlice<UInt8>) -> Packet? {
     guard state != .closed, gap == nil, isSequenced == true else { return nil }
     var reader = ByteReader(bytes)

@@ -5,6 +5,11 @@ extension PeerLink {
   /// Sends a packet of this node, or keeps it until it can be sent.
   public mutating func send(_ packet: Packet, effects: inout [Effect]) {
     precondition(packet.sender == local, "a packet of node \(packet.sender) from node \(local)")
+    if case .lock(let message) = packet,
+      sendNext(message, write: { effects.append(.send(Array($0))) })
+    {
+      return
+    }
     switch state {
     case .established: break
     case .closed:
@@ -20,6 +25,27 @@ extension PeerLink {
       return effects.append(.dropped(.peerLeaving(state)))
     }
     transmit(packet, into: &effects)
+  }
+
+  /// The way of nearly all packets, without detours: a lock message for which there is a connection.
+  /// Whatever effects wait to be carried out must have been.
+  ///
+  /// - Parameter write: gets the bytes that are to be written to the connection.
+  /// - Returns: false, and nothing has happened, for any other message: `send` it.
+  public mutating func sendNext(
+    _ message: LockMessage, write: (UnsafeRawBufferPointer) -> Void
+  ) -> Bool {
+    guard state == .established, isConnected, isSequenced == true, message.sender == local,
+      queue.count < limits.unacknowledgedCount,
+      queue.byteCount + SequencedLockMessage.length(message) <= limits.unacknowledgedBytes
+    else { return false }
+    let sequence = queue.nextSequence
+    queue.append {
+      SequencedLockMessage.append(
+        message, sequence: sequence, version: localVersion, to: &$0)
+    }
+    queue.withLast(write)
+    return true
   }
 
   /// A connection to send on is there, a first or another one.
@@ -77,7 +103,7 @@ extension PeerLink {
   private mutating func transmitSequenced(
     _ bytes: [UInt8], into effects: inout [Effect]
   ) {
-    queue.append(bytes)
+    queue.append { $0 += bytes }
     if queue.count > limits.unacknowledgedCount || queue.byteCount > limits.unacknowledgedBytes {
       overflow(into: &effects)
     } else {
