@@ -140,7 +140,7 @@ let package = Package(
     module(
       "LockspacePeer",
       [
-        "ClusterTransport", "ClusterTypes", "LockManager", "LockProtocol", nioCore, nioPosix,
+        "ClusterTypes", "DistributedLockManager", "LockManager", "LockProtocol", nioCore, nioPosix,
         logging,
       ]),
     module(
@@ -263,7 +263,10 @@ let package = Package(
       ]),
     tests(
       "LockspacePeer",
-      ["ClusterSimulation", "ClusterTypes", "LockProtocol", nioCore, nioPosix, logging]),
+      [
+        "ClusterSimulation", "ClusterTypes", "DistributedLockManager", "LockManager",
+        "LockProtocol", nioCore, nioPosix, logging,
+      ]),
     tests("DistributedLockManager", ["LockExample", "LockProtocol", nioPosix, logging]),
     tests("LVMFrontends", ["ClusterSimulation", nioEmbedded]),
     tests("AdminProtocol", ["LVMMetadata"]),

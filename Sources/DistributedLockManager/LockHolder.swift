@@ -34,7 +34,10 @@ package final class LockHolder: LockListener {
   private let loop: any EventLoop
   private let owner: String
   private let processID: UInt32
+  // Each call has ended before whoever is told of it can make the next.
+  @exclusivity(unchecked)
   private var state = State.idle
+  @exclusivity(unchecked)
   private var handle: LockHandle?
   private var timeout: Scheduled<Void>?
   private var hasTimedOut = false

@@ -144,16 +144,31 @@ public enum LockNodeError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// A configuration that can work.
-struct ServicePlan {
+package struct ServicePlan {
   let node: NodeID
   let address: SocketAddress
   let peers: [NodeID: SocketAddress]
   let version: ProtocolVersion
+  /// The control plane tells of a node that was a member whether it has left or is dead, as
+  /// `LockNode.forget` does. Otherwise it may still take leave, or come back as another.
+  let departuresAreTold: Bool
+
+  package init(
+    node: NodeID, address: SocketAddress, peers: [NodeID: SocketAddress],
+    version: ProtocolVersion, departuresAreTold: Bool
+  ) {
+    self.node = node
+    self.address = address
+    self.peers = peers
+    self.version = version
+    self.departuresAreTold = departuresAreTold
+  }
 
   init(_ configuration: LockNode.Configuration) throws(LockNodeError) {
     node = try Self.node(configuration.node)
     address = try Self.address(configuration.address, configuration.port)
     version = configuration.version
+    departuresAreTold = true
     var peers: [NodeID: SocketAddress] = [:]
     for (id, text) in configuration.peers {
       peers[try Self.node(id)] = try Self.address(text, configuration.port)

@@ -5,6 +5,15 @@ import LockProtocol
 import Logging
 import NIOCore
 
+/// Hears what becomes of the lockspaces of a service; called on its event loop.
+package protocol LockServiceObserver: AnyObject {
+  /// Locking is enabled again. `slots` is empty if the members contradict each other about them.
+  func lockspace(_ name: LockspaceName, recovered generation: UInt32, slots: [LockspaceSlot])
+  func lockspace(_ name: LockspaceName, failed failure: RecoveryFailure)
+  /// The node does not acknowledge what it is sent: it must be removed.
+  func lost(_ node: NodeID)
+}
+
 /// The lockspaces of a `LockNode` and the connections to its peers.
 ///
 /// Confined to the node's event loop.
@@ -17,17 +26,21 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     var startWaiters: [(Result<UInt32, LockNodeError>) -> Void] = []
   }
 
+  /// Not needed by users that wait for `start`.
+  package weak var observer: (any LockServiceObserver)?
   private let transport: LockTransport
   private let runner: LockspaceRunner
   private let logger: Logger
   private let loop: any EventLoop
+  private let departuresAreTold: Bool
   private var spaces: [LockspaceName: Space] = [:]
   private var closeWaiters: [EventLoopPromise<Void>] = []
   private var closingPeers: Set<NodeID> = []
 
-  init(_ plan: ServicePlan, loop: any EventLoop, logger: Logger) {
+  package init(_ plan: ServicePlan, loop: any EventLoop, logger: Logger) {
     self.loop = loop
     self.logger = logger
+    departuresAreTold = plan.departuresAreTold
     transport = LockTransport(
       configuration: .init(node: plan.node, address: plan.address, version: plan.version),
       eventLoop: loop, logger: logger)
@@ -36,7 +49,7 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     runner.delegate = self
   }
 
-  func start(_ plan: ServicePlan) -> EventLoopFuture<Void> {
+  package func start(_ plan: ServicePlan) -> EventLoopFuture<Void> {
     do {
       try transport.setPeers(plan.peers)
     } catch {
@@ -46,9 +59,12 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     return transport.start()
   }
 
-  func stop() -> EventLoopFuture<Void> { transport.stop() }
+  package func stop() -> EventLoopFuture<Void> {
+    _ = giveUpClosing()
+    return transport.stop()
+  }
 
-  func forget(_ node: NodeID) {
+  package func forget(_ node: NodeID) {
     transport.removeAddress(node)
     transport.enable(node)
   }
@@ -57,7 +73,12 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
 
   func isOpen(_ name: LockspaceName) -> Bool { spaces[name] != nil }
 
-  func open(_ configuration: LockspaceMachine.Configuration) throws(LockNodeError) {
+  /// A copy, for reports; nil unless the lockspace is open.
+  package func machine(of name: LockspaceName) -> LockspaceMachine? {
+    spaces[name]?.runner.machine
+  }
+
+  package func open(_ configuration: LockspaceMachine.Configuration) throws(LockNodeError) {
     guard spaces[configuration.name] == nil else { throw .alreadyOpen(configuration.name) }
     spaces[configuration.name] = Space(
       runner: runner.open(configuration),
@@ -65,16 +86,16 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
   }
 
   /// `completion` gets the new generation when locking is enabled, or why it is not.
-  func start(
-    _ name: LockspaceName, members: [NodeID], departed: Set<NodeID>,
+  package func start(
+    _ name: LockspaceName, members: [Member], departed: Set<NodeID>,
     completion: @escaping (Result<UInt32, LockNodeError>) -> Void
   ) {
     guard let space = spaces[name] else { return completion(.failure(.closed(name))) }
     spaces[name]?.startWaiters.append(completion)
-    runner.step(space.runner, .start(members: members.map { Member($0) }, departed: departed))
+    runner.step(space.runner, .start(members: members, departed: departed))
   }
 
-  func stop(_ name: LockspaceName) throws(LockNodeError) {
+  package func stop(_ name: LockspaceName) throws(LockNodeError) {
     guard let space = spaces[name] else { throw .closed(name) }
     spaces[name]?.isRunning = false
     runner.step(space.runner, .stop)
@@ -82,7 +103,7 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
 
   /// Locks that are left are lost. With the last lockspace the node parts from its peers; the future
   /// succeeds when all have agreed.
-  func close(_ name: LockspaceName) -> EventLoopFuture<Void> {
+  package func close(_ name: LockspaceName) -> EventLoopFuture<Void> {
     guard let space = spaces.removeValue(forKey: name) else {
       return loop.makeSucceededVoidFuture()
     }
@@ -106,6 +127,16 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     let waiters = closeWaiters
     closeWaiters = []
     for waiter in waiters { waiter.succeed() }
+  }
+
+  /// Waits no longer for peers to agree that this node has left.
+  ///
+  /// - Returns: those that have not.
+  package func giveUpClosing() -> [NodeID] {
+    let silent = closingPeers.sorted()
+    closingPeers = []
+    endClosing()
+    return silent
   }
 
   func locks(in name: LockspaceName) -> [(lock: LockDescription, owner: String?)] {
@@ -154,9 +185,27 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     runner.step(space, .cancel(handle))
   }
 
+  /// The owner of the lock is gone. What is granted and was requested with `.persistent` stays as an
+  /// orphan, about which nobody is told anything any more.
+  package func abandon(_ handle: LockHandle) {
+    guard let space = runner.space(of: handle) else { return }
+    runner.step(space, .abandon(handle))
+    runner.withdraw(handle)
+  }
+
+  /// Unlocks the orphans that a process (0: all) left on `node`.
+  package func purge(_ node: NodeID, processID: UInt32, in lockspace: LockspaceName) {
+    guard let space = spaces[lockspace]?.runner else { return }
+    runner.step(space, .purge(node, processID: processID))
+  }
+
   // MARK: - What the lockspaces do
 
   package func send(_ packet: Packet, to node: NodeID) { transport.send(packet, to: node) }
+
+  package func send(_ message: LockMessage, to node: NodeID) {
+    transport.send(message, to: node)
+  }
 
   package func memberAdded(_ node: NodeID, lockspaceCount: Int) {
     transport.memberAdded(node, userCount: lockspaceCount)
@@ -164,16 +213,20 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
 
   package func memberRemoved(_ node: NodeID, lockspaceCount: Int) {
     transport.memberRemoved(node, userCount: lockspaceCount)
+    // Without a lockspace it is this node that has gone.
+    if !departuresAreTold, !spaces.isEmpty { transport.expectNextLife(of: node) }
   }
 
-  package func recovered(_ lockspace: LockspaceName, generation: UInt32) {
+  package func recovered(_ lockspace: LockspaceName, generation: UInt32, slots: [LockspaceSlot]) {
     spaces[lockspace]?.isRunning = true
     endStart(lockspace, .success(generation))
+    observer?.lockspace(lockspace, recovered: generation, slots: slots)
   }
 
   package func recoveryFailed(_ lockspace: LockspaceName, _ failure: RecoveryFailure) {
     logger.critical("lockspace \(lockspace): recovery failed: \(failure)")
     endStart(lockspace, .failure(.recoveryFailed(lockspace, failure)))
+    observer?.lockspace(lockspace, failed: failure)
   }
 
   private func endStart(_ lockspace: LockspaceName, _ result: Result<UInt32, LockNodeError>) {
@@ -189,6 +242,12 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
     runner.received(packet, from: node)
   }
 
+  package func lockTransport(
+    _ transport: LockTransport, received message: LockMessage, from node: NodeID
+  ) {
+    runner.received(message, from: node)
+  }
+
   package func lockTransportReadComplete(_ transport: LockTransport) { runner.endedBatch() }
 
   package func lockTransport(_ transport: LockTransport, closed node: NodeID) {
@@ -199,5 +258,6 @@ package final class LockService: LockTransportDelegate, LockspaceRunnerDelegate,
   package func lockTransport(_ transport: LockTransport, lost node: NodeID) {
     closingPeers.remove(node)
     endClosing()
+    observer?.lost(node)
   }
 }

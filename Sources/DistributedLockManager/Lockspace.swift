@@ -35,7 +35,7 @@ public final class Lockspace: Sendable {
   /// - Throws: `LockNodeError`.
   @discardableResult
   public func start(members: [Int32], departed: Set<Int32> = []) async throws -> UInt32 {
-    let members = try members.map(Self.nodeID)
+    let members = try members.map { Member(try Self.nodeID($0)) }
     let departed = Set(try departed.map(Self.nodeID))
     return try await node.loop.flatSubmit { [node, configuration] in
       let promise = node.loop.makePromise(of: UInt32.self)

@@ -6,13 +6,20 @@ import NIOCore
 /// What the lockspaces of a node need from whoever runs them.
 package protocol LockspaceRunnerDelegate: AnyObject {
   func send(_ packet: Packet, to node: NodeID)
-  /// Locking is enabled again in the lockspace.
-  func recovered(_ lockspace: LockspaceName, generation: UInt32)
+  /// The same for a lock message, as nearly all packets are.
+  func send(_ message: LockMessage, to node: NodeID)
+  /// Locking is enabled again in the lockspace. `slots` is empty if the members contradict each other
+  /// about them.
+  func recovered(_ lockspace: LockspaceName, generation: UInt32, slots: [LockspaceSlot])
   func recoveryFailed(_ lockspace: LockspaceName, _ failure: RecoveryFailure)
   /// A node is in one lockspace more, or fewer, of this node's; the count of the common ones is
   /// what the reliability layer goes by.
   func memberAdded(_ node: NodeID, lockspaceCount: Int)
   func memberRemoved(_ node: NodeID, lockspaceCount: Int)
+}
+
+extension LockspaceRunnerDelegate {
+  package func send(_ message: LockMessage, to node: NodeID) { send(.lock(message), to: node) }
 }
 
 /// The lockspaces of one node at work: steps their machines, carries out what these decide, and
@@ -32,6 +39,7 @@ package final class LockspaceRunner {
     fileprivate var effects: [LockspaceMachine.Effect] = []
     /// The memory of those that were carried out last.
     fileprivate var spare: [LockspaceMachine.Effect] = []
+    @exclusivity(unchecked)
     fileprivate var isCarryingOut = false
     fileprivate var wake: Scheduled<Void>?
     fileprivate var isClosed = false
@@ -71,9 +79,12 @@ package final class LockspaceRunner {
   private let loop: any EventLoop
   private var spaces: [LockspaceID: Space] = [:]
   /// That of the last packet: most likely also that of the next.
+  @exclusivity(unchecked)
   private var lastSpace: Space?
+  @exclusivity(unchecked)
   private var records = LockRecords<Record>()
   /// The moment of the batch of packets that is being read.
+  @exclusivity(unchecked)
   private var batchTime: Timestamp?
 
   package init(localNode: NodeID, loop: any EventLoop) {
@@ -165,6 +176,17 @@ package final class LockspaceRunner {
     carryOut(space)
   }
 
+  /// The same for a lock message.
+  package func received(_ message: LockMessage, from sender: NodeID) {
+    guard let space = space(message.lockspaceID) else {
+      return received(.lock(message), from: sender)
+    }
+    if batchTime == nil { batchTime = .now }
+    space.machine.receive(
+      message, from: sender, at: batchTime ?? .now, effects: &space.effects)
+    carryOut(space)
+  }
+
   private func space(_ id: LockspaceID) -> Space? {
     if let lastSpace, lastSpace.id == id { return lastSpace }
     lastSpace = spaces[id]
@@ -185,6 +207,12 @@ package final class LockspaceRunner {
   private func carryOut(_ space: Space) {
     guard !space.isCarryingOut else { return }
     space.isCarryingOut = true
+    // Nearly always there is one, and nothing has to be kept in order.
+    if space.effects.count == 1 { carryOut(space.effects.removeLast(), in: space) }
+    if space.effects.isEmpty {
+      space.isCarryingOut = false
+      return
+    }
     var batch: [LockspaceMachine.Effect] = []
     swap(&space.spare, &batch)
     while !space.effects.isEmpty {
@@ -196,19 +224,20 @@ package final class LockspaceRunner {
     space.isCarryingOut = false
   }
 
-  private func carryOut(_ effect: LockspaceMachine.Effect, in space: Space) {
+  private func carryOut(_ effect: consuming LockspaceMachine.Effect, in space: Space) {
     switch effect {
+    case .send(.lock(let message), let target): delegate?.send(message, to: target)
     case .send(let packet, let target): delegate?.send(packet, to: target)
     case .completed(let handle, let outcome): completed(handle, outcome)
     case .released(let handle): records.remove(handle)?.listener.lockReleased()
     case .blocking(let handle, let mode): records[handle]?.listener.lockBlocks(mode)
-    case .refused(let handle, let reason): refused(handle, reason)
+    case .refused(let handle, let reason): refused(handle, reason, in: space)
     case .memberAdded(let member):
       delegate?.memberAdded(member, lockspaceCount: commonLockspaceCount(with: member))
     case .memberRemoved(let member):
       delegate?.memberRemoved(member, lockspaceCount: commonLockspaceCount(with: member))
-    case .recovered(let generation, _):
-      delegate?.recovered(space.name, generation: generation)
+    case .recovered(let generation, let slots):
+      delegate?.recovered(space.name, generation: generation, slots: slots)
     case .recoveryFailed(let failure): delegate?.recoveryFailed(space.name, failure)
     case .wake(let moment): schedule(space, moment)
     }
@@ -224,9 +253,10 @@ package final class LockspaceRunner {
     listener?.lockCompleted(outcome)
   }
 
-  private func refused(_ handle: LockHandle, _ reason: CallRefusal) {
+  /// A refused request leaves no lock; any other refused call leaves the lock as it was, waiting or not.
+  private func refused(_ handle: LockHandle, _ reason: CallRefusal, in space: Space) {
     guard let record = records[handle] else { return }
-    if record.mode == nil || reason == .unknownHandle { records.remove(handle) }
+    if space.machine.grantedMode(of: handle) == nil { records.remove(handle) }
     record.listener.lockRefused(reason)
   }
 

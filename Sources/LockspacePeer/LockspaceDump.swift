@@ -5,7 +5,8 @@ import LockProtocol
 /// What this node knows about the lockspace.
 struct LockspaceDump: Encodable, Equatable, Sendable {
   struct Lock: Encodable, Equatable, Sendable {
-    /// For a lock of this node as in its calls, for others the id at their owner's.
+    /// For a lock of this node as in its calls, 0 for one that was abandoned; for others the id at
+    /// their owner's.
     var lkid: UInt64
     /// The id on the wire at this node.
     var wireLkid: UInt32
@@ -67,7 +68,11 @@ struct LockspaceDump: Encodable, Equatable, Sendable {
 }
 
 extension LockspaceDump {
-  init(_ machine: LockspaceMachine, _ configuration: PeerConfiguration, at now: Timestamp) {
+  /// - Parameter numbers: by which the caller knows this node's locks.
+  init(
+    _ machine: LockspaceMachine, _ configuration: PeerConfiguration,
+    numbers: [LockHandle: UInt64], at now: Timestamp
+  ) {
     lockspace = "\(configuration.lockspace)"
     lockspaceID = LockspaceID(name: configuration.lockspace).rawValue
     node = configuration.node.rawValue
@@ -82,14 +87,15 @@ extension LockspaceDump {
     generation = machine.generation
     members = machine.members.map(\.rawValue)
     resources = machine.resourceDescriptions().map(Resource.init)
-    let numbers = Dictionary(
+    let places = Dictionary(
       uniqueKeysWithValues: resources.enumerated().map { ($1.resourceHex, $0) })
     for lock in machine.lockDescriptions(at: now) {
-      guard let number = numbers[Hexadecimal.text(lock.resource.bytes)] else { continue }
+      guard let place = places[Hexadecimal.text(lock.resource.bytes)] else { continue }
+      let dumped = Lock(lock, numbers)
       switch lock.queue {
-      case .granted: resources[number].granted.append(Lock(lock))
-      case .converting: resources[number].converting.append(Lock(lock))
-      case .waiting: resources[number].waiting.append(Lock(lock))
+      case .granted: resources[place].granted.append(dumped)
+      case .converting: resources[place].converting.append(dumped)
+      case .waiting: resources[place].waiting.append(dumped)
       }
     }
   }
@@ -110,8 +116,13 @@ extension LockspaceDump.Resource {
 }
 
 extension LockspaceDump.Lock {
-  init(_ description: LockDescription) {
-    lkid = description.handle?.rawValue ?? UInt64(description.remoteLockID.rawValue)
+  init(_ description: LockDescription, _ numbers: [LockHandle: UInt64]) {
+    lkid =
+      if let handle = description.handle {
+        numbers[handle] ?? 0
+      } else {
+        UInt64(description.remoteLockID.rawValue)
+      }
     wireLkid = description.lockID.rawValue
     node = description.node.rawValue
     pid = description.processID

@@ -1,15 +1,16 @@
-import ClusterTransport
 import ClusterTypes
+import DistributedLockManager
 import Glibc
+import LockManager
 import LockProtocol
 import Logging
 import NIOCore
 import NIOPosix
 
-/// The process around a `PeerSession`: standard input and output, the lock transport, and the end.
+/// The process around a `PeerSession`: standard input and output, the lock service, and the end.
 ///
 /// Confined to its event loop.
-public final class PeerProcess: LockTransportDelegate {
+public final class PeerProcess: LockServiceObserver {
   public struct Options: Sendable {
     public var configuration: PeerConfiguration
     /// Where to listen, and where connections come from.
@@ -26,6 +27,12 @@ public final class PeerProcess: LockTransportDelegate {
       self.peers = peers
       self.version = version
     }
+
+    fileprivate var plan: ServicePlan {
+      ServicePlan(
+        node: configuration.node, address: address, peers: peers, version: version,
+        departuresAreTold: false)
+    }
   }
 
   /// How long the others may take to agree on the close, at most and once input has ended.
@@ -33,35 +40,23 @@ public final class PeerProcess: LockTransportDelegate {
   private static let partingLimitAtEnd = TimeAmount.seconds(5)
 
   private let eventLoop: any EventLoop
-  private let logger: Logger
-  private let transport: LockTransport
+  private let service: LockService
   private let output: LineOutput
   private let ended: EventLoopPromise<Int32>
-  private var session: PeerSession
+  private let session: PeerSession
   private var splitter = LineSplitter()
   private var hasInputEnded = false
-  /// Members that have not agreed on the close yet; nil unless this node is leaving.
-  private var parting: Set<NodeID>?
   private var partingDeadline: Scheduled<Void>?
-  private var wake: Scheduled<Void>?
-  /// Effects that wait for their turn, while an earlier one is carried out.
-  private var effects: [PeerSession.Effect] = []
-  private var isCarryingOut = false
 
-  init(
-    _ options: Options, output: LineOutput, eventLoop: any EventLoop, logger: Logger
-  ) throws {
+  init(_ options: Options, output: LineOutput, eventLoop: any EventLoop, logger: Logger) {
     self.eventLoop = eventLoop
-    self.logger = logger
     self.output = output
-    session = PeerSession(options.configuration)
-    transport = LockTransport(
-      configuration: .init(
-        node: options.configuration.node, address: options.address, version: options.version),
-      eventLoop: eventLoop, logger: logger)
     ended = eventLoop.makePromise()
-    try transport.setPeers(options.peers)
-    transport.delegate = self
+    service = LockService(options.plan, loop: eventLoop, logger: logger)
+    let lockspace = ServedLockspace(service, options.configuration, eventLoop: eventLoop)
+    session = PeerSession(options.configuration, lockspace: lockspace) { output.write($0) }
+    service.observer = self
+    lockspace.parted = { [unowned self] in parted(silent: []) }
     output.onFailure = { [unowned self] in finish(1) }
   }
 
@@ -75,28 +70,21 @@ public final class PeerProcess: LockTransportDelegate {
     let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     let pool = NIOThreadPool(numberOfThreads: 2)
     pool.start()
-    let process = try loop.flatSubmit {
-      loop.makeCompletedFuture {
-        NIOLoopBound(
-          try PeerProcess(
-            options, output: LineOutput(descriptor: output, pool: pool, eventLoop: loop),
-            eventLoop: loop, logger: logger), eventLoop: loop)
-      }
+    let process = try loop.submit {
+      NIOLoopBound(
+        PeerProcess(
+          options, output: LineOutput(descriptor: output, pool: pool, eventLoop: loop),
+          eventLoop: loop, logger: logger), eventLoop: loop)
     }.wait()
     do {
-      try loop.flatSubmit { process.value.transport.start() }.wait()
+      try loop.flatSubmit { process.value.service.start(options.plan) }.wait()
     } catch {
       try loop.submit { process.value.finish(1) }.wait()
       throw error
     }
-    try loop.submit { process.value.listening(to: options.peers.keys.sorted()) }.wait()
     pool.submit { _ in Self.read(input, for: process, on: loop) }
     // Threads that wait for input or for a reader end with the process.
     return try loop.flatSubmit { process.value.ended.futureResult }.wait()
-  }
-
-  private func listening(to peers: [NodeID]) {
-    for node in peers { transport.enable(node) }
   }
 
   /// Reads in a thread of its own, because standard input may be a file or a terminal.
@@ -130,64 +118,22 @@ public final class PeerProcess: LockTransportDelegate {
   }
 
   private func take(_ line: LineSplitter.Line) {
+    let wasParting = session.isParting
     switch line {
-    case .line(let bytes): carryOut(session.take(line: bytes, at: now))
-    case .overlong: carryOut(session.takeOverlongLine(limit: LineSplitter.limit))
+    case .line(let bytes): session.take(line: bytes)
+    case .overlong: session.takeOverlongLine(limit: LineSplitter.limit)
+    }
+    if session.isParting, !wasParting {
+      endParting(in: hasInputEnded ? Self.partingLimitAtEnd : Self.partingLimit)
     }
   }
 
   private func inputEnded() {
     if let line = splitter.finish() { take(line) }
     hasInputEnded = true
-    carryOut(session.inputEnded())
+    session.inputEnded()
     guard session.hasLeft else { return finish(1) }
-    if parting == nil { finish(0) } else { endParting(in: Self.partingLimitAtEnd) }
-  }
-
-  private var now: Timestamp { Timestamp(nanoseconds: eventLoop.now.uptimeNanoseconds) }
-
-  // MARK: - Effects
-
-  private func carryOut(_ new: [PeerSession.Effect]) {
-    effects += new
-    guard !isCarryingOut else { return }
-    isCarryingOut = true
-    var next = 0
-    while next < effects.count {
-      next += 1
-      carryOut(effects[next - 1])
-    }
-    effects.removeAll(keepingCapacity: true)
-    isCarryingOut = false
-  }
-
-  private func carryOut(_ effect: PeerSession.Effect) {
-    switch effect {
-    case .print(let line): output.write(line)
-    case .send(let packet, let node): transport.send(packet, to: node)
-    case .memberAdded(let node): transport.memberAdded(node, userCount: 1)
-    case .memberRemoved(let node):
-      transport.memberRemoved(node, userCount: 0)
-      transport.expectNextLife(of: node)
-    case .memberRenewed(let node):
-      transport.removeAddress(node)
-      transport.enable(node)
-      transport.memberAdded(node, userCount: 1)
-    case .release(let members):
-      parting = Set(members)
-      endParting(in: hasInputEnded ? Self.partingLimitAtEnd : Self.partingLimit)
-      transport.lastLockspaceReleased()
-      partIfAgreed()
-    case .wake(let moment): schedule(moment)
-    case .log(let text): logger.error("\(text)")
-    }
-  }
-
-  private func schedule(_ moment: Timestamp) {
-    wake?.cancel()
-    wake = eventLoop.assumeIsolated().scheduleTask(
-      deadline: .uptimeNanoseconds(moment.nanoseconds)
-    ) { [self] in carryOut(session.timerFired(at: now)) }
+    if session.isParting { endParting(in: Self.partingLimitAtEnd) } else { finish(0) }
   }
 
   // MARK: - The end
@@ -195,42 +141,35 @@ public final class PeerProcess: LockTransportDelegate {
   private func endParting(in limit: TimeAmount) {
     partingDeadline?.cancel()
     partingDeadline = eventLoop.assumeIsolated().scheduleTask(in: limit) { [self] in
-      endParting()
+      parted(silent: service.giveUpClosing())
     }
   }
 
-  private func partIfAgreed() {
-    if parting?.isEmpty == true { endParting() }
-  }
-
-  private func endParting() {
-    guard let silent = parting else { return }
-    parting = nil
+  /// - Parameter silent: members that did not agree in time.
+  private func parted(silent: [NodeID]) {
+    guard session.isParting else { return }
     partingDeadline?.cancel()
-    carryOut(session.parted(silent: silent.sorted()))
+    session.parted(silent: silent)
     if hasInputEnded { finish(0) }
   }
 
   private func finish(_ code: Int32) {
     let ended = ended
-    let stopped = transport.stop()
+    let stopped = service.stop()
     output.drained().and(stopped).whenComplete { _ in ended.succeed(code) }
   }
 
-  // MARK: - Lock transport
+  // MARK: - The lock service
 
-  public func lockTransport(
-    _ transport: LockTransport, received packet: Packet, from node: NodeID
+  package func lockspace(
+    _ name: LockspaceName, recovered generation: UInt32, slots: [LockspaceSlot]
   ) {
-    carryOut(session.receive(packet, from: node, at: now))
+    session.started(generation: generation, slots: slots)
   }
 
-  public func lockTransport(_ transport: LockTransport, closed node: NodeID) {
-    parting?.remove(node)
-    partIfAgreed()
+  package func lockspace(_ name: LockspaceName, failed failure: RecoveryFailure) {
+    session.failed(failure)
   }
 
-  public func lockTransport(_ transport: LockTransport, lost node: NodeID) {
-    carryOut(session.lost(node))
-  }
+  package func lost(_ node: NodeID) { session.lost(node) }
 }

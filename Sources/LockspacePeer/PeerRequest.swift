@@ -52,10 +52,10 @@ struct PeerRequest: Sendable {
     case start(members: [Member], renewed: Set<NodeID>)
     case stop
     case lock(ResourceName, LockMode, LockFlags, valueBlock: [UInt8]?, processID: UInt32?)
-    case convert(LockHandle, LockMode, LockFlags, valueBlock: [UInt8]?)
-    case unlock(LockHandle, LockFlags, valueBlock: [UInt8]?)
-    case cancel(LockHandle)
-    case abandon(LockHandle)
+    case convert(UInt64, LockMode, LockFlags, valueBlock: [UInt8]?)
+    case unlock(UInt64, LockFlags, valueBlock: [UInt8]?)
+    case cancel(UInt64)
+    case abandon(UInt64)
     case purge(NodeID, processID: UInt32)
     case dump
     case leave
@@ -134,10 +134,10 @@ private struct RequestFields: Decodable {
         try resourceName(), try lockMode(), try lockFlags(), valueBlock: try valueBlock(),
         processID: pid)
     case "convert":
-      .convert(try handle(), try lockMode(), try lockFlags(), valueBlock: try valueBlock())
-    case "unlock": .unlock(try handle(), try lockFlags(), valueBlock: try valueBlock())
-    case "cancel": .cancel(try handle())
-    case "abandon": .abandon(try handle())
+      .convert(try lock(), try lockMode(), try lockFlags(), valueBlock: try valueBlock())
+    case "unlock": .unlock(try lock(), try lockFlags(), valueBlock: try valueBlock())
+    case "cancel": .cancel(try lock())
+    case "abandon": .abandon(try lock())
     case "purge":
       .purge(try nodes([try require(node, "node")])[0], processID: pid ?? 0)
     case "dump": .dump
@@ -213,5 +213,5 @@ private struct RequestFields: Decodable {
     return try Hexadecimal.bytes(lvb, field: "lvb")
   }
 
-  private func handle() throws(RequestError) -> LockHandle { LockHandle(try require(lkid, "lkid")) }
+  private func lock() throws(RequestError) -> UInt64 { try require(lkid, "lkid") }
 }

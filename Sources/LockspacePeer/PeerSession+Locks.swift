@@ -1,3 +1,4 @@
+import DistributedLockManager
 import LockManager
 import LockProtocol
 
@@ -7,66 +8,64 @@ import LockProtocol
 /// it. An unlock has a result of its own only if it ended nothing else.
 extension PeerSession {
   /// Hands a call to the lock manager, which may refuse it, or keeps it until locking is enabled.
-  mutating func call(_ operation: PeerRequest.Operation, id: RequestID?) throws(RequestError) {
-    let call = LockCallRequest(
-      id: id, handle: try handle(of: operation), input: try input(of: operation))
-    if case .lock = call.input {
-      lastHandle += 1
-      records[call.handle] = Record(call: .init(id: id))
-    }
-    guard machine.state == .running else {
+  func call(_ operation: PeerRequest.Operation, id: RequestID?) throws(RequestError) {
+    let call = try checked(operation, id: id)
+    guard isRunning, heldCalls.isEmpty else {
       accept(call)
-      return heldCalls.append(call)
+      return heldCalls.append(.lock(call))
     }
-    guard let refusal = carryOut(call, thenAccept: true) else { return }
-    if case .lock = call.input { records[call.handle] = nil }
-    throw RequestError(refusal)
+    heldEvents = []
+    defer { releaseHeldEvents() }
+    if let refusal = carryOut(call) { throw RequestError(refusal) }
+    accept(call)
   }
 
-  private func handle(of operation: PeerRequest.Operation) throws(RequestError) -> LockHandle {
-    switch operation {
-    case .convert(let handle, _, _, _), .unlock(let handle, _, _), .cancel(let handle),
-      .abandon(let handle):
-      guard records[handle] != nil else {
-        throw RequestError("there is no lock \(handle)", status: RequestError.noEntry)
-      }
-      return handle
-    case .lock, .purge: return LockHandle(lastHandle + 1)
-    case .start, .stop, .dump, .leave: preconditionFailure("not a call of the lock manager")
-    }
-  }
-
-  private func input(
-    of operation: PeerRequest.Operation
-  ) throws(RequestError) -> LockspaceMachine.Input {
+  private func checked(
+    _ operation: PeerRequest.Operation, id: RequestID?
+  ) throws(RequestError) -> LockCallRequest {
     switch operation {
     case .lock(let name, let mode, let flags, let valueBlock, let processID):
       guard !flags.contains(.convert) else {
         throw RequestError("flag CONVERT is for convert, which needs no flag")
       }
-      return .lock(
-        LockCall(
-          handle: LockHandle(lastHandle + 1), resource: name, mode: mode, flags: flags,
-          valueBlock: try padded(valueBlock), processID: processID ?? configuration.processID))
-    case .convert(let handle, let mode, let flags, let valueBlock):
-      return .convert(handle, mode, flags: flags, valueBlock: try padded(valueBlock))
-    case .unlock(let handle, let flags, let valueBlock):
+      let contents = try padded(valueBlock)
+      lastNumber += 1
+      let lock = PeerLock(lastNumber, in: self, call: .init(id: id))
+      locks[lock.number] = lock
+      return LockCallRequest(
+        id: id, lock: lock,
+        operation: .lock(
+          OwnedLockRequest(
+            lockspace: configuration.lockspace, resource: name, mode: mode, flags: flags,
+            valueBlock: contents, processID: processID ?? configuration.processID,
+            owner: "dlm-peer")))
+    case .convert(let number, let mode, let flags, let valueBlock):
+      return LockCallRequest(
+        id: id, lock: try lock(number),
+        operation: .convert(mode, flags, valueBlock: try padded(valueBlock)))
+    case .unlock(let number, let flags, let valueBlock):
+      let lock = try lock(number)
       guard flags.contains(.cancel) else {
-        return .unlock(handle, flags: flags, valueBlock: try padded(valueBlock))
+        return LockCallRequest(
+          id: id, lock: lock, operation: .unlock(flags, valueBlock: try padded(valueBlock)))
       }
       guard !flags.contains(.forceUnlock) else {
         throw RequestError("CANCEL and FORCEUNLOCK exclude each other")
       }
-      return .cancel(handle)
-    case .cancel(let handle): return .cancel(handle)
-    case .abandon(let handle): return .abandon(handle)
-    case .purge(let node, let processID):
-      guard node == configuration.node || machine.members.contains(node) else {
-        throw RequestError("node \(node) is no member", status: RequestError.noEntry)
-      }
-      return .purge(node, processID: processID)
-    case .start, .stop, .dump, .leave: preconditionFailure("not a call of the lock manager")
+      return LockCallRequest(id: id, lock: lock, operation: .cancel)
+    case .cancel(let number):
+      return LockCallRequest(id: id, lock: try lock(number), operation: .cancel)
+    case .abandon(let number):
+      return LockCallRequest(id: id, lock: try lock(number), operation: .abandon)
+    case .start, .stop, .purge, .dump, .leave: preconditionFailure("not about a lock")
     }
+  }
+
+  private func lock(_ number: UInt64) throws(RequestError) -> PeerLock {
+    guard let lock = locks[number] else {
+      throw RequestError("there is no lock \(number)", status: RequestError.noEntry)
+    }
+    return lock
   }
 
   /// Contents shorter than the lockspace's value blocks are filled up with zeros.
@@ -79,118 +78,158 @@ extension PeerSession {
     return valueBlock + Array(repeating: 0, count: missing)
   }
 
-  /// The answer goes before the events that the call causes.
-  ///
-  /// - Returns: why the lock manager refused the call.
-  private mutating func carryOut(
-    _ call: LockCallRequest, thenAccept: Bool
-  ) -> CallRefusal? {
-    var caused: [LockspaceMachine.Effect] = []
-    machine.handle(call.input, at: now, effects: &caused)
-    let refusals = caused.compactMap { effect -> CallRefusal? in
-      if case .refused(call.handle, let reason) = effect { reason } else { nil }
+  private func accept(_ call: LockCallRequest) {
+    if case .lock = call.operation {
+      accept(call.id, lkid: call.lock.number)
+    } else {
+      accept(call.id)
     }
-    if let refusal = refusals.first {
-      for effect in caused {
-        if case .refused(call.handle, _) = effect { continue }
-        carryOut(effect)
-      }
-      return refusal
-    }
-    note(call)
-    if thenAccept { accept(call) }
-    for effect in caused { carryOut(effect) }
-    return nil
   }
 
-  private mutating func accept(_ call: LockCallRequest) {
-    if case .lock = call.input { accept(call.id, lkid: call.handle) } else { accept(call.id) }
+  /// - Returns: why the lock manager refused the call.
+  private func carryOut(_ call: LockCallRequest) -> CallRefusal? {
+    let lock = call.lock
+    guard isKnown(lock) else { return .unknownHandle }
+    let before = (lock.call, lock.unlock)
+    note(call)
+    calling = (lock, nil)
+    make(call)
+    let refusal = calling?.refusal
+    calling = nil
+    if refusal != nil {
+      (lock.call, lock.unlock) = before
+      if case .lock = call.operation { locks[lock.number] = nil }
+    } else if case .abandon = call.operation {
+      locks[lock.number] = nil
+    }
+    return refusal
+  }
+
+  private func make(_ call: LockCallRequest) {
+    let locks = lockspace.locks
+    if case .lock(let request) = call.operation {
+      let handle = locks.newHandle()
+      call.lock.handle = handle
+      do throws(ClusterLockError) {
+        return try locks.lock(request, handle: handle, listener: call.lock)
+      } catch {
+        preconditionFailure("no lockspace for a call that was checked: \(error)")
+      }
+    }
+    guard let handle = call.lock.handle else {
+      preconditionFailure("a call about a lock before its request")
+    }
+    switch call.operation {
+    case .lock: break
+    case .convert(let mode, let flags, let valueBlock):
+      locks.convert(handle, to: mode, flags: flags, valueBlock: valueBlock)
+    case .unlock(let flags, let valueBlock):
+      locks.unlock(handle, flags: flags, valueBlock: valueBlock)
+    case .cancel: locks.cancel(handle)
+    case .abandon: lockspace.abandon(handle)
+    }
   }
 
   /// Remembers under which id the result is to be told.
-  private mutating func note(_ call: LockCallRequest) {
-    switch call.input {
-    case .convert: records[call.handle]?.call = .init(id: call.id)
-    case .unlock:
-      if records[call.handle]?.unlock == nil { records[call.handle]?.unlock = .init(id: call.id) }
-    case .abandon: records[call.handle] = nil
-    case .lock, .cancel, .purge, .receive, .stop, .start, .timer: break
+  private func note(_ call: LockCallRequest) {
+    switch call.operation {
+    case .convert: call.lock.call = .init(id: call.id)
+    case .unlock: if call.lock.unlock == nil { call.lock.unlock = .init(id: call.id) }
+    case .lock, .cancel, .abandon: break
     }
   }
 
   /// This node leaves: all that is under way ends.
-  mutating func endCalls() {
-    for (handle, record) in records.sorted(by: { $0.key < $1.key }) {
-      for call in [record.call, record.unlock].compactMap({ $0 }) {
-        printCompletion(handle, call.id, status: RequestError.shutDown, mode: .iv)
+  func endCalls() {
+    for lock in locks.values.sorted(by: { $0.number < $1.number }) {
+      for call in [lock.call, lock.unlock].compactMap({ $0 }) {
+        printCompletion(lock, call.id, status: RequestError.shutDown, mode: .iv)
       }
     }
-    for call in heldCalls {
-      switch call.input {
+    for case .lock(let call) in heldCalls {
+      switch call.operation {
       case .convert, .unlock:
-        printCompletion(call.handle, call.id, status: RequestError.shutDown, mode: .iv)
-      case .lock, .cancel, .abandon, .purge, .receive, .stop, .start, .timer: break
+        printCompletion(call.lock, call.id, status: RequestError.shutDown, mode: .iv)
+      case .lock, .cancel, .abandon: break
       }
     }
-    records = [:]
+    locks = [:]
     heldCalls = []
   }
 
   /// Locking is enabled: what was kept meanwhile is done, in order.
-  mutating func takeHeldCalls() {
+  func takeHeldCalls() {
+    guard isRunning else { return }
     let calls = heldCalls
     heldCalls = []
     for call in calls {
-      guard let refusal = carryOut(call, thenAccept: false) else { continue }
-      let mode: LockMode
-      switch call.input {
-      case .lock:
-        records[call.handle] = nil
-        mode = .iv
-      case .convert, .unlock:
-        mode = machine.grantedMode(of: call.handle) ?? .iv
-      case .cancel, .abandon, .purge, .receive, .stop, .start, .timer: continue
+      switch call {
+      case .lock(let call): if let refusal = carryOut(call) { tell(refusal, of: call) }
+      case .purge(let node, let processID): lockspace.purge(node, processID: processID)
       }
-      printCompletion(call.handle, call.id, status: RequestError(refusal).status, mode: mode)
     }
+  }
+
+  /// Of a call that was answered with `ok` when it came.
+  private func tell(_ refusal: CallRefusal, of call: LockCallRequest) {
+    switch call.operation {
+    case .lock, .convert, .unlock:
+      printCompletion(
+        call.lock, call.id, status: RequestError(refusal).status, mode: mode(of: call.lock))
+    case .cancel, .abandon: break
+    }
+  }
+
+  private func mode(of lock: PeerLock) -> LockMode {
+    lock.handle.flatMap { lockspace.machine?.grantedMode(of: $0) } ?? .iv
   }
 
   // MARK: - Results
 
-  mutating func completed(_ handle: LockHandle, _ outcome: LockOutcome) {
-    guard let record = records[handle] else { return }
+  private func isKnown(_ lock: PeerLock) -> Bool { locks[lock.number] === lock }
+
+  func completed(_ lock: PeerLock, _ outcome: LockOutcome) {
+    guard isKnown(lock) else { return }
     printCompletion(
-      handle, record.call?.id, status: outcome.result.status, mode: outcome.mode ?? .iv,
+      lock, lock.call?.id, status: outcome.result.status, mode: outcome.mode ?? .iv,
       valueBlock: outcome.valueBlock, flags: outcome.flags)
-    if outcome.mode == nil {
-      records[handle] = nil
-    } else {
-      records[handle]?.call = nil
+    lock.call = nil
+    if outcome.mode == nil { locks[lock.number] = nil }
+  }
+
+  func released(_ lock: PeerLock) {
+    guard isKnown(lock) else { return }
+    locks[lock.number] = nil
+    printCompletion(
+      lock, (lock.call ?? lock.unlock)?.id, status: LockResult.unlocked.rawValue, mode: .iv)
+  }
+
+  func blocks(_ lock: PeerLock, _ mode: LockMode) {
+    guard isKnown(lock) else { return }
+    print(.init(event: .blocking, lkid: lock.number, mode: "\(mode)"))
+  }
+
+  /// The call that is being made, or one that waited for a cancel's answer and turned out to be
+  /// impossible.
+  func refused(_ lock: PeerLock, _ reason: CallRefusal) {
+    if calling?.lock === lock {
+      calling?.refusal = reason
+      return
     }
-  }
-
-  mutating func released(_ handle: LockHandle) {
-    guard let record = records.removeValue(forKey: handle) else { return }
+    guard isKnown(lock) else { return }
     printCompletion(
-      handle, (record.call ?? record.unlock)?.id, status: LockResult.unlocked.rawValue, mode: .iv)
+      lock, (lock.call ?? lock.unlock)?.id, status: RequestError(reason).status,
+      mode: mode(of: lock))
+    if lock.call != nil { lock.call = nil } else { lock.unlock = nil }
   }
 
-  /// A call that waited for a cancel's answer turned out to be impossible.
-  mutating func refused(_ handle: LockHandle, _ reason: CallRefusal) {
-    guard let record = records[handle] else { return }
-    printCompletion(
-      handle, (record.call ?? record.unlock)?.id, status: RequestError(reason).status,
-      mode: machine.grantedMode(of: handle) ?? .iv)
-    if record.call != nil { records[handle]?.call = nil } else { records[handle]?.unlock = nil }
-  }
-
-  mutating func printCompletion(
-    _ handle: LockHandle, _ id: RequestID?, status: Int32, mode: LockMode,
+  private func printCompletion(
+    _ lock: PeerLock, _ id: RequestID?, status: Int32, mode: LockMode,
     valueBlock: [UInt8]? = nil, flags: LockStatusFlags = []
   ) {
     print(
       .init(
-        event: .completion, id: id, lkid: handle.rawValue, status: status, mode: "\(mode)",
+        event: .completion, id: id, lkid: lock.number, status: status, mode: "\(mode)",
         lvb: valueBlock.map(Hexadecimal.text), flags: flags.names))
   }
 }

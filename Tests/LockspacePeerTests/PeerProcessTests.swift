@@ -41,6 +41,26 @@ struct PeerProcessTests {
     try leave(first, from: [])
   }
 
+  @Test("A refused call leaves a waiting lock as it was, and dumps name locks as calls do")
+  func refusedWhileWaiting() throws {
+    let port = try Self.freePort()
+    let first = try PipedPeer(1, of: 2, port: port, .version3dot2)
+    let second = try PipedPeer(2, of: 2, port: port, .version3dot2)
+    try start([first, second])
+    try first.lock("r", "EX")
+    try second.say(#"{"id":5,"op":"lock","resource":"r","mode":"PR"}"#)
+    try first.await("blocking")
+    try second.tell(#"{"id":6,"op":"convert","lkid":1,"mode":"EX"}"#)
+    #expect(try second.answer().contains(#""status":-16"#))
+    try first.tell(#"{"id":2,"op":"dump"}"#)
+    #expect(try first.answer().contains(#""lkid":1,"mode":"EX","node":1"#))
+    try first.say(#"{"id":3,"op":"unlock","lkid":1}"#)
+    let granted = try second.await("completion")
+    #expect(granted.contains(#""id":5"#) && granted.contains(#""mode":"PR""#))
+    try leave(second, from: [first])
+    try leave(first, from: [])
+  }
+
   @Test("A node that is missing in a start, and alive, can still take leave")
   func lateFarewell() throws {
     let port = try Self.freePort()
@@ -134,10 +154,16 @@ private final class PipedPeer: Sendable {
   }
 
   func say(_ line: String) throws {
+    try tell(line)
+    #expect(try answer().contains("\"ok\":true"), "\(line)")
+  }
+
+  func tell(_ line: String) throws {
     let bytes = Array((line + "\n").utf8)
     #expect(write(input, bytes, bytes.count) == bytes.count)
-    #expect(try next { $0.contains("\"ok\"") }.contains("\"ok\":true"), "\(line)")
   }
+
+  func answer() throws -> String { try next { $0.contains("\"ok\"") } }
 
   func lock(_ name: String, _ mode: String) throws {
     try say(#"{"id":7,"op":"lock","resource":"\#(name)","mode":"\#(mode)"}"#)

@@ -15,7 +15,7 @@ struct PeerSessionTests {
     var table = try table()
     try table.say(#"{"id":5,"op":"lock","resource":"r","mode":"EX"}"#, to: 1)
     try table.settle()
-    let news = table.news(1)
+    let news = try table.news(1)
     #expect(news == [.ok(5, lkid: 1), .completion(5, 1, 0, "EX")])
   }
 
@@ -31,9 +31,9 @@ struct PeerSessionTests {
     try table.say(
       #"{"id":1,"op":"lock","resource":"r","mode":"NL","flags":["VALBLK"]}"#, to: 2)
     try table.settle()
-    let first = table.news(1)
+    let first = try table.news(1)
     #expect(first.last == .completion(2, 1, -65538, "IV"))
-    let second = table.news(2)
+    let second = try table.news(2)
     #expect(second.last?.status == 0)
     #expect(second.last?.lvb?.count == 16)
   }
@@ -45,11 +45,11 @@ struct PeerSessionTests {
     try table.settle()
     try table.say(#"{"id":2,"op":"lock","resource":"r","mode":"PR"}"#, to: 2)
     try table.settle()
-    let notice = table.news(1).last
+    let notice = try table.news(1).last
     #expect(notice == .init(event: "blocking", lkid: 1, mode: "PR"))
     try table.say(#"{"id":3,"op":"convert","lkid":1,"mode":"NL"}"#, to: 1)
     try table.settle()
-    let news = table.news(2)
+    let news = try table.news(2)
     #expect(news == [.ok(2, lkid: 1), .completion(2, 1, 0, "PR")])
   }
 
@@ -62,16 +62,16 @@ struct PeerSessionTests {
     try table.settle()
     try table.say(#"{"id":3,"op":"cancel","lkid":1}"#, to: 2)
     try table.settle()
-    let cancelled = table.news(2)
+    let cancelled = try table.news(2)
     #expect(cancelled == [.ok(2, lkid: 1), .ok(3), .completion(2, 1, -65537, "IV")])
     try table.say(#"{"id":4,"op":"lock","resource":"r","mode":"EX"}"#, to: 2)
     try table.settle()
     try table.say(#"{"id":5,"op":"unlock","lkid":2,"flags":["FORCEUNLOCK"]}"#, to: 2)
     try table.settle()
-    let forced = table.news(2)
+    let forced = try table.news(2)
     #expect(forced == [.ok(4, lkid: 2), .ok(5), .completion(4, 2, -65538, "IV")])
     try table.say(#"{"id":6,"op":"unlock","lkid":2}"#, to: 2)
-    let gone = table.news(2).last
+    let gone = try table.news(2).last
     #expect(gone?.ok == false && gone?.status == -2)
   }
 
@@ -83,7 +83,7 @@ struct PeerSessionTests {
     try table.say(
       #"{"id":2,"op":"lock","resource":"r","mode":"EX","flags":["NOQUEUE"]}"#, to: 2)
     try table.settle()
-    let news = table.news(2)
+    let news = try table.news(2)
     #expect(news == [.ok(2, lkid: 1), .completion(2, 1, -11, "IV")])
   }
 
@@ -92,18 +92,18 @@ struct PeerSessionTests {
     var table = try table(1)
     try table.say(#"{"id":1,"op":"lock","resource":"r","mode":"PR"}"#, to: 1)
     try table.settle()
-    _ = table.news(1)
+    _ = try table.news(1)
     try table.say(#"{"id":2,"op":"stop"}"#, to: 1)
     try table.say(#"{"id":3,"op":"lock","resource":"q","mode":"EX"}"#, to: 1)
     try table.say(#"{"id":4,"op":"convert","lkid":1,"mode":"EX"}"#, to: 1)
     try table.say(#"{"id":5,"op":"convert","lkid":1,"mode":"NL","flags":["EXPEDITE"]}"#, to: 1)
     try table.say(#"{"id":6,"op":"convert","lkid":2,"mode":"NL"}"#, to: 1)
     try table.say(#"{"id":7,"op":"unlock","lkid":1}"#, to: 1)
-    let before = table.news(1)
+    let before = try table.news(1)
     #expect(before == [.ok(2), .ok(3, lkid: 2), .ok(4), .ok(5), .ok(6), .ok(7)])
     try table.say(#"{"id":8,"op":"start","members":[1]}"#, to: 1)
     try table.settle()
-    let after = table.news(1)
+    let after = try table.news(1)
     #expect(after.map(\.event) == [nil, "started"] + Array(repeating: "completion", count: 5))
     #expect(
       after.dropFirst(2) == [
@@ -116,7 +116,7 @@ struct PeerSessionTests {
   func refusals() throws {
     var table = try table(1)
     try table.say(#"{"id":1,"op":"lock","resource":"r","mode":"EX"}"#, to: 1)
-    _ = table.news(1)
+    _ = try table.news(1)
     let refused: [(String, Int32)] = [
       (#"{"id":9,"op":"start","members":[1]}"#, -16),
       (#"{"id":9,"op":"convert","lkid":7,"mode":"EX"}"#, -2),
@@ -128,7 +128,7 @@ struct PeerSessionTests {
     ]
     for (line, status) in refused {
       try table.say(line, to: 1)
-      let news = table.news(1)
+      let news = try table.news(1)
       #expect(news.count == 1 && news[0].ok == false && news[0].id == 9, "\(line)")
       #expect(news[0].status == status && news[0].error?.isEmpty == false, "\(line)")
     }
@@ -139,11 +139,11 @@ struct PeerSessionTests {
     var table = try PeerTable(2)
     for members in ["[2]", "[1,3]", "[1,1]", "[0,1]", "[]"] {
       try table.say(#"{"id":1,"op":"start","members":\#(members)}"#, to: 1)
-      let news = table.news(1)
+      let news = try table.news(1)
       #expect(news.map(\.ok) == [false], "\(members)")
     }
     try table.say(#"{"id":1,"op":"start","members":[1,2],"weights":{"3":1}}"#, to: 1)
-    #expect(table.news(1).map(\.ok) == [false])
+    #expect(try table.news(1).map(\.ok) == [false])
   }
 
   @Test("An orphan is adopted with the ORPHAN flag, or purged")
@@ -156,14 +156,14 @@ struct PeerSessionTests {
     }
     try table.say(#"{"id":2,"op":"abandon","lkid":1}"#, to: 1)
     try table.say(#"{"id":3,"op":"abandon","lkid":2}"#, to: 1)
-    _ = table.news(1)
+    _ = try table.news(1)
     try table.say(
       #"{"id":4,"op":"lock","resource":"a","mode":"PR","flags":["ORPHAN"]}"#, to: 1)
-    let adopted = table.news(1)
+    let adopted = try table.news(1)
     #expect(adopted == [.ok(4, lkid: 3), .completion(4, 3, 0, "PR")])
     try table.say(#"{"id":5,"op":"purge","node":1,"pid":7}"#, to: 1)
     try table.say(#"{"id":6,"op":"dump"}"#, to: 1)
-    let dump = table.news(1).last
+    let dump = try table.news(1).last
     #expect(dump?.resources?.flatMap(\.granted).map(\.lkid) == [3])
   }
 
@@ -175,9 +175,9 @@ struct PeerSessionTests {
     try table.say(#"{"id":2,"op":"lock","resource_hex":"4d00ff","mode":"PR"}"#, to: 1)
     try table.say(
       #"{"id":3,"op":"convert","lkid":1,"mode":"PW","flags":["VALBLK"],"lvb":"01"}"#, to: 1)
-    _ = table.news(1)
+    _ = try table.news(1)
     try table.say(#"{"id":4,"op":"dump"}"#, to: 1)
-    let dump = try #require(table.news(1).first)
+    let dump = try #require(try table.news(1).first)
     #expect(dump.ok == true && dump.id == 4 && dump.state == "running")
     let resource = try #require(dump.resources?.first)
     #expect(resource.resource == "M\\x00\\xff" && resource.resourceHex == "4d00ff")
@@ -193,16 +193,15 @@ struct PeerSessionTests {
     try table.settle()
     try table.say(#"{"id":2,"op":"lock","resource":"r","mode":"EX"}"#, to: 2)
     try table.settle()
-    _ = table.news(2)
+    _ = try table.news(2)
     try table.say(#"{"id":3,"op":"leave"}"#, to: 2)
-    let news = table.news(2)
+    let news = try table.news(2)
     #expect(news == [.ok(3), .completion(2, 1, -108, "IV")])
-    #expect(table.releases[PeerTable.node(2)] == [PeerTable.node(1)])
+    #expect(table.seats[PeerTable.node(2)]?.partners == [PeerTable.node(1)])
     try table.say(#"{"id":4,"op":"dump"}"#, to: 2)
-    #expect(table.news(2).map(\.status) == [-107])
-    try table.carryOut(
-      table.sessions[PeerTable.node(2)]?.parted(silent: []) ?? [], of: PeerTable.node(2))
-    #expect(table.news(2).map(\.event) == ["left"])
+    #expect(try table.news(2).map(\.status) == [-107])
+    table.seats[PeerTable.node(2)]?.session.parted(silent: [])
+    #expect(try table.news(2).map(\.event) == ["left"])
     try table.say(#"{"id":5,"op":"stop"}"#, to: 1)
     try table.start()
   }
@@ -214,13 +213,13 @@ struct PeerSessionTests {
     try table.settle()
     try table.say(#"{"id":2,"op":"lock","resource":"r","mode":"EX"}"#, to: 1)
     try table.settle()
-    table.sessions[PeerTable.node(3)] = nil
+    table.seats[PeerTable.node(3)] = nil
     for node in [Int32(1), 2] { try table.say(#"{"id":3,"op":"stop"}"#, to: node) }
     for node in [Int32(1), 2] {
       try table.say(#"{"id":4,"op":"start","members":[1,2]}"#, to: node)
     }
     try table.settle()
-    let news = table.news(1)
+    let news = try table.news(1)
     #expect(news.suffix(2).map(\.event) == ["started", "completion"])
     #expect(news.last == .completion(2, 1, 0, "EX"))
   }
@@ -228,8 +227,7 @@ struct PeerSessionTests {
   @Test("End of input without leave is an error")
   func inputEnded() throws {
     var table = try table(1)
-    let node = PeerTable.node(1)
-    try table.carryOut(table.sessions[node]?.inputEnded() ?? [], of: node)
-    #expect(table.news(1).map(\.event) == ["error"])
+    table.seats[PeerTable.node(1)]?.session.inputEnded()
+    #expect(try table.news(1).map(\.event) == ["error"])
   }
 }

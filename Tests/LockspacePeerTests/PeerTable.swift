@@ -42,9 +42,7 @@ struct PeerTable {
     var requested: String?
   }
 
-  var sessions: [NodeID: PeerSession] = [:]
-  var lines: [NodeID: [Line]] = [:]
-  var releases: [NodeID: [NodeID]] = [:]
+  var seats: [NodeID: TableSeat] = [:]
   private var packets: [(Packet, from: NodeID, to: NodeID)] = []
   private var now = Timestamp(milliseconds: 1000)
 
@@ -56,7 +54,7 @@ struct PeerTable {
     let nodes = try (1...count).map { try #require(NodeID($0)) }
     let node = try #require(NodeID(number))
     let name = try #require(LockspaceName("table"))
-    sessions[node] = PeerSession(
+    seats[node] = TableSeat(
       PeerConfiguration(
         node: node, peers: Set(nodes.filter { $0 != node }), lockspace: name, lvbLength: 8,
         processID: 100 + UInt32(number), seed: UInt64(number)))
@@ -68,54 +66,55 @@ struct PeerTable {
   }
 
   mutating func say(_ line: String, to number: Int32) throws {
-    let node = Self.node(number)
-    let effects = sessions[node]?.take(line: Array(line.utf8), at: now) ?? []
-    try carryOut(effects, of: node)
-  }
-
-  mutating func carryOut(_ effects: [PeerSession.Effect], of node: NodeID) throws {
-    for effect in effects {
-      switch effect {
-      case .print(let bytes):
-        #expect(
-          bytes.last == UInt8(ascii: "\n") && !bytes.dropLast().contains(bytes[bytes.count - 1]))
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        lines[node, default: []].append(try decoder.decode(Line.self, from: Data(bytes)))
-      case .send(let packet, let target): packets.append((packet, node, target))
-      case .release(let members): releases[node] = members
-      case .memberAdded, .memberRemoved, .memberRenewed, .wake, .log: break
-      }
-    }
+    guard let seat = seats[Self.node(number)] else { return }
+    seat.session.take(line: Array(line.utf8))
+    seat.catchUp()
   }
 
   /// Delivers everything, with time passing, until nothing moves.
   mutating func settle() throws {
     for _ in 0..<100 {
+      collectPackets()
       while !packets.isEmpty {
         let (packet, from, to) = packets.removeFirst()
-        try carryOut(sessions[to]?.receive(packet, from: from, at: now) ?? [], of: to)
+        seats[to]?.step(.receive(packet, from: from))
+        seats[to]?.catchUp()
+        collectPackets()
       }
       now = now + .milliseconds(20)
-      for node in sessions.keys.sorted() {
-        try carryOut(sessions[node]?.timerFired(at: now) ?? [], of: node)
+      for node in seats.keys.sorted() {
+        seats[node]?.now = now
+        seats[node]?.step(.timer)
+        seats[node]?.catchUp()
       }
+    }
+  }
+
+  private mutating func collectPackets() {
+    for node in seats.keys.sorted() {
+      packets += (seats[node]?.takePackets() ?? []).map { ($0.0, node, $0.to) }
     }
   }
 
   /// All sessions recover together; their output is thrown away.
   mutating func start() throws {
-    let members = sessions.keys.sorted().map(\.description).joined(separator: ",")
-    for node in sessions.keys.sorted() {
+    let members = seats.keys.sorted().map(\.description).joined(separator: ",")
+    for node in seats.keys.sorted() {
       try say(#"{"id":0,"op":"start","members":[\#(members)]}"#, to: node.rawValue)
     }
     try settle()
-    for node in sessions.keys { #expect(news(node.rawValue).last?.event == "started") }
+    for node in seats.keys { #expect(try news(node.rawValue).last?.event == "started") }
   }
 
   /// What the node printed since the last question.
-  mutating func news(_ number: Int32) -> [Line] {
-    lines.removeValue(forKey: Self.node(number)) ?? []
+  mutating func news(_ number: Int32) throws -> [Line] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try (seats[Self.node(number)]?.takeLines() ?? []).map { bytes in
+      let end = UInt8(ascii: "\n")
+      #expect(bytes.last == end && !bytes.dropLast().contains(end))
+      return try decoder.decode(Line.self, from: Data(bytes))
+    }
   }
 }
 

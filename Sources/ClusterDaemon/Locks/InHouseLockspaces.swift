@@ -279,7 +279,7 @@ final class InHouseLockspaces: LockspaceDriver, LockCalls, LockspaceRunnerDelega
   func memberAdded(_ node: NodeID, lockspaceCount: Int) { memberCame(node, lockspaceCount) }
   func memberRemoved(_ node: NodeID, lockspaceCount: Int) { memberWent(node, lockspaceCount) }
 
-  func recovered(_ name: LockspaceName, generation: UInt32) {
+  func recovered(_ name: LockspaceName, generation: UInt32, slots: [LockspaceSlot]) {
     guard let space = spaces[name] else { return }
     logger.info("lockspace \(name): running, recovery \(generation)")
     if space.phase != .leaving { spaces[name]?.phase = .running }
