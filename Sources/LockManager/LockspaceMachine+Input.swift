@@ -72,8 +72,9 @@ extension LockspaceMachine {
     /// Take back a request or conversion that is not granted yet. There is no answer of its own:
     /// the operation ends `.cancelled`, or as it would have without.
     case cancel(LockHandle)
-    /// The process of a persistent lock is gone: what is under way is cancelled, what is granted
-    /// stays until it is adopted or purged (dlm-wire 13).
+    /// The process of a lock is gone. One that is not persistent is given up by force, and its value
+    /// block is invalid if it could have been written (dlm-wire 9). Of a persistent one what is under
+    /// way is cancelled, what is granted stays until it is adopted or purged (dlm-wire 13).
     case abandon(LockHandle)
     /// Unlock the orphans of a process (0: of all) that live on `node`.
     case purge(NodeID, processID: UInt32)

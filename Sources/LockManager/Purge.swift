@@ -6,6 +6,9 @@ import LockProtocol
 extension LockspaceMachine {
   mutating func abandon(_ handle: LockHandle) {
     guard let id = lockID(of: handle) else { return }
+    guard locks[id].flags.contains(.persistent) else {
+      return unlock(handle, flags: [.forceUnlock, .invalidateValueBlock], valueBlock: nil)
+    }
     locks[id].messageFlags.insert(.orphan)
     cancel(id, flags: [])
   }
