@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How fast the kernel's lock manager is: the measurements of Scripts/benchmark-kernel-locks.
+"""How fast the kernel's lock manager is, and ours beside it: Scripts/benchmark-kernel-locks.
 
   run.py LAB LAB-SCRIPT    in the lab's network namespace; prints a table
 """
@@ -149,6 +149,15 @@ class Run:
             took = statistics.median(pair[0] for pair in pairs) / 1000
             self.tell(name, f"{took:.1f} µs", f"{statistics.median(pair[1] for pair in pairs):.2f}")
 
+    def ours(self):
+        """The same two nodes, with this package's lock manager in place of the kernels'."""
+        here, there = ADDRESSES[2], ADDRESSES[3]
+        program = "/lab/bin/lock-benchmark"
+        self.kernels[3].spawn(f"sleep infinity | exec {program} partner --address {there} --peer {here}")
+        options = f"--partner {there} --address {here} --rounds {ROUNDS} --operations {OPERATIONS}"
+        print("this package's lock manager, the same two nodes")
+        print(self.kernels[2].shell(f"{program} pair {options}", 600), flush=True)
+
     @staticmethod
     def new_names(turn):
         """Unused, and with their directory entries at node 3: the second of two."""
@@ -174,13 +183,19 @@ class Run:
         self.tell("memory of a held lock at its master, value block included", f"{used:.2f} kB", "")
         self.tell(f"recovery, {HELD} locks, none mastered by the dead node", f"{self.recover():.2f} s", "")
         self.stop(2, holder)
+        self.recover_moved("one node's", HELD, 2)
+        self.recover_moved("two nodes' on the same names", HELD // 2, 2, 3)
 
+    def recover_moved(self, whose, count, *holders):
+        """Locks of the holders on names that node 4 masters, which dies."""
         self.boot(4)
         self.space.join_kernel(self.kernels[4])
-        names = self.names("moved", [f"moved-{n}" for n in range(HELD)])
-        self.hold(4, NL, names)
-        self.hold(2, PR, names)
-        self.tell(f"recovery, {HELD} locks, all mastered by the dead node", f"{self.recover():.2f} s", "")
+        names = self.names(f"moved-{len(holders)}", [f"moved-{len(holders)}-{n}" for n in range(count)])
+        jobs = [(4, self.hold(4, NL, names))] + [(node, self.hold(node, PR, names)) for node in holders]
+        took = self.recover()
+        self.tell(f"recovery, {HELD} locks, {whose}, all mastered by the dead node", f"{took:.2f} s", "")
+        for node, job in jobs[1:]:
+            self.stop(node, job)
 
     def recover(self):
         """Node 4 dies. Seconds from the start of the others until both run again."""
@@ -215,6 +230,7 @@ class Run:
         self.boot(*KERNELS)
         self.tell("kernel's lock manager, two nodes", "each", "x echo")
         self.pair()
+        self.ours()
         self.memory_and_recoveries()
 
 

@@ -1,9 +1,17 @@
 import NIOCore
 import NIOPosix
 
-/// The yardstick: a message of the size of a lock message goes to another thread's socket and
-/// comes back, through plain channel handlers.
+/// The yardstick: messages of the size of a lock message go to another thread's socket and come
+/// back, through plain channel handlers.
 struct Echo: Sendable {
+  enum Kind: CaseIterable {
+    /// What one read brings goes back as it is: the other side does not know what a message is.
+    case bytes
+    /// Each message is cut out of the stream, answered by one of its own and handed to the channel by
+    /// itself, as a program does that has something to do with each. Flushed once for each read.
+    case messages
+  }
+
   /// About what a lock message takes on the wire.
   static let messageLength = 144
 
@@ -12,22 +20,27 @@ struct Echo: Sendable {
 
   /// Sends back whatever comes, until the channel is closed.
   static func serve(
-    on address: SocketAddress, eventLoop: any EventLoop
+    _ kind: Kind, on address: SocketAddress, eventLoop: any EventLoop
   ) async throws -> any Channel {
     try await ServerBootstrap(group: eventLoop)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(EchoServer())
+          switch kind {
+          case .bytes: try channel.pipeline.syncOperations.addHandler(ByteEchoServer())
+          case .messages: try channel.pipeline.syncOperations.addHandler(MessageEchoServer())
+          }
         }
       }
       .bind(to: address).get()
   }
 
-  static func connect(to address: SocketAddress, eventLoop: any EventLoop) async throws -> Echo {
+  static func connect(
+    _ kind: Kind, to address: SocketAddress, eventLoop: any EventLoop
+  ) async throws -> Echo {
     let client = try await eventLoop.submit {
-      NIOLoopBound(EchoClient(), eventLoop: eventLoop)
+      NIOLoopBound(EchoClient(kind), eventLoop: eventLoop)
     }.get()
     let channel = try await ClientBootstrap(group: eventLoop)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -57,7 +70,7 @@ struct Echo: Sendable {
   func close() async throws { try await channel.close() }
 }
 
-private final class EchoServer: ChannelInboundHandler {
+private final class ByteEchoServer: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
@@ -68,32 +81,66 @@ private final class EchoServer: ChannelInboundHandler {
   func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
 }
 
-/// Messages come back in the order they were sent. What one read leads to leaves in one write.
+private final class MessageEchoServer: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  /// The beginning of a message whose end has not come.
+  private var rest = ByteBuffer()
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var received = unwrapInboundIn(data)
+    if rest.readableBytes > 0 {
+      rest.writeBuffer(&received)
+      swap(&rest, &received)
+    }
+    while let message = received.readSlice(length: Echo.messageLength) {
+      context.write(wrapOutboundOut(message), promise: nil)
+    }
+    rest = received
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+}
+
+/// Messages come back in the order they were sent. What one read leads to leaves in one flush.
 final class EchoClient: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
+  private let kind: Echo.Kind
   private let message = ByteBuffer(repeating: 0x5A, count: Echo.messageLength)
   private var context: ChannelHandlerContext?
   private var waiting: CircularBuffer<() -> Void> = []
   private var receivedBytes = 0
   private var isReading = false
+  private var isFlushDue = false
   private var pending = ByteBuffer()
+
+  init(_ kind: Echo.Kind) { self.kind = kind }
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func exchange(_ completion: @escaping () -> Void) {
     waiting.append(completion)
-    pending.writeImmutableBuffer(message)
-    guard !isReading, pending.readableBytes == Echo.messageLength else { return }
+    switch kind {
+    case .bytes: pending.writeImmutableBuffer(message)
+    case .messages: context?.write(wrapOutboundOut(message), promise: nil)
+    }
+    guard !isReading, !isFlushDue else { return }
+    isFlushDue = true
     context?.eventLoop.assumeIsolated().execute { [self] in flush() }
   }
 
   private func flush() {
-    guard let context, pending.readableBytes > 0 else { return }
-    context.writeAndFlush(wrapOutboundOut(pending), promise: nil)
-    pending.clear()
+    isFlushDue = false
+    guard let context else { return }
+    if pending.readableBytes > 0 {
+      context.write(wrapOutboundOut(pending), promise: nil)
+      pending.clear()
+    }
+    context.flush()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

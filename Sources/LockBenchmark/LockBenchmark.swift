@@ -1,9 +1,4 @@
 import ArgumentParser
-import CLinux
-import DistributedLockManager
-import Logging
-import NIOCore
-import NIOPosix
 
 /// How long locks take, as multiples of the round trip of a raw TCP echo in the same run: only such
 /// ratios can be compared between machines.
@@ -16,7 +11,9 @@ struct LockBenchmark: AsyncParsableCommand {
       All measurements take turns, round by round, so that whatever else the machine does hits them \
       alike. Shown are medians over the rounds. Build with -c release.
       """,
-    subcommands: [PairCommand.self, RecoveryCommand.self, MemoryCommand.self],
+    subcommands: [
+      PairCommand.self, PartnerCommand.self, RecoveryCommand.self, MemoryCommand.self,
+    ],
     defaultSubcommand: PairCommand.self)
 }
 
@@ -24,7 +21,8 @@ extension Measurement: ExpressibleByArgument {}
 
 struct PairCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pair", abstract: "Two nodes in this process, on loopback.")
+    commandName: "pair",
+    abstract: "Two nodes, in this process on loopback or with a partner elsewhere.")
 
   @Option(help: "Rounds; every measurement runs once in each.")
   var rounds = 21
@@ -36,6 +34,12 @@ struct PairCommand: AsyncParsableCommand {
   var only: [Measurement] = []
   @Flag(help: "Print the results as JSON.")
   var json = false
+  @Option(help: "The address of a 'lock-benchmark partner'.")
+  var partner: String?
+  @Option(help: "This node's address, for that partner.")
+  var address = "127.0.0.1"
+  @Option(help: "The port of both nodes; the two behind it are the echoes'.")
+  var port = PartnerCommand.standardPort
 
   func validate() throws {
     guard rounds > 0, operations > 0, (1...LockPair.resourceCount).contains(inFlight) else {
@@ -45,28 +49,21 @@ struct PairCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-    let loops = [group.next(), group.next()]
-    let isPinned = try await Self.pin(loops)
-    let cluster = try await LoopbackNodes(loops)
-    let partner = try await Partner(cluster.nodes[1], cluster.lockspaces[1])
-    let locks = try await LockPair(cluster.nodes[0], cluster.lockspaces[0])
-    let echoServer = try await Echo.serve(
-      on: SocketAddress(ipAddress: "127.0.0.1", port: 0), eventLoop: loops[1])
-    guard let address = echoServer.localAddress else { throw ChannelError.unknownLocalAddress }
-    let echo = try await Echo.connect(to: address, eventLoop: loops[0])
-
+    let setup =
+      if let partner {
+        try await PairSetup.with(partner: partner, address: address, port: port)
+      } else {
+        try await PairSetup.inThisProcess()
+      }
+    let locks = try await LockPair(setup.node, setup.lockspace)
     let results = try await Rounds(
       count: rounds, operations: operations, inFlight: inFlight, only: Set(only)
-    ).measure(locks, echo)
+    ).measure(locks, setup.bytes, setup.messages)
 
-    try await echo.close()
-    try await echoServer.close()
+    for echo in [setup.bytes, setup.messages] { try await echo.close() }
     try await locks.end()
-    try await partner.end()
-    try await cluster.stop()
-    try await group.shutdownGracefully()
-    report(results, isPinned: isPinned)
+    try await setup.end()
+    report(results, isPinned: setup.isPinned)
   }
 
   private func report(_ results: Results, isPinned: Bool) {
@@ -76,16 +73,26 @@ struct PairCommand: AsyncParsableCommand {
       return print("{\n" + lines.joined(separator: ",\n") + "\n}")
     }
     print(results.table())
+    guard partner == nil else { return }
     print("threads \(isPinned ? "are" : "could not be") bound to one processor each")
   }
+}
 
-  /// Each node's thread on a processor of its own, if there are as many.
-  private static func pin(_ loops: [any EventLoop]) async throws -> Bool {
-    var isPinned = true
-    for (index, loop) in loops.enumerated() {
-      let result = try await loop.submit { clinux_bind_thread(Int32(index)) == 0 }.get()
-      isPinned = isPinned && result
-    }
-    return isPinned
+struct PartnerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "partner",
+    abstract: "The other node of a pair, until standard input ends. Start it before the pair.")
+
+  static let standardPort: UInt16 = 30_064
+
+  @Option(help: "This node's address.")
+  var address: String
+  @Option(help: "The address of the measuring node.")
+  var peer: String
+  @Option(help: "The port of both nodes; the two behind it are the echoes'.")
+  var port = Self.standardPort
+
+  func run() async throws {
+    try await PairSetup.serve(address: address, peer: peer, port: port)
   }
 }

@@ -15,21 +15,27 @@ struct RecoveryCommand: AsyncParsableCommand {
   var locks = 100_000
   @Flag(help: "The dead node was the master of all of them; otherwise of none.")
   var mastered = false
+  @Flag(help: "Both have locks on the same names, half as many; otherwise each on its own.")
+  var shared = false
   @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 3)
     let cluster = try await LoopbackNodes((0..<3).map { _ in group.next() })
-    let names = (0..<locks).compactMap { ResourceName("recovered \($0)") }
-    let halves = [Array(names.prefix(locks / 2)), Array(names.dropFirst(locks / 2))]
+    let names = (0..<(shared ? locks / 2 : locks)).compactMap {
+      ResourceName("recovered \($0)")
+    }
+    let halves =
+      shared
+      ? [names, names] : [Array(names.prefix(locks / 2)), Array(names.dropFirst(locks / 2))]
     var holders: [NIOLoopBound<Held>] = []
     if mastered {
       // The master is whoever used a resource first.
       holders.append(try await hold(names, .nl, on: 2, cluster))
     }
     for (index, half) in halves.enumerated() {
-      holders.append(try await hold(half, .ex, on: index, cluster))
+      holders.append(try await hold(half, shared ? .pr : .ex, on: index, cluster))
     }
 
     let duration = try await loseThird(of: cluster)
@@ -50,9 +56,12 @@ struct RecoveryCommand: AsyncParsableCommand {
   private func report(_ duration: Duration) {
     let seconds = Results.text(duration / .seconds(1))
     guard !json else {
-      return print("{ \"locks\": \(locks), \"mastered\": \(mastered), \"seconds\": \(seconds) }")
+      return print(
+        "{ \"locks\": \(locks), \"mastered\": \(mastered), \"shared\": \(shared), "
+          + "\"seconds\": \(seconds) }")
     }
-    let what = mastered ? "all mastered by the dead node" : "none mastered by the dead node"
+    let master = mastered ? "all mastered by the dead node" : "none mastered by the dead node"
+    let what = shared ? "two nodes' on the same names, \(master)" : master
     print("recovery of \(locks) locks, \(what): \(seconds) s")
   }
 

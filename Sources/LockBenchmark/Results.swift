@@ -9,6 +9,7 @@ enum Measurement: String, CaseIterable {
   case handOver = "hand_over"
   case lockLocal = "lock_local"
   case echoInFlight = "echo_in_flight"
+  case messagesInFlight = "messages_in_flight"
   case remoteInFlight = "remote_in_flight"
   case localInFlight = "local_in_flight"
 
@@ -22,7 +23,8 @@ enum Measurement: String, CaseIterable {
     case .convertDown: "conversion EX to NL, mastered by the peer"
     case .handOver: "EX from one node to the other, both want it"
     case .lockLocal: "lock, mastered here"
-    case .echoInFlight: "TCP echo"
+    case .echoInFlight: "TCP echo of bytes, whole reads at once"
+    case .messagesInFlight: "TCP echo, message by message"
     case .remoteInFlight: "lock or unlock, mastered by the peer"
     case .localInFlight: "lock or unlock, mastered here"
     }
@@ -31,7 +33,7 @@ enum Measurement: String, CaseIterable {
   /// Many at a time: what counts is the time per operation, not how long one takes.
   var isConcurrent: Bool {
     switch self {
-    case .echoInFlight, .remoteInFlight, .localInFlight: true
+    case .echoInFlight, .messagesInFlight, .remoteInFlight, .localInFlight: true
     case .echo, .lockRemote, .unlockRemote, .lockNew, .convertUp, .convertDown, .handOver,
       .lockLocal:
       false
@@ -43,11 +45,14 @@ enum Measurement: String, CaseIterable {
 struct Results {
   let inFlight: Int
   private var times: [Measurement: [Duration]] = [:]
+  private var processorTimes: [Measurement: [Duration]] = [:]
 
   init(inFlight: Int) { self.inFlight = inFlight }
 
-  mutating func add(_ time: Duration, to measurement: Measurement) {
+  /// - Parameter processor: what all threads of this process used for it, the measuring included.
+  mutating func add(_ time: Duration, processor: Duration, to measurement: Measurement) {
     times[measurement, default: []].append(time)
+    processorTimes[measurement, default: []].append(processor)
   }
 
   private var measured: [Measurement] { Measurement.allCases.filter { times[$0] != nil } }
@@ -56,9 +61,13 @@ struct Results {
     Self.median(times[measurement] ?? []) / .microseconds(1)
   }
 
+  private func processorMicroseconds(_ measurement: Measurement) -> Double {
+    Self.median(processorTimes[measurement] ?? []) / .microseconds(1)
+  }
+
   /// Against the echo of the same round, with as many in flight; the median of all rounds.
-  private func ratio(_ measurement: Measurement) -> Double {
-    let echo = times[measurement.isConcurrent ? .echoInFlight : .echo] ?? []
+  private func ratio(_ measurement: Measurement, to yardstick: Measurement) -> Double {
+    let echo = times[yardstick] ?? []
     let ratios = zip(times[measurement] ?? [], echo).map { $0 / $1 }.sorted()
     return ratios.isEmpty ? 0 : ratios[ratios.count / 2]
   }
@@ -68,12 +77,18 @@ struct Results {
   }
 
   func table() -> String {
-    var lines = [Self.row("operation", "in flight", "us each", "x echo")]
+    var lines = [
+      Self.row("operation", "in flight", "us each", "x echo", "x messages", "us of CPU")
+    ]
     for measurement in measured {
+      let isConcurrent = measurement.isConcurrent
       lines.append(
         Self.row(
-          measurement.title, "\(measurement.isConcurrent ? inFlight : 1)",
-          Self.text(microseconds(measurement)), Self.text(ratio(measurement))))
+          measurement.title, "\(isConcurrent ? inFlight : 1)",
+          Self.text(microseconds(measurement)),
+          Self.text(ratio(measurement, to: isConcurrent ? .echoInFlight : .echo)),
+          isConcurrent ? Self.text(ratio(measurement, to: .messagesInFlight)) : "",
+          Self.text(processorMicroseconds(measurement))))
     }
     return lines.joined(separator: "\n")
   }
@@ -83,7 +98,9 @@ struct Results {
       let value =
         "{ \"in_flight\": \(measurement.isConcurrent ? inFlight : 1), "
         + "\"microseconds\": \(Self.text(microseconds(measurement))), "
-        + "\"echoes\": \(Self.text(ratio(measurement))) }"
+        + "\"echoes\": "
+        + Self.text(ratio(measurement, to: measurement.isConcurrent ? .echoInFlight : .echo))
+        + ", \"processor_microseconds\": \(Self.text(processorMicroseconds(measurement))) }"
       return (measurement.rawValue, value)
     }
   }
