@@ -75,6 +75,27 @@ public final class BlockDevice: MetadataDevice, Sendable {
 
   deinit { close(descriptor) }
 
+  /// What tells the file from all others on this host.
+  func fileIdentity() throws(MetadataDeviceError) -> FileIdentity {
+    var attributes = stat()
+    guard fstat(descriptor, &attributes) == 0 else { throw Self.error(name, .open, code: errno) }
+    return FileIdentity(device: UInt64(attributes.st_dev), file: UInt64(attributes.st_ino))
+  }
+
+  /// Locks the file against other processes until it is closed.
+  ///
+  /// - Returns: false when somebody else has it and `waiting` is false.
+  func lock(waiting: Bool) throws(MetadataDeviceError) -> Bool {
+    while flock(descriptor, waiting ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+      switch errno {
+      case EINTR: continue
+      case EWOULDBLOCK where !waiting: return false
+      default: throw Self.error(name, .open, code: errno)
+      }
+    }
+    return true
+  }
+
   private struct Geometry {
     let sizeBytes: UInt64
     let sectorSize: Int

@@ -110,10 +110,11 @@ public struct DaemonProcess {
     _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?, _ pools: WorkerPools,
     _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
-    let disks = SharedDisks(
+    var disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(),
       filter: try configuration.devices.filter.map { try DeviceFilter(patterns: $0) }
         ?? Self.readDeviceFilter())
+    disks.backups = GroupBackups(logger: logger)
     let failPoints = configuration.failPointFile.map { FailPoints(file: $0) }
     if let failPoints {
       logger.critical(

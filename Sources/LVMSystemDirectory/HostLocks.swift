@@ -7,6 +7,9 @@ import Glibc
 /// the file is still the one that others find; and a reader waits behind a writer that waits, on a
 /// second file that ends in `:aux` (`global/prioritise_write_locks`).
 public final class HostLocks {
+  /// What must live as long as the locks: open files that are locked themselves.
+  public var companions: [AnyObject] = []
+
   public enum Resource: Hashable, Sendable {
     /// Which devices are PVs, and which names volume groups have: `P_global`.
     case global

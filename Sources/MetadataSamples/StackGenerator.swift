@@ -146,9 +146,10 @@ extension GroupGenerator {
     add(name, [other(pick(["thin-pool", "thin-pool+METADATA_FORMAT"]), 6, pool)])
     var thin = section(
       ("thin_pool", .string(name)), ("transaction_id", .integer(2)), ("device_id", .integer(1)))
-    if random.chance(30) { thin.append("external_origin", .string("\(name)ext")) }
+    let hasExternalOrigin = random.chance(30)
+    if hasExternalOrigin { thin.append("external_origin", .string("\(name)ext")) }
     add("\(name)thin", [other("thin", 100, thin)])
-    if random.chance(30) { add("\(name)ext", linear()) }
+    if hasExternalOrigin { add("\(name)ext", linear()) }
   }
 
   private mutating func addSnapshot(_ name: String) {
@@ -209,11 +210,19 @@ extension GroupGenerator {
 
   private mutating func addVDO(_ name: String) {
     add("\(name)_vdata", linear(extentCount: 20), visible: false)
-    let pool = section(
+    var pool = section(
       ("data", .string("\(name)_vdata")), ("header_size", .integer(1024)),
       ("virtual_extents", .integer(100)), ("use_compression", .integer(1)),
-      ("minimum_io_size", .integer(4096)), ("slab_size_mb", .integer(2048)),
-      ("write_policy", .string("auto")))
+      ("minimum_io_size", .integer(4096)), ("slab_size_mb", .integer(2048)))
+    for (key, value) in [
+      ("block_map_cache_size_mb", 128), ("block_map_era_length", 16380),
+      ("index_memory_size_mb", 256), ("max_discard", 1), ("ack_threads", 1), ("bio_threads", 4),
+      ("bio_rotation", 64), ("cpu_threads", 2), ("hash_zone_threads", 1), ("logical_threads", 1),
+      ("physical_threads", 1),
+    ] as [(String, Int64)] {
+      pool.append(key, .integer(value))
+    }
+    pool.append("write_policy", .string("auto"))
     add("\(name)_vpool", [other("vdo-pool", 20, pool)], visible: false)
     let keys = section(("vdo_pool", .string("\(name)_vpool")), ("vdo_offset", .integer(0)))
     add(name, [other("vdo", 100, keys)])

@@ -17,6 +17,18 @@ public protocol VolumeGroupDisks {
 
   /// Plans over the devices of the group's physical volumes.
   func planner(for group: ScannedVolumeGroup) -> ActivationPlanner
+
+  /// Keeps a version that is about to be replaced by `text`; a change that throws here is not begun.
+  func archive(_ group: VolumeGroup, before text: MetadataText) throws
+
+  /// Keeps a version that was committed.
+  func backUp(_ text: MetadataText, replacing oldName: String)
+}
+
+/// Disks of which no versions are kept.
+extension VolumeGroupDisks {
+  public func archive(_ group: VolumeGroup, before text: MetadataText) throws {}
+  public func backUp(_ text: MetadataText, replacing oldName: String) {}
 }
 
 /// Why a job could not be done, in words for an administrator.

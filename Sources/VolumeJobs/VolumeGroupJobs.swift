@@ -13,6 +13,9 @@ public struct VolumeGroupJobs<Mapper: DeviceMapping, Disks: VolumeGroupDisks> {
   struct Coordinated {
     let id: VolumeRequestID
     var commit: MetadataCommit
+    let text: MetadataText
+    /// The group's name before the change.
+    let oldName: String
   }
 
   public var mapper: Mapper
@@ -66,18 +69,26 @@ public struct VolumeGroupJobs<Mapper: DeviceMapping, Disks: VolumeGroupDisks> {
         "VG \(change.volumeGroup) was changed meanwhile: it has seqno \(group.volumeGroup.seqno), "
           + "not \(change.oldSeqno)")
     }
+    try disks.archive(group.volumeGroup, before: text)
     var commit = try MetadataCommit(from: group, to: text)
     try commit.write()
     try commit.precommit()
-    coordinated = Coordinated(id: change.id, commit: commit)
+    coordinated = Coordinated(
+      id: change.id, commit: commit, text: text, oldName: group.volumeGroup.name)
     return .done
   }
 
   private mutating func commit(_ change: VolumeChange) -> VolumeJobResult {
-    guard coordinated?.id == change.id, let outcome = coordinated?.commit.commit() else {
+    guard coordinated?.id == change.id, let outcome = coordinated?.commit.commit(),
+      let done = coordinated
+    else {
       return commitFound(change, "its outcome was unknown")
     }
     coordinated = nil
+    switch outcome {
+    case .everywhere, .partly: disks.backUp(done.text, replacing: done.oldName)
+    case .takenBack, .unknown: break
+    }
     switch outcome {
     case .everywhere: return .committed(staleAreas: [])
     case .partly(let stale): return .committed(staleAreas: stale.map(\.description))

@@ -50,7 +50,8 @@ struct BackupList {
     do {
       text = try MetadataText(parsing: try MetadataBackups.read(path))
     } catch {
-      var failure = CommandFailure("\(error)", "couldn't read volume group metadata from \(path).")
+      var failure = CommandFailure(
+        "\(error)", "WARNING: couldn't read volume group metadata from file.")
       if let name { failure.messages.append("Failed to read VG \(name) from \(path)") }
       throw failure
     }

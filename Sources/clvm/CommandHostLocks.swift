@@ -3,7 +3,8 @@ import LVMSystemDirectory
 
 extension HostLocks {
   /// The locks of a command on `devices`. Image files are nobody's but those who are given their
-  /// names: their groups' names mean nothing to LVM's commands on this host.
+  /// names: their groups' names mean nothing to LVM's commands on this host, and the files are locked
+  /// themselves.
   ///
   /// - Parameters:
   ///   - skipping: locks nothing (`--nolocking`).
@@ -19,6 +20,15 @@ extension HostLocks {
       throw CommandFailure(error.messages)
     }
     for warning in warnings { Output.error("  " + warning) }
+    guard !skipping else { return }
+    do {
+      try BlockDevice.lockImages(devices) { name in
+        Output.error("  Waiting for \(name): another command is at work on it.")
+      }
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+    companions = devices
   }
 
   /// Takes a lock that allows changes, or ends the command as LVM's end then.

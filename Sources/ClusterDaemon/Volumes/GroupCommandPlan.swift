@@ -134,6 +134,7 @@ extension VolumeWorkers {
     guard group.volumeGroup.seqno == plan.oldSeqno else {
       throw DaemonError("VG \(plan.volumeGroup) was changed meanwhile")
     }
+    try disks.archive(group.volumeGroup, before: plan.text)
     try ExtentWriter(group).wipe(plan.wipes)
     var commit = try MetadataCommit(from: group, to: plan.text)
     try commit.write()
@@ -148,6 +149,7 @@ extension VolumeWorkers {
         throw DaemonError(failures.map(\.description).joined(separator: "; "))
       }
     }
+    disks.backUp(plan.text, replacing: group.volumeGroup.name)
   }
 }
 

@@ -11,6 +11,8 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// Told in the metadata that this node writes.
   let hostName: String
   var filter: DeviceFilter
+  /// Nil keeps no versions of groups that are changed.
+  var backups: GroupBackups?
   /// A group that has not changed since the last look is read, but not parsed again.
   private let texts = ParsedTexts()
 
@@ -52,6 +54,14 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     guard let writable = MetadataScanner.readGroup(id: identifier, from: devices, slot: slot)
     else { throw DaemonError("the volume group with id \(identifier) has just disappeared") }
     return writable
+  }
+
+  func archive(_ group: VolumeGroup, before text: MetadataText) throws {
+    try backups?.archive(group, before: text)
+  }
+
+  func backUp(_ text: MetadataText, replacing oldName: String) {
+    backups?.backUp(text, replacing: oldName)
   }
 
   /// The one group of that name; nil when there is none.

@@ -104,7 +104,12 @@ struct LogicalVolumeParser {
       kind = .striped(try parseStriped(&reader, extentCount: extentCount))
       unknownEntries = reader.untakenEntries
     } else {
-      kind = .other(type: type, ConfigSection(entries: reader.untakenEntries))
+      let section = ConfigSection(entries: reader.untakenEntries)
+      let checks = SegmentChecks(names: names, physicalVolumes: physicalVolumes)
+      if let problem = checks.problem(type: type, section, segment: reader.name) {
+        throw reader.failure(problem)
+      }
+      kind = .other(type: type, section)
     }
     return Segment(
       startExtent: startExtent, extentCount: extentCount, reshapeCount: reshapeCount, tags: tags,

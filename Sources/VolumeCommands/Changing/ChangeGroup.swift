@@ -142,6 +142,44 @@ extension GroupEdit {
 
   // MARK: - Extents of another size
 
+  /// Throws unless every number of extents is a whole one of the new size; LVM goes through them in this
+  /// order and names the first that is not.
+  private func checkExtents(fit size: UInt64) throws(VolumeGroupRefusal) {
+    let old = group.extentSizeSectors
+    func check(_ count: Int, _ what: String) throws(VolumeGroupRefusal) {
+      let sectors = UInt64(count) * old
+      guard sectors.isMultiple(of: size) else {
+        throw VolumeGroupRefusal(
+          "New size \(sectors) for \(what) not an exact number of new extents.")
+      }
+      guard sectors / size <= UInt64(UInt32.max) else {
+        throw VolumeGroupRefusal("New extent count \(sectors / size) for \(what) exceeds 32 bits.")
+      }
+    }
+    try check(group.extentCount, group.name)
+    try check(group.freeExtentCount, "\(group.name) free space")
+    for (volume, used) in zip(group.physicalVolumes, group.usedAreasByPhysicalVolume()) {
+      let name = context.deviceName(volume.id)
+      try check(volume.extentCount, name)
+      try check(used.reduce(0) { $0 + $1.extents.count }, "\(name) allocated space")
+      var end = 0
+      for area in used.map(\.extents) + [volume.extentCount..<volume.extentCount] {
+        if area.lowerBound > end {
+          try check(end, "\(name) PV segment start")
+          try check(area.lowerBound - end, "\(name) PV segment length")
+        }
+        end = area.upperBound
+      }
+    }
+    for volume in group.logicalVolumes {
+      try check(volume.extentCount, volume.name)
+      for segment in volume.segments {
+        try check(segment.startExtent, "\(volume.name) segment start")
+        try check(segment.extentCount, "\(volume.name) segment length")
+      }
+    }
+  }
+
   private mutating func changeExtentSize(to size: UInt64) throws(VolumeGroupRefusal) {
     guard group.status.contains(.resizeable) else {
       throw VolumeGroupRefusal(
@@ -154,13 +192,13 @@ extension GroupEdit {
           + "\(DisplayUnit.message(sectors: size)).")
     }
     try ExtentSize.check(size)
+    guard size < old || (UInt64(group.extentCount) * old).isMultiple(of: size) else {
+      throw VolumeGroupRefusal("New extent size is not a perfect fit")
+    }
+    try checkExtents(fit: size)
     for index in group.physicalVolumes.indices {
-      let sectors = UInt64(group.physicalVolumes[index].extentCount) * old
-      let count = sectors / size
-      guard sectors % size == 0, count > 0, count <= UInt64(UInt32.max) else {
-        throw VolumeGroupRefusal("New extent size is not a perfect fit")
-      }
-      group.physicalVolumes[index].extentCount = Int(count)
+      group.physicalVolumes[index].extentCount = Int(
+        UInt64(group.physicalVolumes[index].extentCount) * old / size)
     }
     group.extentSizeSectors = size
     for index in group.logicalVolumes.indices {

@@ -18,6 +18,13 @@ public struct VolumeAttributes: Sendable {
 
   public init() {}
 
+  /// LVM says nothing of a change of the minor number alone.
+  var isMinorOnly: Bool {
+    var others = self
+    others.minor = nil
+    return minor != nil && others.isEmpty
+  }
+
   var isEmpty: Bool {
     addedTags.isEmpty && removedTags.isEmpty && isWritable == nil && allocation == nil
       && readAhead == nil && skipsActivation == nil && autoactivates == nil && minor == nil
@@ -37,7 +44,9 @@ extension GroupEdit {
         && volume.segments.first?.baseType != "snapshot"
     }.map(\.name)
     for name in names ?? all {
-      guard let volume = group.logicalVolume(named: name) else {
+      guard let volume = group.logicalVolume(named: name),
+        volume.segments.first?.baseType != "snapshot"
+      else {
         throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
       }
       guard all.contains(name) else {
@@ -51,7 +60,7 @@ extension GroupEdit {
         || attributes.zeroesNewBlocks != nil || attributes.failsWhenFull != nil
       update(name) { $0 = changed }
       if needsReload, context.isActive(volume.id), !reloads.contains(name) { reloads.append(name) }
-      print("Logical volume \(group.name)/\(name) changed.")
+      if !attributes.isMinorOnly { print("Logical volume \(group.name)/\(name) changed.") }
     }
   }
 
@@ -93,9 +102,16 @@ extension GroupEdit {
     _ isWritable: Bool, of volume: inout LogicalVolume
   ) throws(VolumeGroupRefusal) {
     let path = "\(group.name)/\(volume.name)"
+    guard volume.segments.first?.baseType != "thin-pool" else {
+      throw VolumeGroupRefusal(
+        "Command on LV \(path) uses options invalid with LV type thinpool.",
+        "Command not permitted on LV \(path).")
+    }
     guard isWritable != volume.isWritable else {
       throw VolumeGroupRefusal(
-        "Logical volume \"\(path)\" is already \(isWritable ? "writable" : "read only").")
+        isWritable
+          ? "Logical volume \(path) is already writable."
+          : "Logical volume \"\(path)\" is already read only.")
     }
     let looksReadOnly = group.isShared || group.systemID != nil
     volume.status.set(.write, isWritable && !looksReadOnly)
@@ -143,7 +159,7 @@ extension GroupEdit {
         let zeroes = section.integer("zero_new_blocks")
         section.remove("discards")
         section.remove("zero_new_blocks")
-        if discards != "ignore" { section.append("discards", text: discards) }
+        section.append("discards", text: discards)
         if let zeroes { section.append("zero_new_blocks", number: zeroes) }
       }
     }

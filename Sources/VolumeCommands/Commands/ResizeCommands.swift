@@ -72,7 +72,6 @@ private let growingOptions: [CommandOption] = [
   .value("poolmetadatasize", nil, "The same for the metadata of a thin pool."),
   .value("stripes", "i", "Stripes of the new segment."),
   .value("stripesize", "I", "Size of a stripe, KiB if no unit is given."),
-  .value("mirrors", "m", "Copies: as many as there are."),
   .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
   .flag("nosync", nil, "Take new extents of a mirror for equal."),
 ]
@@ -82,7 +81,8 @@ public struct ExtendCommand: SizingCommand {
   public static let name = "lvextend"
   public static let summary = "Make a logical volume larger."
   public static let usage = "lvextend -L|-l [+]SIZE [OPTIONS] VG/LV [PV[:RANGE …] …]"
-  public static let ownOptions = sizingOptions + growingOptions
+  public static let ownOptions =
+    sizingOptions + growingOptions + [.value("mirrors", "m", "Copies: as many as there are.")]
   static let direction = ResizeRequest.Direction.extend
   let group: String
   let request: ResizeRequest

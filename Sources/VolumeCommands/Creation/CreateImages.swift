@@ -70,6 +70,8 @@ extension GroupEdit {
       addRAIDMetadata(
         "\(name)_rmeta_\(index)", found.metadata[index], extentCount: metadataCount,
         policy: volume.allocationPolicy)
+      // LVM activates it for a moment, which a list of tags in lvm.conf may forbid.
+      update("\(name)_rmeta_\(index)") { $0.tags = volume.tags }
     }
     noteZeroing(of: volume, request)
   }

@@ -125,8 +125,9 @@ extension GroupEdit {
     let most = maximumCOWExtentCount(of: origin, chunkSectors: chunk)
     guard count * Int(group.extentSizeSectors) >= 3 * Int(chunk) else {
       throw VolumeGroupRefusal(
-        "Unable to create a snapshot smaller than 3 chunks "
-          + "(\(DisplayUnit.message(sectors: 3 * chunk))).")
+        "Snapshot volume cannot be smaller than 3 chunks "
+          + "(\((3 * chunk + group.extentSizeSectors - 1) / group.extentSizeSectors) extents, "
+          + "\(DisplayUnit.message(sectors: 3 * chunk))).")
     }
     guard count > most else { return count }
     print(

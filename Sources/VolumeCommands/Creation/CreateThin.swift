@@ -175,7 +175,7 @@ extension GroupEdit {
     section.append("pool", text: "\(name)_tdata")
     section.append("transaction_id", number: 0)
     section.append("chunk_size", number: parameters.chunkSectors)
-    if request.pool.discards != "ignore" { section.append("discards", text: request.pool.discards) }
+    section.append("discards", text: request.pool.discards)
     if request.pool.zeroesNewBlocks { section.append("zero_new_blocks", number: 1) }
     pool.segments = [
       .whole(

@@ -52,7 +52,11 @@ extension GroupEdit {
       throw VolumeGroupRefusal(
         "Logical volume \(name) not found in volume group \(group.name).")
     }
-    let path = "\(group.name)/\(name)"
+    let store = volume.segments.first.flatMap { segment in
+      segment.baseType == "snapshot"
+        ? segment.volumeName("cow_store") ?? segment.volumeName("merging_store") : nil
+    }
+    let path = "\(group.name)/\(store ?? name)"
     let isStore = group.snapshotBinding(ofStore: name) != nil
     guard volume.isVisible || isStore, volume.segments.first?.baseType != "snapshot" else {
       throw VolumeGroupRefusal("Can't resize internal logical volume \(path).")

@@ -11,7 +11,8 @@ extension ReportRow {
     if let layout = segment.stripedLayout { return layout.isLinear ? "linear" : "striped" }
     let kind = shownKind
     if kind == .unknown { return segment.typeName }
-    return kind.raid?.name ?? SegmentType(segment.typeName).name
+    let name = SegmentType(segment.typeName).name
+    return name == "raid10_near" ? "raid10" : name
   }
 
   var segmentExtents: Int { shownSegment?.extentCount ?? physicalSegment?.extentCount ?? 0 }
