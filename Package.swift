@@ -114,7 +114,9 @@ let package = Package(
     .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
     .target(name: "CLinux"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
-    module("BlockDevices", ["LVMMetadata", "VolumeActivation", "CBlkid", "CLinux"]),
+    module(
+      "BlockDevices",
+      ["LVMMetadata", "LVMSystemDirectory", "VolumeActivation", "CBlkid", "CLinux"]),
     module("LVMSystemDirectory", ["ConfigText", "LVMMetadata"]),
     module("KernelLockspaces", ["ByteCoding", "ClusterTypes", "CLinux"]),
     module("Fencing", ["ByteCoding", "ClusterTypes", "CLinux"]),

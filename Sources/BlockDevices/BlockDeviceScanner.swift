@@ -48,11 +48,11 @@ public struct BlockDeviceListError: Error, Equatable, Sendable, CustomStringConv
 
 /// Finds the machine's block devices that may be physical volumes.
 ///
-/// Left out are devices that the filter rejects, that have no node, that are too small, that are
-/// logical volumes themselves, and the paths below multipath and md devices: their content is
+/// Left out are devices that the selection leaves out, that have no node, that are too small, that
+/// are logical volumes themselves, and the paths below multipath and md devices: their content is
 /// reached through those.
 public struct BlockDeviceScanner: Sendable {
-  private let filter: DeviceFilter
+  private let selection: DeviceSelection
   private let systemDirectory: String
   private let deviceDirectory: String
 
@@ -66,7 +66,16 @@ public struct BlockDeviceScanner: Sendable {
     filter: DeviceFilter = .acceptingAll, systemDirectory: String = "/sys",
     deviceDirectory: String = "/dev"
   ) {
-    self.filter = filter
+    self.init(
+      selection: DeviceSelection(filter: filter), systemDirectory: systemDirectory,
+      deviceDirectory: deviceDirectory)
+  }
+
+  /// The devices that LVM's configuration selects.
+  public init(
+    selection: DeviceSelection, systemDirectory: String = "/sys", deviceDirectory: String = "/dev"
+  ) {
+    self.selection = selection
     self.systemDirectory = systemDirectory
     self.deviceDirectory = deviceDirectory
   }
@@ -77,27 +86,57 @@ public struct BlockDeviceScanner: Sendable {
   }
 
   func candidates(_ nodes: DeviceNodes) -> [BlockDeviceCandidate] {
-    let matcher = filter.matcher()
+    switch selection.rule {
+    case .filters(let filters):
+      let matchers = filters.map { $0.matcher() }
+      return found(nodes).compactMap { device in
+        var name = device.names.first
+        for matcher in matchers where name != nil {
+          name = matcher.acceptedName(among: device.names)
+        }
+        return name.map { BlockDeviceCandidate(name: $0, path: $0, number: device.number) }
+      }
+    case .listed(let file):
+      return assignments(file, nodes).compactMap(\.candidate)
+        .sorted { ($0.number ?? Self.noNumber) < ($1.number ?? Self.noNumber) }
+    }
+  }
+
+  private static let noNumber = DeviceNumber(major: 0, minor: 0)
+
+  /// The device that each entry of a devices file means, in the file's order.
+  public func assignments(_ file: DevicesFile) -> [DeviceAssignment] {
+    assignments(file, DeviceNodes(below: deviceDirectory))
+  }
+
+  func assignments(_ file: DevicesFile, _ nodes: DeviceNodes) -> [DeviceAssignment] {
+    DeviceAssignment.all(of: file, among: found(nodes))
+  }
+
+  /// A device that may be a PV, whoever selects it.
+  struct FoundDevice {
+    let number: DeviceNumber
+    /// The usual one first.
+    let names: [String]
+    let identity: DeviceIdentity
+  }
+
+  private func found(_ nodes: DeviceNodes) -> [FoundDevice] {
     let root = "\(systemDirectory)/block"
-    var found: [DeviceNumber: BlockDeviceCandidate] = [:]
+    var found: [DeviceNumber: FoundDevice] = [:]
     for disk in Directory.entries(of: root) {
       let folder = "\(root)/\(disk)"
       let partitions = Directory.entries(of: folder).map { "\(folder)/\($0)" }
         .filter { Directory.firstLine(of: "\($0)/partition") != nil }
       for folder in [folder] + partitions where !isServedByAnother(folder) {
-        guard let candidate = candidate(folder, nodes, matcher), let number = candidate.number
-        else {
-          continue
-        }
-        found[number] = candidate
+        guard let device = device(folder, nodes) else { continue }
+        found[device.number] = device
       }
     }
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  private func candidate(
-    _ folder: String, _ nodes: DeviceNodes, _ matcher: DeviceFilter.Matcher
-  ) -> BlockDeviceCandidate? {
+  private func device(_ folder: String, _ nodes: DeviceNodes) -> FoundDevice? {
     guard let number = Directory.firstLine(of: "\(folder)/dev").flatMap({ DeviceNumber($0) }),
       let size = Directory.firstLine(of: "\(folder)/size").flatMap({ UInt64($0) }),
       size >= Self.smallestSize
@@ -107,9 +146,9 @@ public struct BlockDeviceScanner: Sendable {
       (folder.split(separator: "/").last ?? "").map { $0 == "!" ? "/" : $0 })
     let usual = "\(deviceDirectory)/\(kernelName)"
     let names = nodes.names(of: number)
-    let ordered = names.filter { $0 == usual } + names.filter { $0 != usual }
-    guard let name = matcher.acceptedName(among: ordered) else { return nil }
-    return BlockDeviceCandidate(name: name, path: name, number: number)
+    return FoundDevice(
+      number: number, names: names.filter { $0 == usual } + names.filter { $0 != usual },
+      identity: DeviceIdentity(folder: folder))
   }
 
   /// A logical volume, or a path to a device that multipath or md has assembled.

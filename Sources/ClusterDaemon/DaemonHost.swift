@@ -11,14 +11,14 @@ struct DaemonHost: Sendable {
   /// 0 for what the configuration says; more of it is told with a higher level.
   var setLogLevel: @Sendable (UInt8) -> Void = { _ in }
   /// The device filter of lvm.conf as it is now; nil when clvmd.conf has one.
-  var readFilter: (@Sendable () throws -> DeviceFilter)?
+  var readSelection: (@Sendable () throws -> DeviceSelection)?
   /// Volumes that an old command line says were active exclusively (`-E`).
   var exclusiveVolumes: [String] = []
 }
 
 extension ClusterLockingWorker {
   convenience init(_ disks: SharedDisks, _ host: DaemonHost) {
-    self.init(disks: disks, readFilter: host.readFilter, setLogLevel: host.setLogLevel)
+    self.init(disks: disks, readSelection: host.readSelection, setLogLevel: host.setLogLevel)
   }
 }
 

@@ -6,6 +6,7 @@ import DistributedLockManager
 import Fencing
 import Glibc
 import KernelLockspaces
+import LVMSystemDirectory
 import Logging
 import NIOCore
 import NIOPosix
@@ -99,7 +100,9 @@ public struct DaemonProcess {
     host.requestEnd = { requests.end(with: $0) }
     host.requestRestart = { requests.restart() }
     host.setLogLevel = setLogLevel
-    if configuration.devices.filter == nil { host.readFilter = Self.readDeviceFilter }
+    if configuration.devices.filter == nil {
+      host.readSelection = { try DeviceSelection(try LVMConfiguration()) }
+    }
     host.exclusiveVolumes = exclusiveVolumes
     return host
   }
@@ -112,8 +115,7 @@ public struct DaemonProcess {
   ) throws -> RunningDaemon {
     var disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(),
-      filter: try configuration.devices.filter.map { try DeviceFilter(patterns: $0) }
-        ?? Self.readDeviceFilter())
+      selection: try configuration.deviceSelection())
     disks.backups = GroupBackups(logger: logger)
     let failPoints = configuration.failPointFile.map { FailPoints(file: $0) }
     if let failPoints {
@@ -304,12 +306,6 @@ public struct DaemonProcess {
     } catch {
       logger.warning("this node's key stays on a disk: \(error)")
     }
-  }
-
-  @Sendable private static func readDeviceFilter() throws -> DeviceFilter {
-    let directory = getenv("LVM_SYSTEM_DIR").map { String(cString: $0) } ?? "/etc/lvm"
-    let filters = try LVMDeviceFilters(systemDirectory: directory)
-    return try DeviceFilter(patterns: filters.globalFilter ?? filters.filter ?? [])
   }
 
   private func notify(_ notifier: SystemdNotifier, _ messages: SystemdNotifier.Message...) {

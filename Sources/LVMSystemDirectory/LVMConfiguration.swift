@@ -17,14 +17,18 @@ public struct LVMConfiguration: Sendable {
   /// - Parameters:
   ///   - systemDirectory: nil takes `LVM_SYSTEM_DIR` or /etc/lvm, as LVM does.
   ///   - override: the text of `--config`.
+  ///   - commandProfile: the name of a profile, whose settings go before those of the files.
   /// - Throws: when a file cannot be read or is no configuration text: settings that cannot be
   ///   understood must not turn into defaults.
   public init(
-    systemDirectory: String? = nil, override: String? = nil
+    systemDirectory: String? = nil, override: String? = nil, commandProfile: String? = nil
   ) throws(LVMConfigurationError) {
     let directory = systemDirectory ?? Self.standardDirectory
     var layers: [ConfigSection] = []
     if let override { layers.append(try Self.parse(Array(override.utf8), of: "--config")) }
+    if let commandProfile {
+      layers.append(try Self.profile(commandProfile, layers, systemDirectory: directory))
+    }
     // An empty LVM_SYSTEM_DIR means that there are no files.
     if !directory.isEmpty {
       for name in ["lvmlocal.conf", "lvm.conf"] {
@@ -33,6 +37,27 @@ public struct LVMConfiguration: Sendable {
     }
     self.systemDirectory = directory
     self.layers = layers
+  }
+
+  private static func profile(
+    _ name: String, _ layers: [ConfigSection], systemDirectory: String
+  ) throws(LVMConfigurationError) -> ConfigSection {
+    guard !name.contains("/") else {
+      throw LVMConfigurationError(source: name, problem: "bad profile name, it contains '/'.")
+    }
+    var folder = layers.lazy.compactMap { $0.value("config/profile_dir")?.asString }.first
+    if folder == nil, !systemDirectory.isEmpty {
+      for file in ["lvmlocal.conf", "lvm.conf"] where folder == nil {
+        folder = try read("\(systemDirectory)/\(file)")?.value("config/profile_dir")?.asString
+      }
+    }
+    let path = "\(folder ?? "\(systemDirectory)/profile")/\(name).profile"
+    guard let section = try read(path) else {
+      throw LVMConfigurationError(
+        source: path,
+        problem: "stat failed: No such file or directory: failed to apply command profile \(name).")
+    }
+    return section
   }
 
   public static var standardDirectory: String {

@@ -24,9 +24,6 @@ struct ActivationArguments: ParsableArguments {
   @Flag(name: [.short, .long], help: "Do not ask.")
   var yes = false
 
-  @Option(name: .long, help: "Settings that go before those of lvm.conf.")
-  var config: String?
-
   @Flag(help: "Lock nothing: no other command may be at work.")
   var nolocking = false
 

@@ -20,7 +20,7 @@ struct Clvm: ParsableCommand {
       LogicalVolumesCommand.self, FullReportCommand.self, ExtendCommand.self, ReduceCommand.self,
       GroupBackupCommand.self, GroupRestoreCommand.self, GroupCheckCommand.self,
       MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
-      VolumeGroupChangeCommand.self,
+      VolumeGroupChangeCommand.self, DevicesFileCommand.self,
     ])
 
   static func main() {

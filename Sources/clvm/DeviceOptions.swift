@@ -11,12 +11,24 @@ struct DeviceOptions: ParsableArguments {
       valueName: "list"))
   var devices: [String] = []
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The devices file, in the folder of devices files; empty for none.", valueName: "name"))
+  var devicesfile: String?
+
+  @OptionGroup var settings: ConfigurationOptions
+
   /// False when the machine is to be searched.
   var isGiven: Bool { !devices.isEmpty }
 
   /// The devices listed, in that order; without a list all that may be physical volumes.
   func candidates() throws -> [BlockDeviceCandidate] {
-    guard isGiven else { return BlockDeviceScanner().candidates() }
+    guard isGiven else { return BlockDeviceScanner(selection: try selection()).candidates() }
+    guard devicesfile == nil else {
+      throw CommandFailure(
+        "A --devices list cannot be used with --devicesfile.", status: .invalidCommandLine)
+    }
     var candidates: [BlockDeviceCandidate] = []
     for entry in devices.flatMap({ $0.split(separator: ",") }) {
       let candidate = try Self.candidate(String(entry))
@@ -28,6 +40,18 @@ struct DeviceOptions: ParsableArguments {
       candidates.append(candidate)
     }
     return candidates
+  }
+
+  /// What LVM's configuration lets commands use; what it says about itself is printed.
+  func selection() throws -> DeviceSelection {
+    do {
+      let selection = try DeviceSelection(
+        try settings.configuration(), devicesFile: devicesfile)
+      for warning in selection.warnings { Output.error("  \(warning)") }
+      return selection
+    } catch let error as DeviceSelectionError {
+      throw CommandFailure(error.description)
+    }
   }
 
   private static func candidate(_ entry: String) throws -> BlockDeviceCandidate {

@@ -8,9 +8,6 @@ import LVMSystemDirectory
 struct MetadataOptions: ParsableArguments {
   @OptionGroup var deviceOptions: DeviceOptions
 
-  @Option(name: .long, help: "Settings that go before those of lvm.conf.")
-  var config: String?
-
   @Flag(name: [.short, .long], help: "Do not ask.")
   var yes = false
 
@@ -27,11 +24,7 @@ struct MetadataOptions: ParsableArguments {
   var nolocking = false
 
   func configuration() throws -> LVMConfiguration {
-    do {
-      return try LVMConfiguration(override: config)
-    } catch {
-      throw CommandFailure(error.description)
-    }
+    try deviceOptions.settings.configuration()
   }
 
   /// Reads the disks and prints what is wrong with them.

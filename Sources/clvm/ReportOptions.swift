@@ -30,7 +30,7 @@ struct ReportOptions: ParsableArguments {
   var select: [String] = []
 
   @Option(name: .long, help: "Unit of sizes: r, h, b, s, k, m, g, t, p, e or a capital.")
-  var units = "r"
+  var units: String?
 
   @Flag(name: .long, help: "Leave the unit's letter away.")
   var nosuffix = false
@@ -39,7 +39,7 @@ struct ReportOptions: ParsableArguments {
   var noheadings = false
 
   @Option(name: .long, help: "basic, json or json_std.")
-  var reportformat = ReportStyle.Format.basic.rawValue
+  var reportformat: String?
 
   @Option(
     name: .long, parsing: .unconditionalSingleValue,
@@ -84,23 +84,47 @@ struct ReportOptions: ParsableArguments {
 
   @OptionGroup var devices: DeviceOptions
 
+  /// How rows are printed: as the command line says, or else lvm.conf.
   func style() throws -> ReportStyle {
+    let settings = try devices.settings.configuration()
+    func flag(_ name: String) -> Bool? { settings.boolean("report/\(name)") }
     var style = ReportStyle()
-    guard let format = ReportStyle.Format(rawValue: reportformat) else {
-      throw ValidationError("Invalid argument for --reportformat: \(reportformat)")
+    let formatName =
+      reportformat ?? settings.string("report/output_format")
+      ?? ReportStyle.Format.basic.rawValue
+    guard let format = ReportStyle.Format(rawValue: formatName) else {
+      throw ValidationError("Invalid argument for --reportformat: \(formatName)")
     }
-    guard let units = SizeUnits(units) else { throw ValidationError("Invalid units specification") }
+    let unitName = units ?? settings.string("global/units") ?? "r"
+    guard let units = SizeUnits(unitName) else {
+      throw ValidationError("Invalid units specification")
+    }
     style.format = format
     style.units = units
-    style.hasSuffix = !nosuffix
-    style.hasHeadings = !noheadings
-    style.separator = separator.last ?? style.separator
-    style.isAligned = separator.isEmpty && !nameprefixes || aligned && !nameprefixes
-    style.hasNamePrefixes = nameprefixes
-    style.isQuoted = !unquoted
-    style.showsColumnsAsRows = rows
-    style.showsFlagsAsNumbers = binary
+    style.hasSuffix = !nosuffix && settings.boolean("global/suffix") ?? true
+    style.hasHeadings = !noheadings && flag("headings") ?? true
+    style.separator = separator.last ?? settings.string("report/separator") ?? style.separator
+    style.hasNamePrefixes = nameprefixes || flag("prefixes") ?? false
+    style.isAligned =
+      (separator.isEmpty ? flag("aligned") ?? true : aligned) && !style.hasNamePrefixes
+    style.isQuoted = !unquoted && flag("quoted") ?? true
+    style.showsColumnsAsRows = rows || flag("columns_as_rows") ?? false
+    style.showsFlagsAsNumbers = binary || flag("binary_values_as_numeric") ?? false
     return style
+  }
+
+  /// Columns or sort keys of lvm.conf for a kind of report.
+  private func setting(_ kind: ReportKind, _ what: String, _ settings: LVMConfiguration) -> String? {
+    let name =
+      switch kind {
+      case .volumeGroups: "vgs"
+      case .physicalVolumes: "pvs"
+      case .logicalVolumes: "lvs"
+      case .physicalSegments: "pvsegs"
+      case .segments: "segs"
+      }
+    let suffix = what == "cols" && verbose > 0 ? "_verbose" : ""
+    return settings.string("report/\(name)_\(what)\(suffix)")
   }
 
   /// The report that is asked for.
@@ -108,8 +132,10 @@ struct ReportOptions: ParsableArguments {
   /// - Parameter needsGroups: rows are about members of groups, whatever the columns are.
   func report(_ kind: ReportKind, needsGroups: Bool = false) throws -> Report {
     var request = ReportRequest(kind)
+    let settings = try devices.settings.configuration()
     request.columns = columns
-    request.keys = sort.last
+    if let usual = setting(kind, "cols", settings) { request.columns.insert(usual, at: 0) }
+    request.keys = sort.last ?? setting(kind, "sort", settings)
     request.selection = select.last
     request.isVerbose = verbose > 0
     request.needsGroups = needsGroups
@@ -152,11 +178,7 @@ struct ReportOptions: ParsableArguments {
   }
 
   private func hostSystemID() throws -> String? {
-    do throws(LVMConfigurationError) {
-      return HostSystemID(try LVMConfiguration()).value
-    } catch {
-      throw CommandFailure(error.description)
-    }
+    HostSystemID(try devices.settings.configuration()).value
   }
 
   /// What the devices hold. Warnings go to standard error.

@@ -5,6 +5,7 @@ enum ShortOptions {
   private static let withValue: Set<Character> = ["o", "O", "S"]
   private static let longWithValue: Set<String> = [
     "--options", "--sort", "--select", "--units", "--separator", "--reportformat", "--devices",
+    "--devicesfile", "--config", "--profile", "--commandprofile",
   ]
 
   /// The arguments with a hyphen for each option, `-a -oname`.

@@ -35,12 +35,7 @@ struct VolumeActivator {
   private var failure = CommandFailure()
 
   init(_ arguments: ActivationArguments) throws {
-    let configuration: LVMConfiguration
-    do {
-      configuration = try LVMConfiguration(override: arguments.config)
-    } catch {
-      throw CommandFailure(error.description)
-    }
+    let configuration = try arguments.devices.settings.configuration()
     devices = try arguments.devices.open(.readOnly)
     locks = try HostLocks(
       configuration, skipping: arguments.nolocking, maySkip: arguments.ignorelockingfailure,

@@ -118,14 +118,13 @@ enum VolumeCommandLine {
   private static func session(
     _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments
   ) throws -> OfflineSession {
-    let configuration: LVMConfiguration
-    do {
-      configuration = try LVMConfiguration(override: arguments.value("config"))
-    } catch {
-      throw CommandFailure(error.description)
-    }
     var options = DeviceOptions()
     options.devices = arguments.allValues("devices")
+    options.devicesfile = arguments.value("devicesfile")
+    options.settings.config = arguments.value("config")
+    options.settings.commandprofile =
+      arguments.value("commandprofile") ?? arguments.value("profile")
+    let configuration = try options.settings.configuration()
     var disks: [OfflineSession.Disk] = []
     for candidate in try options.candidates() {
       do {

@@ -18,18 +18,18 @@ final class ClusterLockingWorker: Sendable {
 
   private let disks: SharedDisks
   /// Nil when clvmd.conf has a filter of its own.
-  private let readFilter: (@Sendable () throws -> DeviceFilter)?
+  private let readSelection: (@Sendable () throws -> DeviceSelection)?
   private let setLogLevel: @Sendable (UInt8) -> Void
   private let groups = Mutex<[LVMIdentifier: ClusteredGroup]>([:])
   /// What was last said about the metadata of a group, by its name; nothing else is kept of it.
   private let notices = Mutex<[String: ClusterLockingRequest.CacheAction.Kind]>([:])
 
   init(
-    disks: SharedDisks, readFilter: (@Sendable () throws -> DeviceFilter)?,
+    disks: SharedDisks, readSelection: (@Sendable () throws -> DeviceSelection)?,
     setLogLevel: @escaping @Sendable (UInt8) -> Void
   ) {
     self.disks = disks
-    self.readFilter = readFilter
+    self.readSelection = readSelection
     self.setLogLevel = setLogLevel
   }
 
@@ -74,7 +74,7 @@ final class ClusterLockingWorker: Sendable {
   private func context() throws -> ClusteredGroup.Context {
     let configuration = try LVMConfiguration()
     var disks = disks
-    if let readFilter { disks.filter = try readFilter() }
+    if let readSelection { disks.selection = try readSelection() }
     return ClusteredGroup.Context(
       disks: disks, configuration: configuration,
       lists: ActivationLists(configuration, hostName: disks.hostName))

@@ -36,42 +36,4 @@ public enum ConfigurationFile {
   }
 }
 
-/// The device filters of lvm.conf, for a clvmd.conf that has none. A device must pass both.
-public struct LVMDeviceFilters: Equatable, Sendable {
-  public let filter: [String]?
-  public let globalFilter: [String]?
-
-  /// `systemDirectory` is `LVM_SYSTEM_DIR` or `/etc/lvm`. A missing lvm.conf means no filter, as
-  /// for LVM. Throws the syntax error or unreadable file as a problem.
-  public init(systemDirectory: String) throws(ConfigurationProblem) {
-    let path = systemDirectory + "/lvm.conf"
-    let text: ConfigSection
-    do {
-      text = try ConfigSection(parsing: try HostKernelFiles().read(path))
-    } catch let error as KernelControlError {
-      guard error.errno == ENOENT else {
-        throw ConfigurationProblem(severity: .error, place: path, message: "\(error)")
-      }
-      text = ConfigSection()
-    } catch {
-      throw ConfigurationProblem(severity: .error, place: path, message: "\(error)")
-    }
-    filter = try Self.patterns("devices/filter", in: text, of: path)
-    globalFilter = try Self.patterns("devices/global_filter", in: text, of: path)
-  }
-
-  /// A filter that cannot be understood must not become "no filter": devices that the
-  /// administrator has excluded would be used.
-  private static func patterns(
-    _ setting: String, in text: ConfigSection, of file: String
-  ) throws(ConfigurationProblem) -> [String]? {
-    guard text.content(setting) != nil else { return nil }
-    guard let patterns = text.strings(setting) else {
-      throw ConfigurationProblem(
-        severity: .error, place: file, message: "\(setting) is no list of texts")
-    }
-    return patterns
-  }
-}
-
 extension ConfigurationProblem: Error {}

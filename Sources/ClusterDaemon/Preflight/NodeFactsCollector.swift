@@ -155,8 +155,8 @@ public struct NodeFactsCollector: Sendable {
 
   private func addDisks(to facts: inout NodeFacts) {
     do {
-      let filter = try configuration.deviceFilter()
-      let devices = BlockDeviceScanner(filter: filter).candidates().compactMap {
+      let selection = try configuration.deviceSelection()
+      let devices = BlockDeviceScanner(selection: selection).candidates().compactMap {
         try? $0.open(.readOnly)
       }
       let scan = MetadataScanner.scan(devices)

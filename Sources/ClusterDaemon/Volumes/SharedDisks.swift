@@ -10,16 +10,16 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   let localNode: NodeID
   /// Told in the metadata that this node writes.
   let hostName: String
-  var filter: DeviceFilter
+  var selection: DeviceSelection
   /// Nil keeps no versions of groups that are changed.
   var backups: GroupBackups?
   /// A group that has not changed since the last look is read, but not parsed again.
   private let texts = ParsedTexts()
 
-  init(localNode: NodeID, hostName: String, filter: DeviceFilter) {
+  init(localNode: NodeID, hostName: String, selection: DeviceSelection) {
     self.localNode = localNode
     self.hostName = hostName
-    self.filter = filter
+    self.selection = selection
   }
 
   private final class ParsedTexts: Sendable {
@@ -29,7 +29,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
-    let candidates = BlockDeviceScanner(filter: filter).candidates()
+    let candidates = BlockDeviceScanner(selection: selection).candidates()
     let devices = candidates.compactMap { try? $0.open(.readOnly) }
     var known = texts.current.withLock { $0 }
     defer { texts.current.withLock { $0 = known } }

@@ -45,6 +45,17 @@ public enum MetadataScanner {
     scan(devices, slot: slot).group(id: id)
   }
 
+  /// The label of a device; nil when it has none.
+  public static func label(
+    of device: any MetadataDevice
+  ) throws(MetadataDeviceError) -> PhysicalVolumeLabel? {
+    let size = PhysicalVolumeLabel.sectorCount * PhysicalVolumeLabel.sectorSize
+    guard device.sizeBytes >= UInt64(size) else { return nil }
+    var warnings: [MetadataWarning] = []
+    return PhysicalVolumeLabel.find(
+      in: try device.read(at: 0, count: size), device: device.name, warnings: &warnings)
+  }
+
   /// Nil when the device has no label.
   private static func read(
     _ device: any MetadataDevice, slot: Slot, texts: inout MetadataTextCache,
