@@ -189,7 +189,7 @@ let package = Package(
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterDaemon", "ClusterImport",
         "ClusterPreflight", "ClusterSetup", "ClusterTypes",
-        "DeviceMapper", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands", "VolumeActivation",
+        "DeviceMapper", "DurableFiles", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands", "VolumeActivation",
         "VolumeCommands",
         "VolumeReports", nioPosix, arguments,
       ], swiftSettings: strict),

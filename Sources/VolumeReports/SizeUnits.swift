@@ -79,7 +79,11 @@ public struct SizeUnits: Sendable, Equatable {
   public func text(bytes: UInt64, style: Style = .compact) -> String {
     let (unit, suffix) = unit(for: bytes)
     if bytes == 0 {
-      return style == .bare ? "0" : "0" + (isBySize ? " " : suffix)
+      switch style {
+      case .bare: return "0"
+      case .compact: return "0" + (isBySize ? " " : suffix)
+      case .spaced: return isBySize ? "0   " : "0 \(longSuffix(suffix))"
+      }
     }
     let isWhole = suffix == "B" || suffix == "S"
     let (number, isRoundedUp) = Self.divide(bytes, by: unit, hundredths: !isWhole)

@@ -7,8 +7,8 @@ struct Clvm: ParsableCommand {
     commandName: "clvm",
     abstract: "Look at and change a cluster of volume groups.",
     discussion: """
-      pvs, vgs, lvs, dm-tables, vgcfgbackup, vgcfgrestore and vgck work on the disks and need no \
-      daemon. lvcreate, lvextend, lvreduce, lvresize, lvrename, lvremove, lvchange, lvconvert, \
+      pvs, vgs, lvs, pvdisplay, vgdisplay, lvdisplay, pvscan, vgscan, lvscan, pvck, lvmdevices, \
+      dm-tables, vgcfgbackup, vgcfgrestore and vgck work on the disks and need no daemon. lvcreate, lvextend, lvreduce, lvresize, lvrename, lvremove, lvchange, lvconvert, \
       vgcreate, vgextend, vgreduce, vgremove, vgrename, vgchange, pvcreate, pvremove, pvresize, \
       pvchange and pvmove take LVM's own command lines; those about volume groups that the cluster \
       shares go to clvmd, as do all other commands.
@@ -21,6 +21,10 @@ struct Clvm: ParsableCommand {
       GroupBackupCommand.self, GroupRestoreCommand.self, GroupCheckCommand.self,
       MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
       VolumeGroupChangeCommand.self, DevicesFileCommand.self,
+      PhysicalVolumeDisplayCommand.self, VolumeGroupDisplayCommand.self,
+      LogicalVolumeDisplayCommand.self, PhysicalVolumeScanCommand.self,
+      VolumeGroupScanCommand.self, LogicalVolumeScanCommand.self,
+      PhysicalVolumeCheckCommand.self,
     ])
 
   static func main() {

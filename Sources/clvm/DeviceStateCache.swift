@@ -46,7 +46,7 @@ extension DeviceState {
     self.init(
       major: status.state.device.number.major, minor: status.state.device.number.minor,
       isSuspended: status.state.isSuspended, hasLiveTable: status.state.hasLiveTable,
-      hasInactiveTable: status.state.hasInactiveTable, isOpen: status.state.openCount > 0,
+      hasInactiveTable: status.state.hasInactiveTable, openCount: Int(status.state.openCount),
       isReadOnly: status.state.isReadOnly, readAheadSectors: status.readAheadSectors,
       targets: status.lines.map { line in
         Target(

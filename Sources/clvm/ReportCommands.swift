@@ -23,18 +23,23 @@ struct PhysicalVolumesCommand: ParsableCommand {
     let report = try options.report(
       segments ? .physicalSegments : .physicalVolumes, needsGroups: hasTags)
     try options.print(report) { devices in
-      var arguments = ReportArguments()
-      for name in names {
-        if name.hasPrefix("@") {
-          arguments.tags.append(String(name.dropFirst()))
-        } else {
-          arguments.devices.append(
-            DeviceOptions.device(name, among: devices)?.name ?? name)
-        }
-      }
+      var arguments = Self.arguments(names, among: devices)
       arguments.showsAll = all
       return arguments
     }
+  }
+
+  /// What devices and tags on the command line mean.
+  static func arguments(_ names: [String], among devices: [BlockDevice]) -> ReportArguments {
+    var arguments = ReportArguments()
+    for name in names {
+      if name.hasPrefix("@") {
+        arguments.tags.append(String(name.dropFirst()))
+      } else {
+        arguments.devices.append(DeviceOptions.device(name, among: devices)?.name ?? name)
+      }
+    }
+    return arguments
   }
 }
 
@@ -53,19 +58,25 @@ struct VolumeGroupsCommand: ParsableCommand {
   func run() throws {
     let report = try options.report(.volumeGroups)
     try options.print(report) { _ in
-      var arguments = ReportArguments()
+      var arguments = try Self.arguments(names)
       arguments.showsAll = all
-      for name in names {
-        if name.hasPrefix("@") {
-          arguments.tags.append(String(name.dropFirst()))
-        } else if let group = VolumePath.volumeGroup(name) {
-          arguments.volumeGroups.append(group)
-        } else {
-          throw ValidationError("\(name) is not the name of a volume group.")
-        }
-      }
       return arguments
     }
+  }
+
+  /// What groups and tags on the command line mean.
+  static func arguments(_ names: [String]) throws -> ReportArguments {
+    var arguments = ReportArguments()
+    for name in names {
+      if name.hasPrefix("@") {
+        arguments.tags.append(String(name.dropFirst()))
+      } else if let group = VolumePath.volumeGroup(name) {
+        arguments.volumeGroups.append(group)
+      } else {
+        throw ValidationError("\(name) is not the name of a volume group.")
+      }
+    }
+    return arguments
   }
 }
 
@@ -90,20 +101,26 @@ struct LogicalVolumesCommand: ParsableCommand {
   func run() throws {
     let report = try options.report(segments ? .segments : .logicalVolumes)
     try options.print(report) { _ in
-      var arguments = ReportArguments()
+      var arguments = try Self.arguments(names)
       arguments.showsAll = all
       arguments.showsHistory = history
-      arguments.leavesOutExported = true
-      for name in names {
-        if name.hasPrefix("@") {
-          arguments.tags.append(String(name.dropFirst()))
-        } else if let group = VolumePath.volumeGroup(name) {
-          arguments.volumeGroups.append(group)
-        } else {
-          arguments.logicalVolumes.append(try VolumePath.parse(name))
-        }
-      }
       return arguments
     }
+  }
+
+  /// What volumes, groups and tags on the command line mean; exported groups are left out.
+  static func arguments(_ names: [String]) throws -> ReportArguments {
+    var arguments = ReportArguments()
+    arguments.leavesOutExported = true
+    for name in names {
+      if name.hasPrefix("@") {
+        arguments.tags.append(String(name.dropFirst()))
+      } else if let group = VolumePath.volumeGroup(name) {
+        arguments.volumeGroups.append(group)
+      } else {
+        arguments.logicalVolumes.append(try VolumePath.parse(name))
+      }
+    }
+    return arguments
   }
 }

@@ -1,7 +1,9 @@
 /// Short options of the reports that stand behind one hyphen, as getopt reads them: in `-aoname` the
 /// `o` takes the rest for its value.
 enum ShortOptions {
-  private static let reports: Set<String> = ["pvs", "vgs", "lvs", "fullreport"]
+  private static let reports: Set<String> = [
+    "pvs", "vgs", "lvs", "fullreport", "pvdisplay", "vgdisplay", "lvdisplay",
+  ]
   private static let withValue: Set<Character> = ["o", "O", "S"]
   private static let longWithValue: Set<String> = [
     "--options", "--sort", "--select", "--units", "--separator", "--reportformat", "--devices",

@@ -80,9 +80,9 @@ struct LVMDifferentialTests {
 /// Runs both on the devices of a stage.
 struct Comparison {
   /// What is compared, for messages.
-  private let stage: String
-  private let oracle: RealLVM
-  private let source: ReportSource
+  let stage: String
+  let oracle: RealLVM
+  let source: ReportSource
 
   init(_ stage: String) throws {
     try self.init(RecordedReports(stage).devices(), stage)

@@ -64,7 +64,7 @@ struct RecordedReports: CustomStringConvertible, Sendable {
     DeviceState(
       major: UInt32(cells[3]) ?? 0, minor: UInt32(cells[4]) ?? 0,
       isSuspended: cells[5] == "Suspended", hasLiveTable: cells[9].contains("Live"),
-      hasInactiveTable: cells[9].contains("Inactive"), isOpen: cells[6] != "0",
+      hasInactiveTable: cells[9].contains("Inactive"), openCount: Int(cells[6]) ?? 0,
       isReadOnly: cells[7] == "Read-only", readAheadSectors: UInt32(cells[8]) ?? 0)
   }
 

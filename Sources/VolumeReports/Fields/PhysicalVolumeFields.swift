@@ -109,13 +109,13 @@ enum PhysicalVolumeFields {
     },
     field("pv_size", "PSize", .size, "Size") { volume, row in
       guard let described = volume.described, described.extentCount > 0 else {
-        return .sectors(volume.whole)
+        return .sectors(volume.wholeSectors)
       }
       return row.sectors(extents: described.extentCount)
     },
     field("pv_free", "PFree", .size, "Free space") { volume, row in
       guard let described = volume.described else {
-        return .sectors(volume.scanned?.label.isUsed == true ? 0 : volume.whole)
+        return .sectors(volume.scanned?.label.isUsed == true ? 0 : volume.wholeSectors)
       }
       return row.sectors(extents: described.extentCount - volume.usedExtents(row))
     },
@@ -157,7 +157,7 @@ extension ReportedPhysicalVolume {
   var areas: [ScannedArea] { (scanned?.areas ?? []).filter(\.isCounted) }
 
   /// Sectors of a volume that has no extents.
-  fileprivate var whole: UInt64 {
+  var wholeSectors: UInt64 {
     described?.deviceSizeSectors ?? (scanned?.label.deviceSizeBytes ?? 0) / 512
   }
 

@@ -7,6 +7,8 @@ struct CacheStatus {
   var readMisses: UInt64 = 0
   var writeHits: UInt64 = 0
   var writeMisses: UInt64 = 0
+  var demotions: UInt64 = 0
+  var promotions: UInt64 = 0
   var dirtyBlocks: UInt64 = 0
   var features: [String] = []
   /// "key=value", the target's own before those of the policy.
@@ -25,7 +27,8 @@ struct CacheStatus {
     guard let metadata = words.ratio(1), let blocks = words.ratio(3),
       let readHits = words.number(4), let readMisses = words.number(5),
       let writeHits = words.number(6), let writeMisses = words.number(7),
-      let dirty = words.number(10)
+      let demotions = words.number(8),
+      let promotions = words.number(9), let dirty = words.number(10)
     else { return nil }
     self.metadata = (metadata.part, metadata.whole)
     self.blocks = (blocks.part, blocks.whole)
@@ -33,6 +36,8 @@ struct CacheStatus {
     self.readMisses = readMisses
     self.writeHits = writeHits
     self.writeMisses = writeMisses
+    self.demotions = demotions
+    self.promotions = promotions
     dirtyBlocks = dirty
     var position = 11
     guard let features = Self.list(words, &position),

@@ -27,14 +27,16 @@ public struct DeviceState: Sendable, Equatable {
   public var isSuspended: Bool
   public var hasLiveTable: Bool
   public var hasInactiveTable: Bool
-  public var isOpen: Bool
+  /// How often the device is open.
+  public var openCount: Int
+  public var isOpen: Bool { openCount > 0 }
   public var isReadOnly: Bool
   public var readAheadSectors: UInt32
   public var targets: [Target]
 
   public init(
     major: UInt32, minor: UInt32, isSuspended: Bool = false, hasLiveTable: Bool = true,
-    hasInactiveTable: Bool = false, isOpen: Bool = false, isReadOnly: Bool = false,
+    hasInactiveTable: Bool = false, openCount: Int = 0, isReadOnly: Bool = false,
     readAheadSectors: UInt32 = 0, targets: [Target] = []
   ) {
     self.major = major
@@ -42,7 +44,7 @@ public struct DeviceState: Sendable, Equatable {
     self.isSuspended = isSuspended
     self.hasLiveTable = hasLiveTable
     self.hasInactiveTable = hasInactiveTable
-    self.isOpen = isOpen
+    self.openCount = openCount
     self.isReadOnly = isReadOnly
     self.readAheadSectors = readAheadSectors
     self.targets = targets

@@ -44,7 +44,7 @@ struct RowBuilder {
 
   // MARK: - Groups
 
-  private mutating func addGroups() {
+  mutating func addGroups() {
     for scanned in Self.sorted(source.scan.groups) {
       let group = scanned.volumeGroup
       let isNamed =
