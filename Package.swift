@@ -189,7 +189,8 @@ let package = Package(
       dependencies: [
         "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterDaemon", "ClusterImport",
         "ClusterPreflight", "ClusterSetup", "ClusterTypes",
-        "DeviceMapper", "DurableFiles", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands", "VolumeActivation",
+        "DeviceMapper", "DurableFiles", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands",
+        "VolumeActivation",
         "VolumeCommands",
         "VolumeReports", nioPosix, arguments,
       ], swiftSettings: strict),

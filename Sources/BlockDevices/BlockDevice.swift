@@ -96,6 +96,8 @@ public final class BlockDevice: MetadataDevice, Sendable {
     return true
   }
 
+  public var use: DeviceUse { number.map { DeviceUse($0) } ?? [] }
+
   private struct Geometry {
     let sizeBytes: UInt64
     let sectorSize: Int

@@ -16,6 +16,19 @@ extension ScannedVolumeGroup {
   }
 }
 
+extension DeviceUse {
+  /// What sysfs tells of a block device.
+  init(_ number: DeviceNumber, systemDirectory: String = "/sys") {
+    let folder = "\(systemDirectory)/dev/block/\(number)"
+    self = []
+    if Directory.firstLine(of: "\(folder)/dm/uuid") != nil { insert(.isMapped) }
+    for holder in Directory.entries(of: "\(folder)/holders") {
+      let uuid = Directory.firstLine(of: "\(folder)/holders/\(holder)/dm/uuid")
+      if uuid?.hasPrefix(MappedDeviceUUID.prefix) == true { insert(.holdsVolumes) }
+    }
+  }
+}
+
 /// Block devices that are memory: a write cache on one is told so.
 enum PersistentMemory {
   static func contains(_ number: DeviceNumber, systemDirectory: String = "/sys") -> Bool {

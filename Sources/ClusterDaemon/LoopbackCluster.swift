@@ -87,7 +87,8 @@ package struct LoopbackCluster: Sendable {
         startedClean: isClean)
     let workers = VolumeWorkers(
       disks: SharedDisks(
-        localNode: node, hostName: "node\(node)", selection: DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))))
+        localNode: node, hostName: "node\(node)",
+        selection: DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))))
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()

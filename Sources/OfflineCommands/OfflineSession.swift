@@ -214,6 +214,12 @@ extension CommandSettings {
     if let sectors = configuration.integer("metadata/pvmetadatasize"), sectors > 0 {
       metadata.metadataSizeSectors = UInt64(sectors)
     }
+    if let copies = configuration.integer("metadata/pvmetadatacopies"), (0...2).contains(copies) {
+      metadata.metadataCopies = Int(copies)
+    }
+    if let copies = configuration.integer("metadata/vgmetadatacopies"), copies >= 0 {
+      metadata.groupMetadataCopies = UInt32(clamping: copies)
+    }
     if configuration.string("global/system_id_source") == "lvmlocal" {
       systemID = configuration.string("local/system_id")
     }

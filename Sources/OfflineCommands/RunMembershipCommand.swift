@@ -13,7 +13,7 @@ extension OfflineSession {
     }
     let group: VolumeGroup
     do {
-      group = try command.newGroup(id: makeIdentifier(), hostSystemID: settings.systemID)
+      group = try command.newGroup(id: makeIdentifier(), settings)
     } catch {
       throw CommandStop(error)
     }
@@ -66,6 +66,15 @@ extension OfflineSession {
     var group = current.volumeGroup
     var extended = current
     var labels: [(Disk, PhysicalVolumeLabel)] = []
+    var ignored: Set<LVMIdentifier> = []
+    if options.ignoresAreas, group.metadataCopies ?? 0 != 0 {
+      let question =
+        "Override preferred number of copies of VG \(group.name) metadata? [y/n]: "
+      guard options.isForced || confirm(question) else {
+        throw CommandStop("Volume group \(group.name) not changed")
+      }
+      group.metadataCopies = 0
+    }
     for device in devices {
       guard let disk = disk(device) else { continue }
       let volume = physicalVolume(on: disk)
@@ -82,14 +91,21 @@ extension OfflineSession {
         throw CommandStop(error)
       }
       labels.append((disk, label))
-      let scanned = ScannedPhysicalVolume(new: label, on: disk.device)
+      // A PV whose areas are not to be used keeps them so.
+      let areas = physicalVolume(on: disk)?.areas ?? []
+      if areas.contains(where: { $0.header?.isIgnored == true }) || options.ignoresAreas {
+        ignored.insert(label.id)
+      }
+      let scanned = ScannedPhysicalVolume(
+        new: label, on: disk.device, ignoresAreas: ignored.contains(label.id))
       extended.members.append(.init(id: label.id, state: .present(scanned)))
     }
     guard !isTest else { return }
     try archive(current.volumeGroup)
     for (disk, label) in labels {
       do {
-        try PhysicalVolumeWriter.create(label, on: disk.device)
+        try PhysicalVolumeWriter.create(
+          label, on: disk.device, ignoresAreas: ignored.contains(label.id))
       } catch {
         throw CommandStop("\(error)")
       }

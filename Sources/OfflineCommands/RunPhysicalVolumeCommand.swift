@@ -55,7 +55,9 @@ extension OfflineSession {
     let label = layout.label(id: id, isUsed: false, sector: options.labelSector)
     if !isTest {
       do {
-        try PhysicalVolumeWriter.create(label, on: disk.device)
+        try PhysicalVolumeWriter.create(
+          label, on: disk.device, ignoresAreas: options.ignoresAreas,
+          zeroesStart: options.zeroesStart)
       } catch {
         throw CommandStop("\(error)", "\(name): physical volume not initialized.")
       }
@@ -276,6 +278,12 @@ extension OfflineSession {
     if command.getsNewIdentifier { label.id = makeIdentifier() }
     guard let scanned = group(of: volume.label.id) else {
       guard command.getsNewIdentifier else {
+        if let ignored = command.ignoresAreas, command.isAllocatable == nil,
+          command.addedTags.isEmpty, command.removedTags.isEmpty
+        {
+          try change(volume, on: disk, ignoresAreas: ignored)
+          return output("Physical volume \"\(name)\" changed")
+        }
         let what = command.isAllocatable == nil ? "Tag" : "Allocatability"
         throw CommandStop(
           "\(what) not supported by orphan lvm2 format PV \(name)",
@@ -294,11 +302,76 @@ extension OfflineSession {
     } catch {
       throw CommandStop(error)
     }
-    if !isTest, edit.group != current.volumeGroup {
+    if let ignored = command.ignoresAreas {
+      try choose(ignored, volume, in: current, command, &edit)
+    }
+    if !isTest, edit.group != current.volumeGroup || !edit.areaUse.isEmpty {
       try commitChange(edit, from: current, label, of: volume, on: disk)
       rescan()
     }
     output("Physical volume \"\(name)\" changed")
+  }
+
+  /// Lets the areas of a PV of no group be ignored, or used.
+  private func change(
+    _ volume: ScannedPhysicalVolume, on disk: Disk, ignoresAreas: Bool
+  ) throws(CommandStop) {
+    try checkAreas(volume, willBeIgnored: ignoresAreas)
+    guard !isTest else { return }
+    do {
+      for var header in volume.areas.compactMap(\.header) {
+        header.isIgnored = ignoresAreas
+        try PhysicalVolumeWriter.write(header, on: disk.device)
+      }
+    } catch {
+      throw CommandStop("\(error)")
+    }
+    rescan()
+  }
+
+  private func checkAreas(
+    _ volume: ScannedPhysicalVolume, willBeIgnored: Bool
+  ) throws(CommandStop) {
+    let name = volume.device.name
+    let headers = volume.areas.compactMap(\.header)
+    guard !headers.isEmpty else {
+      throw CommandStop(
+        "Physical volume \"\(name)\" has no metadata areas.",
+        "Physical volume \(name) not changed")
+    }
+    guard headers.contains(where: { $0.isIgnored != willBeIgnored }) else {
+      throw CommandStop(
+        "Metadata areas on physical volume \"\(name)\" already "
+          + "\(willBeIgnored ? "ignored" : "not ignored").",
+        "Physical volume \(name) not changed")
+    }
+  }
+
+  /// pvchange --metadataignore of a PV in a group.
+  private func choose(
+    _ ignoresAreas: Bool, _ volume: ScannedPhysicalVolume, in current: ScannedVolumeGroup,
+    _ command: ChangePhysicalVolumesCommand, _ edit: inout GroupEdit
+  ) throws(CommandStop) {
+    let name = volume.device.name
+    try checkAreas(volume, willBeIgnored: ignoresAreas)
+    if edit.group.metadataCopies ?? 0 != 0 {
+      let question =
+        "Override preferred number of copies of VG \(edit.group.name) metadata? [y/n]: "
+      guard command.isForced || confirm(question) else {
+        throw CommandStop("Physical volume \(name) not changed")
+      }
+      edit.group.metadataCopies = 0
+    }
+    let othersUse = current.members.compactMap(\.scanned).contains { other in
+      other.label.id != volume.label.id
+        && other.areas.contains { $0.header?.isIgnored == false }
+    }
+    guard !ignoresAreas || othersUse else {
+      throw CommandStop(
+        "Cannot disable all metadata areas in volume group \(edit.group.name).",
+        "Physical volume \(name) not changed")
+    }
+    edit.areaUse[volume.label.id] = !ignoresAreas
   }
 
   /// A PV with a new id is renamed in its label and in the text; the label first, so that a crash

@@ -17,7 +17,7 @@ extension OfflineSession {
       throw CommandStop("\(error)", "Volume group \(current.volumeGroup.name) is not changed.")
     }
     try deactivate(edit.deactivations, of: current)
-    try write(edit.group, from: current, reloading: edit.reloads)
+    try write(edit.group, from: current, reloading: edit.reloads, areaUse: edit.areaUse)
     try backup(edit.group, replacing: current.volumeGroup)
     try activate(edit.activations, of: edit.group, on: current)
   }
@@ -63,7 +63,8 @@ extension OfflineSession {
   /// Commits `group` as the version that follows `current`. Volumes named that are active get
   /// their new tables with it: loaded before, suspended during, resumed after the commit.
   func write(
-    _ group: VolumeGroup, from current: ScannedVolumeGroup, reloading names: [String] = []
+    _ group: VolumeGroup, from current: ScannedVolumeGroup, reloading names: [String] = [],
+    areaUse: [LVMIdentifier: Bool] = [:]
   ) throws(CommandStop) {
     var group = group
     group.seqno = current.volumeGroup.seqno + 1
@@ -71,7 +72,8 @@ extension OfflineSession {
       volumeGroup: group, provenance: MetadataProvenance(description: "Write from \(commandLine)."))
     do {
       var change = try MetadataCommit(
-        from: current, to: text, changesIdentifier: group.id != current.volumeGroup.id)
+        from: current, to: text, changesIdentifier: group.id != current.volumeGroup.id,
+        areaUse: areaUse)
       let signals = HeldSignals()
       defer { signals.release() }
       try change.write()

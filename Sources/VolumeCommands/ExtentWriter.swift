@@ -1,6 +1,6 @@
 import LVMMetadata
 
-/// Writes to extents that no LV has yet, before metadata that gives them to one is committed.
+/// Writes to extents that no LV has yet, or whose LV gives them up, before metadata that gives them to one is committed.
 ///
 /// Whatever a command decided: extents in use are never written to.
 public struct ExtentWriter {
@@ -68,11 +68,15 @@ public struct ExtentWriter {
     return (scanned.device, sectors * 512)
   }
 
-  private func requireFree(_ extent: Int, on id: LVMIdentifier) throws(MetadataDeviceError) {
+  private func requireFree(
+    _ extent: Int, on id: LVMIdentifier, orHeldBy owner: String? = nil
+  ) throws(MetadataDeviceError) {
     guard let index = group.volumeGroup.physicalVolumes.firstIndex(where: { $0.id == id }) else {
       return
     }
-    if let area = used[index].first(where: { $0.extents.contains(extent) }) {
+    if let area = used[index].first(where: { $0.extents.contains(extent) }),
+      area.logicalVolume != owner
+    {
       throw MetadataDeviceError(
         device: id.dashed, operation: .write,
         reason: "extent \(extent) belongs to \(area.logicalVolume)")

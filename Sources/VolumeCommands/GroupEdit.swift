@@ -59,6 +59,17 @@ public struct ExtentWipe: Sendable, Equatable {
   public var firstExtent: Int
   /// Bytes from the start of that extent.
   public var byteCount: Int
+  /// The LV, by its name on disk, whose contents go with it; nil for extents that no LV has.
+  public var givenUpBy: String?
+
+  public init(
+    volume: LVMIdentifier, firstExtent: Int, byteCount: Int, givenUpBy: String? = nil
+  ) {
+    self.volume = volume
+    self.firstExtent = firstExtent
+    self.byteCount = byteCount
+    self.givenUpBy = givenUpBy
+  }
 }
 
 /// A volume group while a command changes it. Nothing is written before the command has succeeded.
@@ -75,6 +86,8 @@ public struct GroupEdit {
   public var activations: [String] = []
   /// LVs, by name, that must not be active any more when the change is committed.
   public var deactivations: [String] = []
+  /// PVs whose metadata areas are to be used, or ignored, from now on.
+  public var areaUse: [LVMIdentifier: Bool] = [:]
   /// Active LVs, by name, whose mapping changes.
   public var reloads: [String] = []
   public let context: CommandContext
@@ -114,6 +127,8 @@ public struct PhysicalVolumeDefaults: Sendable, Equatable {
   public var metadataSizeSectors: UInt64?
   /// `metadata/pvmetadatacopies`.
   public var metadataCopies = 1
+  /// `metadata/vgmetadatacopies`, of new groups; 0 does not manage them.
+  public var groupMetadataCopies: UInt32 = 0
 
   public init() {}
 }

@@ -15,16 +15,17 @@ struct DisplayOptions: ParsableArguments {
 
   @OptionGroup var report: ReportOptions
 
-  func validate() throws {
+  /// Throws for options that only go with -C.
+  func check(_ command: String) throws {
     let isReport =
       !report.columns.isEmpty || !report.sort.isEmpty || report.noheadings
       || !report.separator.isEmpty || report.aligned || report.unbuffered || report.rows
       || report.binary || report.nameprefixes || report.unquoted || report.reportformat != nil
     guard !isReport || columns else {
-      throw CommandFailure("Incompatible options selected.", status: .invalidCommandLine)
+      throw Self.incompatible("Incompatible options selected.", command)
     }
     guard !colon || !columns else {
-      throw CommandFailure("Option -c is not allowed with option -C", status: .invalidCommandLine)
+      throw Self.incompatible("Option -c is not allowed with option -C", command)
     }
   }
 
@@ -50,8 +51,9 @@ struct DisplayOptions: ParsableArguments {
     if !display.failures.isEmpty { throw CommandFailure(display.failures) }
   }
 
-  static func incompatible(_ message: String) -> CommandFailure {
-    CommandFailure(message, status: .invalidCommandLine)
+  static func incompatible(_ message: String, _ command: String) -> CommandFailure {
+    CommandFailure(
+      message, "Run `\(command) --help' for more information.", status: .invalidCommandLine)
   }
 }
 
@@ -74,6 +76,7 @@ struct PhysicalVolumeDisplayCommand: ParsableCommand {
   var names: [String] = []
 
   func run() throws {
+    try options.check("pvdisplay")
     if options.columns {
       var command = PhysicalVolumesCommand()
       command.options = options.report
@@ -83,10 +86,10 @@ struct PhysicalVolumeDisplayCommand: ParsableCommand {
       return try command.run()
     }
     if options.colon, short {
-      throw DisplayOptions.incompatible("Option -c is not allowed with option -s")
+      throw DisplayOptions.incompatible("Option -c is not allowed with option -s", "pvdisplay")
     }
     if options.colon, maps {
-      throw DisplayOptions.incompatible("Option -c not allowed with option -m")
+      throw DisplayOptions.incompatible("Option -c not allowed with option -m", "pvdisplay")
     }
     let style: VolumeDisplay.Style =
       short ? .short : options.colon ? .colons : maps ? .maps : .full
@@ -114,6 +117,7 @@ struct VolumeGroupDisplayCommand: ParsableCommand {
   var names: [String] = []
 
   func run() throws {
+    try options.check("vgdisplay")
     if options.columns {
       var command = VolumeGroupsCommand()
       command.options = options.report
@@ -122,7 +126,7 @@ struct VolumeGroupDisplayCommand: ParsableCommand {
       return try command.run()
     }
     if options.colon, short {
-      throw DisplayOptions.incompatible("Option -c is not allowed with option -s")
+      throw DisplayOptions.incompatible("Option -c is not allowed with option -s", "vgdisplay")
     }
     let style: VolumeDisplay.Style = short ? .short : options.colon ? .colons : .full
     try options.print(.volumeGroups) { _ in
@@ -153,6 +157,7 @@ struct LogicalVolumeDisplayCommand: ParsableCommand {
   var names: [String] = []
 
   func run() throws {
+    try options.check("lvdisplay")
     if options.columns {
       var command = LogicalVolumesCommand()
       command.options = options.report
@@ -163,7 +168,7 @@ struct LogicalVolumeDisplayCommand: ParsableCommand {
       return try command.run()
     }
     if options.colon, maps {
-      throw DisplayOptions.incompatible("Options -c and -m are incompatible.")
+      throw DisplayOptions.incompatible("Options -c and -m are incompatible.", "lvdisplay")
     }
     let style: VolumeDisplay.Style = options.colon ? .colons : maps ? .maps : .full
     try options.print(.logicalVolumes) { _ in

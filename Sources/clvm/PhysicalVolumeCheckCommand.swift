@@ -51,7 +51,7 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
   @Argument(help: "Devices.")
   var names: [String]
 
-  func validate() throws {
+  private func check() throws {
     guard !repair, settings == nil, repairtype == nil || repairtype == "label_header" else {
       throw CommandFailure(
         "clvm pvck repairs the header of a label only (--repairtype label_header). For the rest use "
@@ -74,6 +74,7 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
   }
 
   func run() throws {
+    try check()
     let dump = try dump.map { text in
       guard let dump = PhysicalVolumeInspection.Dump(rawValue: text) else {
         throw CommandFailure(
@@ -83,21 +84,24 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
       return dump
     }
     var isGood = true
+    var hasToldFailure = dump != nil
     for name in names {
       let device = try open(name, repairtype == nil ? .readOnly : .readWrite)
       do {
         if repairtype != nil {
           try repairLabel(device)
-        } else if try !inspect(device, dump) {
-          isGood = false
+        } else {
+          let inspection = try inspect(device, dump)
+          isGood = isGood && inspection.isGood
+          hasToldFailure = hasToldFailure || inspection.lines.contains(where: \.isError)
         }
       } catch let error as MetadataDeviceError {
         throw CommandFailure("\(error)")
       }
     }
     guard isGood else {
-      throw dump == nil
-        ? CommandFailure("Command failed with status code 5.") : CommandFailure([])
+      throw hasToldFailure
+        ? CommandFailure([]) : CommandFailure("Command failed with status code 5.")
     }
   }
 
@@ -120,10 +124,10 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
     }
   }
 
-  /// - Returns: whether all is as it should be.
+  /// Prints what is found.
   private func inspect(
     _ device: BlockDevice, _ dump: PhysicalVolumeInspection.Dump?
-  ) throws -> Bool {
+  ) throws -> PhysicalVolumeInspection {
     var inspection = try PhysicalVolumeInspection(device, labelSector: labelsector)
     if let dump {
       guard dump != .metadataArea || file != nil else {
@@ -151,10 +155,10 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
     } else if isText, !inspection.content.isEmpty {
       Output.line("  ---")
       Output.bytes(inspection.content)
-      if inspection.content.last != UInt8(ascii: "\n") { Output.line("") }
+      Output.line("")
       Output.line("  ---")
     }
-    return inspection.isGood
+    return inspection
   }
 
   private func repairLabel(_ device: BlockDevice) throws {

@@ -114,7 +114,8 @@ struct ReportOptions: ParsableArguments {
   }
 
   /// Columns or sort keys of lvm.conf for a kind of report.
-  private func setting(_ kind: ReportKind, _ what: String, _ settings: LVMConfiguration) -> String? {
+  private func setting(_ kind: ReportKind, _ what: String, _ settings: LVMConfiguration) -> String?
+  {
     let name =
       switch kind {
       case .volumeGroups: "vgs"

@@ -53,10 +53,11 @@ struct PhysicalVolumeScanCommand: ParsableCommand {
   func run() throws {
     guard !cache else {
       throw DisplayOptions.incompatible(
-        "clvm pvscan keeps no record of devices that are online: pvscan --cache is LVM's own.")
+        "clvm pvscan keeps no record of devices that are online: pvscan --cache is LVM's own.",
+        "pvscan")
     }
     guard !exported || !novolumegroup else {
-      throw DisplayOptions.incompatible("Options -e and -n are incompatible")
+      throw DisplayOptions.incompatible("Options -e and -n are incompatible", "pvscan")
     }
     if exported || novolumegroup {
       let which = exported ? "of exported volume group(s)" : "in no volume group"

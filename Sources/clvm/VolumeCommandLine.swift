@@ -118,7 +118,7 @@ enum VolumeCommandLine {
   private static func session(
     _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments
   ) throws -> OfflineSession {
-    var options = DeviceOptions()
+    var options = try DeviceOptions.parse([])
     options.devices = arguments.allValues("devices")
     options.devicesfile = arguments.value("devicesfile")
     options.settings.config = arguments.value("config")

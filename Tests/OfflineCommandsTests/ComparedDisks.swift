@@ -130,6 +130,16 @@ final class ComparedDisks {
     try HostLocks(try LVMConfiguration(systemDirectory: real.folder))
   }
 
+  /// How many metadata areas are in use, and how many there are.
+  func areaCounts() throws -> (ours: [Int], lvm: [Int]) {
+    func counts(_ side: String) throws -> [Int] {
+      let areas = MetadataScanner.scan(try disks(side).map(\.device)).physicalVolumes
+        .flatMap(\.areas)
+      return [areas.count { $0.header?.isIgnored == false }, areas.count]
+    }
+    return (try counts("ours"), try counts("lvm"))
+  }
+
   private func text(_ side: String) throws -> [String] {
     let groups = MetadataScanner.scan(try disks(side).map(\.device)).groups
     return groups.sorted { $0.volumeGroup.name < $1.volumeGroup.name }.flatMap { group in

@@ -242,6 +242,43 @@ struct ComparisonTests {
       }.joined()
   }
 
+  /// Which areas are chosen is everybody's own affair; how many are in use is not.
+  @Test func metadataAreasInUse() throws {
+    let disks = try ComparedDisks(sizes: [17, 17, 17, 17, 17])
+    for line in Self.areaCommands {
+      try compare(disks, line)
+      let counts = try disks.areaCounts()
+      #expect(counts.ours == counts.lvm, "\(line)")
+    }
+  }
+
+  private static let areaCommands = """
+    vgcreate --metadatacopies 2 vg pv0 pv1 pv2
+    vgchange --metadatacopies 1 vg
+    vgchange --vgmetadatacopies 3 vg
+    vgextend vg pv3
+    vgchange --metadatacopies unmanaged vg
+    vgchange --metadatacopies unmanaged vg
+    vgchange --metadatacopies 2 vg
+    vgchange --metadatacopies all vg
+    vgchange --metadatacopies x vg
+    pvchange --metadataignore y pv1
+    pvchange --metadataignore y pv1
+    pvchange --metadataignore n pv1
+    pvchange --metadataignore n pv1
+    pvchange --metadataignore y pv0
+    pvchange --metadataignore y pv1
+    pvchange --metadataignore y pv2
+    pvchange --metadataignore y pv3
+    vgchange --addtag x vg
+    pvcreate --metadataignore y pv4
+    pvchange --metadataignore n pv4
+    pvchange --metadataignore y pv4
+    vgextend vg pv4
+    vgchange --metadatacopies 2 vg
+    vgreduce vg pv4
+    """.split(separator: "\n").map(String.init)
+
   /// LVM cannot make these here, but it must accept ours and extend them as we do.
   @Test func lvmTakesOverWhatWeMade() throws {
     let disks = try ComparedDisks(sizes: [33, 33, 33, 33, 33, 33])

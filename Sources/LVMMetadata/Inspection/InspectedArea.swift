@@ -47,7 +47,7 @@ struct InspectedArea {
   private mutating func print(_ text: String) { lines.append(InspectionLine(text)) }
 
   private mutating func check(_ text: String) {
-    let line = InspectionLine("CHECK: \(text)", isError: true)
+    let line = InspectionLine("CHECK: \(text)")
     lines.append(line)
     checks.append(line)
   }

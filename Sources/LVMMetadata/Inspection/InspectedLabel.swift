@@ -52,11 +52,16 @@ struct InspectedLabel {
     return writer.bytes
   }
 
+  /// The lines that tell what is wrong.
+  var findings: [InspectionLine] {
+    lines.filter { $0.isError || $0.text.hasPrefix("CHECK: ") }
+  }
+
   private mutating func print(_ text: String) { lines.append(InspectionLine(text)) }
 
   private mutating func check(_ text: String) {
     checks.append(text)
-    lines.append(InspectionLine("CHECK: \(text)", isError: true))
+    lines.append(InspectionLine("CHECK: \(text)"))
   }
 
   /// Texts with question marks for what cannot be printed.

@@ -21,7 +21,7 @@ public struct LabelRepair {
 
 extension PhysicalVolumeInspection {
   /// What is wrong with the label.
-  public var labelFindings: [InspectionLine] { label?.lines.filter(\.isError) ?? [] }
+  public var labelFindings: [InspectionLine] { label?.findings ?? [] }
 
   /// Nil when the label needs no repair, or when what follows its header is no label's either: a
   /// new header would only lend it credit.

@@ -42,7 +42,7 @@ public struct PhysicalVolumeInspection {
       // Lists of areas without an end.
       isGood = false
       lines.append(
-        InspectionLine("CHECK: the lists of areas have no end: \(error)", isError: true))
+        InspectionLine("CHECK: the lists of areas have no end: \(error)"))
     }
     for (index, area) in (label?.metadataAreas ?? []).prefix(2).enumerated() {
       areas.append(try InspectedArea(area, number: index + 1, on: device))
@@ -60,7 +60,7 @@ public struct PhysicalVolumeInspection {
   }
 
   private mutating func showChecks() {
-    lines += label?.lines.filter(\.isError) ?? []
+    lines += label?.findings ?? []
     lines += areas.flatMap(\.checks)
   }
 
@@ -170,6 +170,9 @@ public struct PhysicalVolumeInspection {
   }
 
   private mutating func show(_ texts: [OldText]) {
+    if Set(texts.map(\.summary.id)).count > 1 {
+      print("WARNING: metadata from multiple VGs was found.")
+    }
     for text in texts {
       let checksum = String(CRC32.lvm(text.bytes), radix: 16)
       print(

@@ -114,13 +114,20 @@ struct GroupAssembly {
     }
   }
 
-  /// The index of the device that carries `volume`; among duplicates the one of the right size.
+  /// The index of the device that carries `volume`; among duplicates, as LVM chooses, the one that an
+  /// active LV lies on, else one of the right size, else one that is a mapped device.
   private func device(of volume: PhysicalVolume, _ group: inout ScannedVolumeGroup) -> Int? {
     let candidates = volumes.indices.filter { volumes[$0].label.id == volume.id }
     guard candidates.count > 1 else { return candidates.first }
-    let chosen =
-      candidates.first { volumes[$0].device.sizeBytes / 512 == volume.deviceSizeSectors }
-      ?? candidates[0]
+    func rank(_ index: Int) -> Int {
+      let device = volumes[index].device
+      let use = device.use
+      return (use.contains(.holdsVolumes) ? 4 : 0)
+        + (device.sizeBytes / 512 == volume.deviceSizeSectors ? 2 : 0)
+        + (use.contains(.isMapped) ? 1 : 0)
+    }
+    // The first of equal ones.
+    let chosen = candidates.max { rank($0) < rank($1) } ?? candidates[0]
     for other in candidates where other != chosen {
       let warning = MetadataWarning.duplicatePhysicalVolume(
         id: volume.id, chosen: volumes[chosen].device.name, other: volumes[other].device.name)

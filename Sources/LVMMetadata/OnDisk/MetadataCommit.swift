@@ -19,7 +19,12 @@ public struct MetadataCommit {
     let area: DiskArea
     /// The header on disk before the change; in a repair of a bad one, the empty one in its place.
     let header: MetadataAreaHeader
+    /// What to write instead of `header` when an area that was ignored is taken into use: its old
+    /// pointers mean nothing (lvm2-metadata 2.4).
+    let base: MetadataAreaHeader
     let location: TextLocation
+    /// The area is not used any more once the change is done.
+    let isToBeIgnored: Bool
     let isRebuilt: Bool
   }
 
@@ -52,9 +57,10 @@ public struct MetadataCommit {
   ///   - current: the group as read under the lock.
   ///   - text: its next version, with a seqno greater by one.
   ///   - changesIdentifier: the group is meant to get another id.
+  ///   - areaUse: PVs whose metadata areas are to be used, or ignored, from now on.
   public init(
     from current: ScannedVolumeGroup, to text: MetadataText, purpose: Purpose = .change,
-    changesIdentifier: Bool = false
+    changesIdentifier: Bool = false, areaUse: [LVMIdentifier: Bool] = [:]
   ) throws(MetadataCommitError) {
     let group = text.volumeGroup
     let old = current.volumeGroup
@@ -79,7 +85,8 @@ public struct MetadataCommit {
     guard (try? MetadataText(parsing: bytes))?.volumeGroup == group else {
       throw .refused(group: old.name, "the new metadata would not be read back as it is meant")
     }
-    targets = try Self.plan(for: bytes, members: current.members, group: group, purpose: purpose)
+    targets = try Self.plan(
+      for: bytes, members: current.members, group: group, purpose: purpose, areaUse: areaUse)
     // LVM leaves the labels of shared and foreign groups alone.
     labels =
       group.isShared || group.systemID != nil
@@ -128,21 +135,29 @@ public struct MetadataCommit {
 
   private static func plan(
     for bytes: [UInt8], members: [ScannedVolumeGroup.Member], group: VolumeGroup,
-    purpose: Purpose
+    purpose: Purpose, areaUse: [LVMIdentifier: Bool] = [:]
   ) throws(MetadataCommitError) -> [Target] {
     let size = UInt64(bytes.count)
     let checksum = MetadataAreaHeader.checksum(of: bytes)
+    let choice = MetadataAreaChoice(members: members, group: group, areaUse: areaUse)
     var targets: [Target] = []
     for member in members where group.physicalVolume(id: member.id) != nil {
       guard let scanned = member.scanned else { continue }
-      for area in scanned.areas {
-        var header = area.headerForWriting
+      for (index, area) in scanned.areas.enumerated() {
+        let isUsed = choice.uses(member.id, area: index)
+        var header = isUsed == true ? area.headerForUse : area.headerForWriting
         var isRebuilt = false
         if header == nil, purpose == .repair {
           (header, isRebuilt) = headerForRepair(of: area, on: scanned.device)
         }
         guard let header else { continue }
-        let buffer = CircularText(header: header)
+        var base = header
+        if header.isIgnored {
+          base.isIgnored = false
+          base.committed = nil
+          base.precommitted = nil
+        }
+        let buffer = CircularText(header: base)
         guard size <= buffer.newTextSizeMax else {
           throw .textTooLarge(
             group: group.name, device: scanned.device.name, size: size,
@@ -153,13 +168,14 @@ public struct MetadataCommit {
         }
         targets.append(
           Target(
-            device: scanned.device, area: area.area, header: header,
+            device: scanned.device, area: area.area, header: header, base: base,
             location: TextLocation(offset: offset, size: size, checksum: checksum),
-            isRebuilt: isRebuilt))
+            isToBeIgnored: isUsed == false, isRebuilt: isRebuilt))
       }
     }
-    guard !targets.isEmpty else { throw .noArea(group: group.name) }
-    return targets
+    guard targets.contains(where: { !$0.isToBeIgnored }) else { throw .noArea(group: group.name) }
+    // Those that readers pass over afterwards come first.
+    return targets.filter(\.isToBeIgnored) + targets.filter { !$0.isToBeIgnored }
   }
 
   /// The header that an area with a bad one, or with a text of somebody else, starts from; nil for
@@ -190,7 +206,7 @@ public struct MetadataCommit {
       try orRevert(target) { target throws(MetadataAreaError) in
         try target.checkUnchanged()
         do throws(MetadataDeviceError) {
-          try CircularText(header: target.header).write(
+          try CircularText(header: target.base).write(
             bytes, at: target.location.offset, to: target.device)
         } catch {
           throw .device(error)
@@ -200,7 +216,7 @@ public struct MetadataCommit {
     try flushOrRevert()
     for target in targets {
       try orRevert(target) { target throws(MetadataAreaError) in
-        let text = try CircularText(header: target.header)
+        let text = try CircularText(header: target.base)
           .read(target.location, from: target.device)
         guard text == bytes else { throw .notReadBack }
       }
@@ -225,7 +241,7 @@ public struct MetadataCommit {
     for target in targets {
       try orRevert(target) { target throws(MetadataAreaError) in
         try target.checkUnchanged()
-        var header = target.header
+        var header = target.base
         header.precommitted = target.location
         try target.write(header)
       }
@@ -263,7 +279,7 @@ public struct MetadataCommit {
         try target.flush()
         let header = try MetadataScanner.readHeader(of: target.area, on: target.device)
         guard header == target.committedHeader else { throw .notReadBack }
-        committedCount += 1
+        if !target.isToBeIgnored { committedCount += 1 }
       } catch {
         failures.append(MetadataAreaFailure(target, error))
       }
@@ -335,9 +351,10 @@ public struct MetadataCommit {
 extension MetadataCommit.Target {
   /// What the header says once the change is done.
   fileprivate var committedHeader: MetadataAreaHeader {
-    var header = header
+    var header = base
     header.committed = location
     header.precommitted = nil
+    header.isIgnored = isToBeIgnored
     return header
   }
 
@@ -345,7 +362,7 @@ extension MetadataCommit.Target {
   fileprivate func checkUnchanged() throws(MetadataAreaError) {
     guard !isRebuilt else { return }
     let now = try MetadataScanner.readHeader(of: area, on: device)
-    guard now.committed == header.committed else {
+    guard now.committed == header.committed || now.committed == base.committed else {
       throw .changedMeanwhile
     }
   }
@@ -374,6 +391,13 @@ extension ScannedArea {
     case .unusable, .ignored: nil
     case .empty(let header), .damaged(let header, _), .text(let header, _, _): header
     }
+  }
+}
+
+extension ScannedArea {
+  /// The same for an area that is to be used, whether it was ignored or not.
+  fileprivate var headerForUse: MetadataAreaHeader? {
+    if case .ignored(let header) = state { header } else { headerForWriting }
   }
 }
 

@@ -8,6 +8,8 @@ public protocol MetadataDevice: AnyObject {
   var sizeBytes: UInt64 { get }
   /// Unit of writing in bytes: a power of two, at least 512.
   var logicalSectorSize: Int { get }
+  /// How it is used at present.
+  var use: DeviceUse { get }
 
   /// Exactly `count` bytes from byte `offset`; neither needs to be aligned.
   func read(at offset: UInt64, count: Int) throws(MetadataDeviceError) -> [UInt8]
@@ -17,6 +19,22 @@ public protocol MetadataDevice: AnyObject {
 
   /// Returns when everything written before is durable, the device's own cache included.
   func flush() throws(MetadataDeviceError)
+}
+
+extension MetadataDevice {
+  public var use: DeviceUse { [] }
+}
+
+/// What tells a device that is worked on from a copy of it.
+public struct DeviceUse: OptionSet, Sendable {
+  public let rawValue: UInt8
+
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// An active LV lies on it.
+  public static let holdsVolumes = DeviceUse(rawValue: 1)
+  /// It is a mapped device itself: multipath, encryption.
+  public static let isMapped = DeviceUse(rawValue: 2)
 }
 
 /// An access to a device failed.

@@ -3,21 +3,25 @@
 public enum PhysicalVolumeWriter {
   private static let wipedAreaSize = 4096
 
-  /// Writes empty metadata areas and then the label. What was in the first sectors is lost.
+  /// Writes empty metadata areas and then the label.
+  ///
+  /// - Parameters:
+  ///   - ignoresAreas: the areas are not to be used.
+  ///   - zeroesStart: what else is in the sectors of labels is lost.
   public static func create(
-    _ label: PhysicalVolumeLabel, on device: any MetadataDevice
+    _ label: PhysicalVolumeLabel, on device: any MetadataDevice, ignoresAreas: Bool = false,
+    zeroesStart: Bool = true
   ) throws(MetadataDeviceError) {
     for area in label.metadataAreas {
       let size = min(UInt64(wipedAreaSize), area.size)
       try device.writeSectors(
         [UInt8](repeating: 0, count: Int(size)), at: area.offset)
     }
-    try device.writeSectors(
-      [UInt8](
-        repeating: 0, count: PhysicalVolumeLabel.sectorCount * PhysicalVolumeLabel.sectorSize),
-      at: 0)
+    if zeroesStart { try removeLabels(from: device) }
     for area in label.metadataAreas {
-      try device.writeSectors(MetadataAreaHeader(area: area).encoded(), at: area.offset)
+      var header = MetadataAreaHeader(area: area)
+      header.isIgnored = ignoresAreas
+      try device.writeSectors(header.encoded(), at: area.offset)
     }
     try device.flush()
     try write(label, on: device)
@@ -29,6 +33,14 @@ public enum PhysicalVolumeWriter {
   ) throws(MetadataDeviceError) {
     try device.writeSectors(
       label.encoded(), at: UInt64(label.sector * PhysicalVolumeLabel.sectorSize))
+    try device.flush()
+  }
+
+  /// Replaces the header of a metadata area.
+  public static func write(
+    _ header: MetadataAreaHeader, on device: any MetadataDevice
+  ) throws(MetadataDeviceError) {
+    try device.writeSectors(header.encoded(), at: header.start)
     try device.flush()
   }
 
@@ -49,21 +61,31 @@ public enum PhysicalVolumeWriter {
   public static func removeLabel(
     from device: any MetadataDevice
   ) throws(MetadataDeviceError) {
+    try removeLabels(from: device)
+    try device.flush()
+  }
+
+  private static func removeLabels(
+    from device: any MetadataDevice
+  ) throws(MetadataDeviceError) {
     try device.writeSectors(
       [UInt8](
         repeating: 0, count: PhysicalVolumeLabel.sectorCount * PhysicalVolumeLabel.sectorSize),
       at: 0)
-    try device.flush()
   }
 }
 
 extension ScannedPhysicalVolume {
   /// A PV as `PhysicalVolumeWriter.create` leaves it.
-  public init(new label: PhysicalVolumeLabel, on device: any MetadataDevice) {
+  public init(
+    new label: PhysicalVolumeLabel, on device: any MetadataDevice, ignoresAreas: Bool = false
+  ) {
     self.init(
       device: device, label: label,
-      areas: label.metadataAreas.map {
-        ScannedArea(area: $0, state: .empty(MetadataAreaHeader(area: $0)))
+      areas: label.metadataAreas.map { area in
+        var header = MetadataAreaHeader(area: area)
+        header.isIgnored = ignoresAreas
+        return ScannedArea(area: area, state: ignoresAreas ? .ignored(header) : .empty(header))
       })
   }
 }

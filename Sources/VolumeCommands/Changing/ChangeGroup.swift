@@ -13,6 +13,7 @@ public struct GroupAttributes: Sendable {
   public var systemID: String?
   public var autoactivates: Bool?
   public var extentSizeSectors: UInt64?
+  public var metadataCopies: MetadataCopies?
 
   public init() {}
 
@@ -20,6 +21,7 @@ public struct GroupAttributes: Sendable {
     addedTags.isEmpty && removedTags.isEmpty && allocation == nil && isResizeable == nil
       && logicalVolumeLimit == nil && physicalVolumeLimit == nil && !getsNewIdentifier
       && systemID == nil && autoactivates == nil && extentSizeSectors == nil
+      && metadataCopies == nil
   }
 }
 
@@ -64,8 +66,20 @@ extension GroupEdit {
       }
       group.flags.set(.noAutoactivation, !autoactivates)
     }
+    if let copies = attributes.metadataCopies { change(copies) }
     if let systemID = attributes.systemID { try changeOwner(to: systemID, isForced: isForced) }
     print("Volume group \"\(group.name)\" successfully changed")
+  }
+
+  private mutating func change(_ copies: MetadataCopies) {
+    let count = copies.storedCount
+    if copies == .all {
+      for volume in group.physicalVolumes { areaUse[volume.id] = true }
+    } else if count == group.metadataCopies ?? 0 {
+      let word = count == 0 ? "unmanaged" : "\(count)"
+      warn("Number of metadata copies for VG \(group.name) is already \(word).")
+    }
+    group.metadataCopies = count
   }
 
   private mutating func changeLimits(
@@ -265,6 +279,41 @@ extension GroupEdit {
     group.name = name
     reloads += group.logicalVolumes.filter { context.isActive($0.id) }.map(\.name)
     print("Volume group \"\(old)\" successfully renamed to \"\(name)\"")
+  }
+}
+
+/// The value of `--vgmetadatacopies`: how many metadata areas of a group are to be in use.
+public enum MetadataCopies: Sendable, Equatable {
+  /// All, from now on unmanaged.
+  case all
+  case unmanaged
+  case count(UInt32)
+
+  init?(_ text: String) {
+    switch text {
+    case "all": self = .all
+    case "unmanaged", "0": self = .unmanaged
+    default:
+      guard let count = UInt32(text), count < UInt32(Int32.max) else { return nil }
+      self = .count(count)
+    }
+  }
+
+  /// What the metadata says.
+  var storedCount: UInt32 {
+    if case .count(let count) = self { count } else { 0 }
+  }
+}
+
+extension CommandArguments {
+  /// `--vgmetadatacopies`, also called `--metadatacopies` where it can mean nothing else.
+  func groupMetadataCopies() throws(CommandLineError) -> MetadataCopies? {
+    for option in ["vgmetadatacopies", "metadatacopies"] {
+      guard let text = value(option) else { continue }
+      guard let copies = MetadataCopies(text) else { throw .invalidArgument(option, text) }
+      return copies
+    }
+    return nil
   }
 }
 

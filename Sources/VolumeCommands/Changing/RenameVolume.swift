@@ -29,6 +29,14 @@ extension GroupEdit {
     print("Renamed \"\(name)\" to \"\(newName)\" in volume group \"\(group.name)\"")
   }
 
+  /// Gives an LV and its parts other names, which nobody has.
+  mutating func renameParts(of name: String, to newName: String) {
+    guard let volume = group.logicalVolume(named: name) else { return }
+    var names = [name: newName]
+    collectParts(of: volume, prefix: name, newPrefix: newName, into: &names)
+    apply(names)
+  }
+
   /// Hidden LVs whose names begin with the name of the LV they belong to.
   private func collectParts(
     of volume: LogicalVolume, prefix: String, newPrefix: String, into names: inout [String: String]

@@ -203,6 +203,8 @@ public struct ChangeGroupCommand: GroupCommand {
     .value("systemid", nil, "The host that owns the group."),
     .value("setautoactivation", nil, "y or n."),
     .value("physicalextentsize", "s", "Size of extents, MiB if no unit is given."),
+    .value("vgmetadatacopies", nil, "Metadata areas to be in use: all, unmanaged or a number."),
+    .value("metadatacopies", nil, "The same."),
     .flag("force", "f", "Do not ask."),
   ]
 
@@ -233,6 +235,7 @@ public struct ChangeGroupCommand: GroupCommand {
     attributes.systemID = arguments.value("systemid")
     attributes.autoactivates = try arguments.bool("setautoactivation")
     attributes.extentSizeSectors = try arguments.size("physicalextentsize", unit: "m")
+    attributes.metadataCopies = try arguments.groupMetadataCopies()
     isForced = arguments.has("force") || arguments.has("yes")
     guard !attributes.isEmpty else { throw .noSyntax(Self.name) }
   }

@@ -13,6 +13,7 @@ public struct CreateGroupCommand: Sendable {
       .value("alloc", nil, "contiguous, cling, normal or anywhere."),
       .value("addtag", nil, "Add a tag."), .value("systemid", nil, "The host that owns it."),
       .value("setautoactivation", nil, "y or n."),
+      .value("vgmetadatacopies", nil, "Metadata areas to be in use: all, unmanaged or a number."),
     ]
 
   public var group: String
@@ -26,9 +27,12 @@ public struct CreateGroupCommand: Sendable {
   /// Nil takes this host's.
   public var systemID: String?
   public var autoactivates: Bool
+  /// Nil takes lvm.conf's.
+  private let metadataCopies: MetadataCopies?
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
     guard arguments.positional.count >= 2 else { throw .noSyntax(Self.name) }
+    metadataCopies = try arguments.groupMetadataCopies()
     group = try CommandArguments.newGroupName(arguments.positional[0], command: Self.name)
     devices = Array(arguments.positional.dropFirst())
     options = try PhysicalVolumeOptions(arguments, Self.name)
@@ -45,7 +49,7 @@ public struct CreateGroupCommand: Sendable {
 
   /// The group without PVs, before its first version.
   public func newGroup(
-    id: LVMIdentifier, hostSystemID: String?
+    id: LVMIdentifier, _ settings: CommandSettings
   ) throws(VolumeGroupRefusal) -> VolumeGroup {
     try ExtentSize.check(extentSizeSectors)
     var volumeGroup = VolumeGroup(
@@ -58,7 +62,9 @@ public struct CreateGroupCommand: Sendable {
     volumeGroup.physicalVolumeLimit = physicalVolumeLimit
     for tag in tags where !volumeGroup.tags.contains(tag) { volumeGroup.tags.append(tag) }
     if !autoactivates { volumeGroup.flags.insert(.noAutoactivation) }
-    let owner = systemID ?? hostSystemID ?? ""
+    volumeGroup.metadataCopies =
+      metadataCopies?.storedCount ?? settings.metadata.groupMetadataCopies
+    let owner = systemID ?? settings.systemID ?? ""
     if !owner.isEmpty {
       volumeGroup.systemID = owner
       volumeGroup.status.remove(.write)

@@ -9,23 +9,30 @@ public struct PhysicalVolumeOptions: Sendable {
   public var forceCount = 0
   public var isForced: Bool { forceCount > 0 || answersYes }
   public var answersYes = false
+  public var ignoresAreas = false
+  /// `-Z n`: the first sectors are left as they are, but for the label.
+  public var zeroesStart = true
 
   static let options: [CommandOption] = [
     .value("metadatasize", nil, "Size of a metadata area, MiB if no unit is given."),
     .value("pvmetadatacopies", nil, "Metadata areas: 0, 1 or 2."),
-    .value("metadatacopies", nil, "The same."),
+    .value("metadatacopies", nil, "The same; of vgcreate, those of the group to be in use."),
+    .value("metadataignore", nil, "y or n: leave the metadata areas unused."),
     .value("dataalignment", nil, "Alignment of extents, KiB if no unit is given."),
     .value("dataalignmentoffset", nil, "Added to the alignment, KiB if no unit is given."),
     .value("bootloaderareasize", nil, "Room before the extents, MiB if no unit is given."),
     .value("labelsector", nil, "Sector of the label: 0 to 3."),
     .value("metadatatype", "M", "lvm2, which is all there is."),
-    .value("zero", "Z", "y: the first sectors are always zeroed."),
+    .value("zero", "Z", "y or n: zero the first sectors."),
     .flag("force", "f", "Do not ask; twice: even if a group uses the device."),
   ]
 
   init(_ arguments: CommandArguments, _ command: String) throws(CommandLineError) {
     layout.metadataSize = try arguments.size("metadatasize", unit: "m")
-    let copies = try arguments.number("metadatacopies", in: 0...2)
+    let isOfGroup = command == CreateGroupCommand.name
+    let copies = isOfGroup ? nil : try arguments.number("metadatacopies", in: 0...2)
+    hasMetadataCopies = copies != nil || arguments.has("pvmetadatacopies")
+    ignoresAreas = try arguments.bool("metadataignore") ?? false
     layout.metadataCopies =
       try arguments.number("pvmetadatacopies", in: 0...2) ?? copies ?? 1
     hasAlignment = arguments.has("dataalignment")
@@ -38,17 +45,19 @@ public struct PhysicalVolumeOptions: Sendable {
     guard (arguments.value("metadatatype") ?? "2").hasSuffix("2") else {
       throw .invalidArgument("metadatatype", arguments.value("metadatatype") ?? "")
     }
-    _ = try arguments.bool("zero")
+    zeroesStart = try arguments.bool("zero") ?? !arguments.has("uuid")
     forceCount = arguments.allValues("force").count
     answersYes = arguments.has("yes")
   }
 
   private let hasAlignment: Bool
+  private let hasMetadataCopies: Bool
 
   /// With what lvm.conf says where the command line is silent.
   public func completed(by defaults: PhysicalVolumeDefaults) -> PhysicalVolumeOptions {
     var options = self
     if !hasAlignment { options.layout.alignment = defaults.alignmentSectors }
+    if !hasMetadataCopies { options.layout.metadataCopies = defaults.metadataCopies }
     if layout.metadataSize == nil { options.layout.metadataSize = defaults.metadataSizeSectors }
     return options
   }
@@ -133,7 +142,8 @@ public struct ChangePhysicalVolumesCommand: Sendable {
   public static let ownOptions: [CommandOption] = [
     .value("allocatable", "x", "y or n."), .value("addtag", nil, "Add a tag."),
     .value("deltag", nil, "Remove a tag."), .flag("uuid", "u", "Give it a new id."),
-    .flag("force", "f", "No effect."),
+    .value("metadataignore", nil, "y or n: leave the metadata areas unused."),
+    .flag("force", "f", "Do not ask."),
   ]
 
   public var devices: [String]
@@ -141,6 +151,8 @@ public struct ChangePhysicalVolumesCommand: Sendable {
   public var addedTags: [String]
   public var removedTags: [String]
   public var getsNewIdentifier: Bool
+  public var ignoresAreas: Bool?
+  public var isForced: Bool
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
     devices = arguments.positional
@@ -148,8 +160,11 @@ public struct ChangePhysicalVolumesCommand: Sendable {
     addedTags = try arguments.tags("addtag")
     removedTags = try arguments.tags("deltag")
     getsNewIdentifier = arguments.has("uuid")
+    ignoresAreas = try arguments.bool("metadataignore")
+    isForced = arguments.has("force") || arguments.has("yes")
     guard !devices.isEmpty,
       isAllocatable != nil || !addedTags.isEmpty || !removedTags.isEmpty || getsNewIdentifier
+        || ignoresAreas != nil
     else { throw .noSyntax(Self.name) }
   }
 }

@@ -1,0 +1,288 @@
+import ConfigText
+import LVMMetadata
+
+/// What lvconvert is told about a cache.
+public struct CacheRequest: Sendable {
+  public enum Kind: Sendable {
+    /// Over an LV that holds data and metadata of the cache.
+    case cache
+    case writecache
+  }
+
+  public struct Setting: Sendable {
+    public var key: String
+    public var value: Int64
+  }
+
+  public var kind: Kind
+  /// The fast LV.
+  public var cacheVolume: String
+  /// Nil is 64 KiB.
+  public var chunkSectors: UInt64?
+  /// "writethrough", "writeback" or "passthrough".
+  public var mode = "writethrough"
+  public var policy = "smq"
+  public var metadataSectors: UInt64?
+  /// In order; of the policy, or of the write cache.
+  public var settings: [Setting] = []
+  /// The contents of the fast LV may go.
+  public var isForced = false
+
+  public init(_ kind: Kind, over cacheVolume: String) {
+    self.kind = kind
+    self.cacheVolume = cacheVolume
+  }
+}
+
+/// lvconvert --type cache|writecache --cachevol, --splitcache and --uncache (lvm2-metadata 7.6 and
+/// 7.7).
+extension GroupEdit {
+  /// Bounds and defaults of caches, in sectors.
+  private enum CacheLimit {
+    static let chunkDefault: UInt64 = 128
+    static let chunkMinimum: UInt64 = 64
+    static let chunkMaximum: UInt64 = 2 << 20
+    /// Most chunks that LVM lets a cache have without being told.
+    static let chunkCountMaximum: UInt64 = 1_000_000
+    /// What the metadata needs whatever the size.
+    static let metadataOverhead: UInt64 = 8192
+    static let metadataBytesPerChunk: UInt64 = 44
+    /// 4 KiB blocks suit every device.
+    static let writecacheBlockBytes = 4096
+  }
+
+  public mutating func addCache(
+    to name: String, _ request: CacheRequest
+  ) throws(VolumeGroupRefusal) {
+    try group.checkChangeable()
+    let volume = try cacheableVolume(name)
+    let fast = try cacheVolume(request.cacheVolume, for: volume)
+    let question = "Erase all existing data on \(group.name)/\(fast.name)? [y/n]: "
+    guard request.isForced || context.confirm(question) else {
+      throw VolumeGroupRefusal("Conversion aborted.")
+    }
+    let isWritecache = request.kind == .writecache
+    let originName = "\(name)_\(isWritecache ? "wcorig" : "corig")"
+    let cacheName = "\(fast.name)_cvol"
+    for made in [originName, cacheName] where group.logicalVolume(named: made) != nil {
+      throw VolumeGroupRefusal("Logical volume \(group.name)/\(made) is in the way.")
+    }
+    let segment =
+      isWritecache
+      ? writecacheSegment(volume, originName, cacheName, request)
+      : try cacheSegment(volume, fast, originName, cacheName, request)
+    if isWritecache {
+      print(
+        "Using writecache block size \(CacheLimit.writecacheBlockBytes) for unknown file system "
+          + "block size, logical block size 512, physical block size 512.")
+      warn("WARNING: unable to detect a file system block size on \(group.name)/\(name)")
+      warn(
+        "WARNING: using a writecache block size larger than the file system block size may corrupt "
+          + "the file system.")
+    }
+    wipeHeld(by: fast)
+    update(fast.name) { volume in
+      volume.name = cacheName
+      volume.status.remove(.visible)
+      volume.flags.insert(.cacheVolume)
+    }
+    var origin = makeVolume(originName, isVisible: false, isWritable: volume.isWritable)
+    origin.segments = volume.segments
+    add(origin)
+    update(name) { $0.segments = [segment] }
+    if context.isActive(volume.id) { reloads.append(name) }
+    let path = "Logical volume \(group.name)/\(name)"
+    print(isWritecache ? "\(path) now has writecache." : "\(path) is now cached.")
+  }
+
+  private func cacheableVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
+    guard let volume = group.logicalVolume(named: name) else {
+      throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
+    }
+    let path = "\(group.name)/\(name)"
+    let isPlain = volume.segments.allSatisfy {
+      $0.stripedLayout != nil || $0.imageLayout?.raid != nil
+    }
+    guard isPlain, !group.hiddenNames().contains(name), !volume.status.contains(.locked),
+      group.snapshotBinding(ofStore: name) == nil,
+      group.snapshotBindings(ofOrigin: name).isEmpty,
+      !group.logicalVolumes.contains(where: { $0.referencedNames.contains(name) })
+    else {
+      throw VolumeGroupRefusal(
+        "Command not permitted on LV \(path): only linear, striped and RAID volumes that no other "
+          + "is built on get a cache from clvm.")
+    }
+    return volume
+  }
+
+  private func cacheVolume(
+    _ name: String, for volume: LogicalVolume
+  ) throws(VolumeGroupRefusal) -> LogicalVolume {
+    guard let fast = group.logicalVolume(named: name) else {
+      throw VolumeGroupRefusal("Cache volume \(name) not found in VG \(group.name).")
+    }
+    let path = "\(group.name)/\(name)"
+    guard fast.id != volume.id else {
+      throw VolumeGroupRefusal("\(path) cannot be its own cache.")
+    }
+    guard fast.isLinearOrStriped, !group.hiddenNames().contains(name), fast.isWritable,
+      group.snapshotBinding(ofStore: name) == nil,
+      !group.logicalVolumes.contains(where: { $0.referencedNames.contains(name) })
+    else {
+      throw VolumeGroupRefusal(
+        "\(path) cannot be a cache: only a writable linear or striped volume that nothing is built "
+          + "on can.")
+    }
+    guard !context.isActive(fast.id) else {
+      throw VolumeGroupRefusal("LV \(path) must be inactive to attach.")
+    }
+    return fast
+  }
+
+  private func cacheSegment(
+    _ volume: LogicalVolume, _ fast: LogicalVolume, _ origin: String, _ cache: String,
+    _ request: CacheRequest
+  ) throws(VolumeGroupRefusal) -> Segment {
+    let size = group.sizeSectors(of: fast)
+    var chunk = request.chunkSectors ?? CacheLimit.chunkDefault
+    if request.chunkSectors == nil {
+      while size / chunk > CacheLimit.chunkCountMaximum, chunk < CacheLimit.chunkMaximum {
+        chunk *= 2
+      }
+    }
+    guard (CacheLimit.chunkMinimum...CacheLimit.chunkMaximum).contains(chunk),
+      chunk % CacheLimit.chunkMinimum == 0
+    else {
+      throw VolumeGroupRefusal(
+        "Cache pool chunk size must be in the range 32.00 KiB to 1.00 GiB, and a multiple of "
+          + "32.00 KiB.")
+    }
+    let least =
+      (size / chunk * CacheLimit.metadataBytesPerChunk + 511) / 512 + CacheLimit.metadataOverhead
+    let unit = group.extentSizeSectors
+    let metadata = (max(request.metadataSectors ?? least, least) + unit - 1) / unit * unit
+    guard metadata < size, size - metadata >= chunk else {
+      throw VolumeGroupRefusal(
+        "Cache volume \(group.name)/\(fast.name) of \(DisplayUnit.message(sectors: size)) has no "
+          + "room for data beside \(DisplayUnit.message(sectors: metadata)) of metadata.")
+    }
+    var section = ConfigSection()
+    section.append("cache_pool", text: cache)
+    section.append("origin", text: origin)
+    section.append("metadata_format", number: 2)
+    section.append("chunk_size", number: chunk)
+    section.append("cache_mode", text: request.mode)
+    section.append("policy", text: request.policy)
+    if !request.settings.isEmpty {
+      var settings = ConfigSection()
+      for setting in request.settings { settings.append(setting.key, number: setting.value) }
+      section.append("policy_settings", settings)
+    }
+    section.append("metadata_start", number: 0)
+    section.append("metadata_len", number: metadata)
+    section.append("data_start", number: metadata)
+    section.append("data_len", number: size - metadata)
+    return .whole("cache+CACHE_USES_CACHEVOL", extentCount: volume.extentCount, section)
+  }
+
+  private func writecacheSegment(
+    _ volume: LogicalVolume, _ origin: String, _ cache: String, _ request: CacheRequest
+  ) -> Segment {
+    var section = ConfigSection()
+    section.append("writecache", text: cache)
+    section.append("origin", text: origin)
+    section.append("writecache_block_size", number: CacheLimit.writecacheBlockBytes)
+    for setting in request.settings { section.append(setting.key, number: setting.value) }
+    return .whole("writecache", extentCount: volume.extentCount, section)
+  }
+
+  /// The start of an LV whose contents are given up.
+  private mutating func wipeHeld(by volume: LogicalVolume) {
+    guard let area = volume.segments.first?.stripedLayout?.areas.first,
+      let id = area.physicalVolume
+    else { return }
+    wipes.append(
+      ExtentWipe(
+        volume: id, firstExtent: area.firstExtent, byteCount: Self.wipedByteCount,
+        givenUpBy: volume.name))
+  }
+
+  // MARK: - Taking it away
+
+  /// Takes the cache from a volume. What is in the cache only must have been written back: of a
+  /// cache that is not active, that is certain where every write went to the origin as well.
+  ///
+  /// - Parameter removesCache: `--uncache`.
+  public mutating func removeCache(
+    from name: String, removesCache: Bool
+  ) throws(VolumeGroupRefusal) {
+    try group.checkChangeable()
+    let path = "\(group.name)/\(name)"
+    guard let volume = group.logicalVolume(named: name) else {
+      throw VolumeGroupRefusal("Failed to find logical volume \"\(path)\"")
+    }
+    guard let segment = volume.segments.first, segment.baseType == "cache",
+      let cacheName = segment.volumeName("cache_pool"),
+      let cache = group.logicalVolume(named: cacheName),
+      let originName = segment.volumeName("origin"),
+      let origin = group.logicalVolume(named: originName)
+    else {
+      throw VolumeGroupRefusal(
+        "Command on LV \(path) does not accept its type: clvm takes away caches, and no write "
+          + "caches, which only the kernel can empty.", "Command not permitted on LV \(path).")
+    }
+    guard case .other(_, let own) = segment.kind else { return }
+    var settings = own
+    if let poolSegment = cache.segments.first, poolSegment.baseType == "cache-pool",
+      case .other(_, let section) = poolSegment.kind
+    {
+      settings = section
+    }
+    guard settings.string("cache_mode") != "writeback", settings.integer("cleaner") == nil,
+      !context.isActive(volume.id)
+    else {
+      throw VolumeGroupRefusal(
+        "The cache of \(path) may hold what its origin does not: it is active or writes back. Use "
+          + "LVM's own lvconvert, which has the kernel empty it.")
+    }
+    update(name) { $0.segments = origin.segments }
+    group.logicalVolumes.removeAll { $0.id == origin.id }
+    try release(cache, removesCache: removesCache)
+    let rest = removesCache ? "." : " and \(cacheTitle(cache)) is unused."
+    print("Logical volume \(path) is not cached\(rest)")
+  }
+
+  /// `VG/LV` of a cache as users know it.
+  private func cacheTitle(_ cache: LogicalVolume) -> String {
+    "\(group.name)/\(cache.name.withoutSuffix("_cvol").withoutSuffix("_cpool"))"
+  }
+
+  private mutating func release(
+    _ cache: LogicalVolume, removesCache: Bool
+  ) throws(VolumeGroupRefusal) {
+    let isPool = cache.segments.first?.baseType == "cache-pool"
+    let name = cache.name.withoutSuffix(isPool ? "_cpool" : "_cvol")
+    guard !removesCache else {
+      let parts = isPool ? cache.referencedNames : []
+      group.logicalVolumes.removeAll { parts.contains($0.name) || $0.id == cache.id }
+      print("Logical volume \"\(name)\" successfully removed.")
+      return
+    }
+    guard group.logicalVolume(named: name) == nil else {
+      throw VolumeGroupRefusal("Logical volume \(group.name)/\(name) is in the way.")
+    }
+    update(cache.name) { volume in
+      volume.status.insert(.visible)
+      volume.flags.remove(.cacheVolume)
+      volume.status.remove(.cacheVolume)
+    }
+    group.sortVisibleFirst()
+    renameParts(of: cache.name, to: name)
+  }
+}
+
+extension String {
+  fileprivate func withoutSuffix(_ suffix: String) -> String {
+    hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+  }
+}
