@@ -342,7 +342,7 @@ extension OfflineSession {
     guard headers.contains(where: { $0.isIgnored != willBeIgnored }) else {
       throw CommandStop(
         "Metadata areas on physical volume \"\(name)\" already "
-          + "\(willBeIgnored ? "ignored" : "not ignored").",
+          + "\(willBeIgnored ? "ignored" : "marked as in-use").",
         "Physical volume \(name) not changed")
     }
   }

@@ -52,7 +52,8 @@ struct InspectionTests {
       [(4096 + 16 + 8, 7)], [(4136, 1), (4137, 1)],
     ] as [[(UInt64, UInt8)]])
   func everyDump(damage: [(UInt64, UInt8)]) throws {
-    for arguments in [[], ["--pvmetadatacopies", "2"], ["--pvmetadatacopies", "1"]] {
+    // Each is many processes.
+    for arguments in damage.isEmpty ? [[], ["--pvmetadatacopies", "2"]] : [[]] {
       let lvm = try lvm(damage.map { (offset: $0.0, byte: $0.1) }, arguments)
       for dump in [nil, .headers, .metadata, .metadataAll, .metadataSearch]
         as [PhysicalVolumeInspection.Dump?]

@@ -271,6 +271,8 @@ struct ComparisonTests {
     pvchange --metadataignore y pv2
     pvchange --metadataignore y pv3
     vgchange --addtag x vg
+    vgchange --metadatacopies 4 vg
+    vgchange --metadatacopies unmanaged vg
     pvcreate --metadataignore y pv4
     pvchange --metadataignore n pv4
     pvchange --metadataignore y pv4

@@ -1,4 +1,5 @@
 import ByteCoding
+import ConfigText
 
 /// The header of a metadata area as its bytes stand, and the text that it points to.
 struct InspectedArea {
@@ -7,7 +8,8 @@ struct InspectedArea {
   let area: DiskArea
   private(set) var lines: [InspectionLine] = []
   private(set) var checks: [InspectionLine] = []
-  /// Nothing about the header contradicts its place but its checksum, perhaps.
+  private(set) var textChecks: [InspectionLine] = []
+  /// It has the magic number of a metadata area.
   private(set) var isRecognized = true
   private(set) var text: FoundText?
   private var start: UInt64 = 0
@@ -50,6 +52,10 @@ struct InspectedArea {
     let line = InspectionLine("CHECK: \(text)")
     lines.append(line)
     checks.append(line)
+  }
+
+  private mutating func checkText(_ text: String) {
+    textChecks.append(InspectionLine("CHECK: \(text)"))
   }
 
   private struct Slot {
@@ -98,15 +104,12 @@ struct InspectedArea {
       check("\(name).magic expected 0x\(Self.hexadecimal(MetadataAreaHeader.magic))")
     }
     if version != 1 {
-      isRecognized = false
       check("\(name).version expected 1")
     }
     if start != area.offset {
-      isRecognized = false
       check("\(name).start does not match pv_header.disk_locn.offset \(area.offset)")
     }
     if size != area.size {
-      isRecognized = false
       check("\(name).size does not match pv_header.disk_locn.size \(area.size)")
     }
     if let slot = slots.first, slot.offset != 0, slot.flags & 1 == 0 {
@@ -114,43 +117,53 @@ struct InspectedArea {
     }
   }
 
+  /// Empty when there cannot be a text.
+  private static func run(_ slot: Slot) -> [Range<UInt64>] {
+    let (end, overflow) = slot.offset.addingReportingOverflow(slot.size)
+    return overflow || slot.size > CircularText.sizeMax ? [] : [slot.offset..<end]
+  }
+
   private mutating func readText(_ slot: Slot, _ device: any MetadataDevice) {
-    let header = MetadataAreaHeader(area: area)
     let location = TextLocation(offset: slot.offset, size: slot.size, checksum: slot.checksum)
-    let circle = CircularText(header: header)
-    guard circle.isInside(location) else {
-      return check(
-        "\(name).raw_locn[0] points to \(slot.size) bytes at \(slot.offset), not into the area")
-    }
+    let circle = CircularText(header: MetadataAreaHeader(area: area))
+    let place = area.offset &+ slot.offset
     var bytes: [UInt8] = []
     do throws(MetadataDeviceError) {
-      for run in circle.runs(offset: slot.offset, size: slot.size) {
-        bytes += try device.read(at: area.offset + run.lowerBound, count: run.count)
+      // Where the slot points out of the area, whatever lies there is looked at.
+      let runs =
+        circle.isInside(location)
+        ? circle.runs(offset: slot.offset, size: slot.size) : Self.run(slot)
+      for run in runs where run.count <= Int(CircularText.sizeMax) {
+        bytes += try device.read(at: area.offset &+ run.lowerBound, count: run.count)
       }
     } catch {
       return check("\(error)")
     }
-    let checksum = CRC32.lvm(bytes)
-    let place = area.offset + slot.offset
     let found = FoundText(
-      offset: place, checksum: checksum, bytes: bytes,
-      isChecksumRight: checksum == slot.checksum)
+      offset: place, checksum: CRC32.lvm(bytes), bytes: bytes,
+      isChecksumRight: CRC32.lvm(bytes) == slot.checksum)
     text = found
     if !found.isChecksumRight {
-      check("metadata text at \(place) crc does not match \(name).raw_locn[0].checksum")
+      checkText("metadata text at \(place) crc does not match \(name).raw_locn[0].checksum")
+    }
+    let content = bytes.last == 0 ? Array(bytes.dropLast()) : bytes
+    if (try? ConfigSection(parsing: content)) == nil {
+      checkText("failed to parse metadata text at \(place) size \(slot.size)")
     }
   }
 
   /// What `--dump headers` and `--dump metadata` say of the text.
   var textLine: InspectionLine? {
     guard let text else { return nil }
-    let summary = text.summary.map { " # vgname \($0.group) seqno \($0.seqno)" } ?? ""
+    let summary =
+      text.summary.map { " # vgname \($0.group) seqno \($0.seqno)" } ?? " # vgname ? seqno 0"
     return InspectionLine(
       "metadata text at \(text.offset) crc 0x\(String(text.checksum, radix: 16))\(summary)")
   }
 
+  /// As LVM prints it, without the zeros before small ones.
   private static func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    bytes.map { String($0, radix: 16) }.joined()
   }
 }
 

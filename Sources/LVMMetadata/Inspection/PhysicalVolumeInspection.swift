@@ -47,7 +47,9 @@ public struct PhysicalVolumeInspection {
     for (index, area) in (label?.metadataAreas ?? []).prefix(2).enumerated() {
       areas.append(try InspectedArea(area, number: index + 1, on: device))
     }
-    if label?.checks.isEmpty == false || areas.contains(where: { !$0.checks.isEmpty }) {
+    if label?.checks.isEmpty == false
+      || areas.contains(where: { !$0.checks.isEmpty || !$0.textChecks.isEmpty })
+    {
       isGood = false
     }
   }
@@ -59,9 +61,13 @@ public struct PhysicalVolumeInspection {
     lines.append(InspectionLine(text, isError: true))
   }
 
-  private mutating func showChecks() {
+  private var hasSoundHeaders: Bool {
+    label?.checks.isEmpty == true && areas.allSatisfy(\.checks.isEmpty)
+  }
+
+  private mutating func showChecks(withTexts: Bool = true) {
     lines += label?.findings ?? []
-    lines += areas.flatMap(\.checks)
+    for area in areas { lines += area.checks + (withTexts ? area.textChecks : []) }
   }
 
   /// pvck without `--dump`.
@@ -82,7 +88,8 @@ public struct PhysicalVolumeInspection {
     case .headers: dumpHeaders()
     case .metadata: try dumpArea(areaNumber) { inspection, area in inspection.dumpText(area) }
     case .metadataAll:
-      try dumpArea(areaNumber) { inspection, area throws(MetadataDeviceError) in
+      isGood = hasSoundHeaders
+      try dumpArea(areaNumber, withTexts: false) { inspection, area throws(MetadataDeviceError) in
         inspection.show(try inspection.texts(in: area.area))
       }
     case .metadataArea:
@@ -90,7 +97,15 @@ public struct PhysicalVolumeInspection {
         inspection.content = try inspection.read(inspection.contents(of: area.area))
       }
     case .metadataSearch:
-      let known = areas.first { $0.number == areaNumber && $0.isRecognized }?.area
+      lines += label?.findings ?? []
+      let hasLabel = label?.hasIdentity ?? false
+      let known = hasLabel ? areas.first { $0.number == areaNumber && $0.isRecognized }?.area : nil
+      if !hasLabel {
+        print(
+          "Using common defaults for first mda: offset \(Self.usualArea.offset) size "
+            + "\(Self.usualArea.size).")
+        print("Override defaults with --settings \"mda_offset=<bytes> mda_size=<bytes>\"")
+      }
       let area = contents(of: known ?? Self.usualArea)
       isGood = true
       print("Searching for metadata at offset \(area.offset) size \(area.size)")
@@ -102,18 +117,17 @@ public struct PhysicalVolumeInspection {
   private mutating func dumpHeaders() {
     lines += label?.lines ?? []
     for area in areas {
-      lines += area.lines.filter { !$0.text.hasPrefix("CHECK: metadata text") }
-      lines += area.checks.filter { $0.text.hasPrefix("CHECK: metadata text") }
+      lines += area.lines + area.textChecks
       if let line = area.textLine { lines.append(line) }
     }
     if areas.isEmpty { print("zero metadata copies") }
   }
 
   private mutating func dumpArea(
-    _ number: Int,
+    _ number: Int, withTexts: Bool = true,
     _ body: (inout PhysicalVolumeInspection, InspectedArea) throws(MetadataDeviceError) -> Void
   ) throws(MetadataDeviceError) {
-    showChecks()
+    showChecks(withTexts: withTexts)
     guard let area = areas.first(where: { $0.number == number }) else {
       if number == 2 { return fail("CHECK: second mda not found") }
       return print("zero metadata copies")
@@ -174,7 +188,8 @@ public struct PhysicalVolumeInspection {
       print("WARNING: metadata from multiple VGs was found.")
     }
     for text in texts {
-      let checksum = String(CRC32.lvm(text.bytes), radix: 16)
+      let digits = String(CRC32.lvm(text.bytes), radix: 16)
+      let checksum = String(repeating: "0", count: 8 - digits.count) + digits
       print(
         "metadata at \(text.offset) length \(text.bytes.count) crc \(checksum) vg "
           + "\(text.summary.group) seqno \(text.summary.seqno) id \(text.summary.id)")

@@ -52,7 +52,6 @@ extension VolumeDisplay {
     case .vdoPool: showVDOPool(segment, shown)
     case .vdo:
       for part in parts { show(part, segment.extentCount, "    ", shown) }
-      line(" ")
     case .snapshot, .writecache, .integrity, .error, .zero, .unknown, .free: break
     }
   }
@@ -171,6 +170,5 @@ extension VolumeDisplay {
       ("# Physical threads", "physical_threads"), ("Max discard", "max_discard"),
     ] { line("  \(label)\t\(segment.number32(key))") }
     line("  Write policy\t\(segment.text("write_policy") ?? "auto")")
-    line(" ")
   }
 }
