@@ -12,6 +12,8 @@ struct GroupCommandPlan: Sendable {
   /// The new metadata.
   let text: MetadataText
   let wipes: [ExtentWipe]
+  /// PVs whose metadata areas are to be used, or ignored, from now on.
+  let areaUse: [LVMIdentifier: Bool]
   /// LVs that must not be active anywhere: what changes about them is not carried to other nodes, or
   /// takes away what they hold.
   let inactive: [LockedVolume]
@@ -83,7 +85,7 @@ extension VolumeWorkers {
         provenance: MetadataProvenance(
           generator: "clvmd", description: "Write from clvm \(line).",
           creationHost: disks.hostName, creationTime: seconds)),
-      wipes: edit.wipes,
+      wipes: edit.wipes, areaUse: edit.areaUse,
       inactive: mayBeActive ? [] : group.volumeGroup.volumesTouched(by: edit.group),
       shared: shared, isTest: isTest,
       output: edit.messages.filter { $0.stream == .output }.map(\.text),
@@ -136,7 +138,7 @@ extension VolumeWorkers {
     }
     try disks.archive(group.volumeGroup, before: plan.text)
     try ExtentWriter(group).wipe(plan.wipes)
-    var commit = try MetadataCommit(from: group, to: plan.text)
+    var commit = try MetadataCommit(from: group, to: plan.text, areaUse: plan.areaUse)
     try commit.write()
     try commit.precommit()
     switch commit.commit() {
