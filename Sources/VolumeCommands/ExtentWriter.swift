@@ -21,7 +21,8 @@ public struct ExtentWriter {
       let (device, offset) = try position(of: wipe.firstExtent, on: wipe.volume)
       let extentBytes = Int(group.volumeGroup.extentSizeSectors) * 512
       for extent in 0..<max((wipe.byteCount + extentBytes - 1) / extentBytes, 1) {
-        try requireFree(wipe.firstExtent + extent, on: wipe.volume)
+        try requireFree(
+          wipe.firstExtent + extent, on: wipe.volume, orHeldBy: wipe.givenUpBy)
       }
       var written = 0
       while written < wipe.byteCount {

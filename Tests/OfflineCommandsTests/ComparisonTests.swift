@@ -281,6 +281,24 @@ struct ComparisonTests {
     vgreduce vg pv4
     """.split(separator: "\n").map(String.init)
 
+  /// Caches, which LVM makes with the kernel only: it must accept ours.
+  @Test func lvmAcceptsOurCaches() throws {
+    let disks = try ComparedDisks(sizes: [65, 65])
+    try compare(disks, "vgcreate vg pv0 pv1")
+    for name in ["o", "fast"] { try compare(disks, "lvcreate -an -Zn -n \(name) -l 5 vg") }
+    for line in [
+      "lvconvert -y --type cache --cachevol fast vg/o", "lvconvert --splitcache vg/o",
+      "lvconvert -y --type writecache --cachevol fast vg/o",
+    ] {
+      let made = try disks.ours(line.split(separator: " ").map(String.init))
+      #expect(made.status == 0, "\(line): \(made.errors)")
+      try disks.copy(from: "ours")
+      let check = try disks.lvm(["vgck", "vg"])
+      #expect(check.status == 0 && check.errors.isEmpty, "\(line): \(check.errors)")
+      #expect(check.text == made.text)
+    }
+  }
+
   /// LVM cannot make these here, but it must accept ours and extend them as we do.
   @Test func lvmTakesOverWhatWeMade() throws {
     let disks = try ComparedDisks(sizes: [33, 33, 33, 33, 33, 33])
