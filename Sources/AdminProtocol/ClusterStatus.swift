@@ -17,11 +17,15 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
   public var volumeGroups: [VolumeGroupStatus]
   /// This node's; empty when none is configured.
   public var fenceDevices: [FenceDeviceReport]
+  /// The volume changes of all nodes that are under way; empty with the external provider, which has
+  /// no record of them.
+  public var operations: [OperationStatus]
 
   public init(
     clusterName: String, node: NodeID, viewID: UInt64, isQuorate: Bool, leader: NodeID? = nil,
     nodes: [NodeStatus], waitingFor: [String], lockspaces: [LockspaceStatus],
-    volumeGroups: [VolumeGroupStatus], fenceDevices: [FenceDeviceReport] = []
+    volumeGroups: [VolumeGroupStatus], fenceDevices: [FenceDeviceReport] = [],
+    operations: [OperationStatus] = []
   ) {
     self.clusterName = clusterName
     self.node = node
@@ -33,6 +37,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     self.lockspaces = lockspaces
     self.volumeGroups = volumeGroups
     self.fenceDevices = fenceDevices
+    self.operations = operations
   }
 
   init(fields: ConfigSection) throws(AdminDecodingError) {
@@ -43,7 +48,8 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
       nodes: try fields.elements("nodes"), waitingFor: try fields.texts("waiting_for"),
       lockspaces: try fields.elements("lockspaces"),
       volumeGroups: try fields.elements("volume_groups"),
-      fenceDevices: try fields.elements("fence_devices"))
+      fenceDevices: try fields.elements("fence_devices"),
+      operations: try fields.elements("operations"))
   }
 
   var fields: ConfigSection {
@@ -58,6 +64,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     fields.add("lockspaces", lockspaces)
     fields.add("volume_groups", volumeGroups)
     fields.add("fence_devices", fenceDevices)
+    fields.add("operations", operations)
     return fields
   }
 }

@@ -10,12 +10,22 @@ import ClusterTypes
 ///
 /// Before the commit anything that goes wrong leads to `abandon` everywhere. The commit is the
 /// point of no return: afterwards the coordinator only waits, and names whom it waits for.
-/// Without quorum it begins no step: another part of the cluster may have taken over.
+/// Without quorum it begins no step: another part of the cluster may have taken over. It gives up
+/// at once, also without quorum, what holds I/O and is not being committed: whether that ever is, is
+/// its own decision.
+///
+/// Where the cluster has a record, it says how far the change has come, for those who outlive this
+/// coordinator. It begins beside the first exchange. What leaves the old mapping first is recorded as
+/// `committing`, or as `committed` if it writes no metadata, before it happens: whoever outlives a
+/// coordinator of which that is not recorded knows that it never will.
 public struct ChangeCoordinator: Sendable {
   public enum Effect: Equatable, Sendable {
     case runJob(VolumeJob)
     /// To a participant; the node itself is one, and its messages are handed over locally.
     case send(CoordinationMessage, to: NodeInstance)
+    /// Has the record tell of the change. What is asked for is decided in this order; `begun`,
+    /// and the step that a commit waits for, are answered by `recorded` or `unrecorded`.
+    case record(RecordedStep)
     /// A sentence for the log and for the client that waits.
     case report(String)
     case finished(ChangeResult)
@@ -31,11 +41,16 @@ public struct ChangeCoordinator: Sendable {
     /// The sets hold the participants that have not answered.
     case preparing(Set<NodeInstance>)
     case suspending(Set<NodeInstance>)
+    /// Everybody is ready, and the record is to say so.
+    case deciding
     case committing
     /// The commit may have reached the disk or not; it is tried again, and everybody waits.
     case commitUncertain(retryAt: Timestamp)
     case resuming(Set<NodeInstance>)
     case abandoning(Set<NodeInstance>, ChangeFailure, reverting: Bool)
+    /// It is over, but for the record's answer about its beginning: who holds the group's lock next
+    /// must not begin before that.
+    case closing(ChangeResult.Outcome)
     case finished
   }
 
@@ -45,6 +60,11 @@ public struct ChangeCoordinator: Sendable {
   /// Participants that left the view and are not fenced yet.
   var removed: Set<NodeInstance> = []
   var hasQuorum: Bool
+  let isRecorded: Bool
+  /// The record tells of the change.
+  var isInRecord = false
+  /// The record is asked and has not answered whether the change has begun.
+  var awaitsRecord = false
   /// The first thing that went wrong before the commit. Acted upon when there is quorum.
   var failure: ChangeFailure?
   var phase = Phase.new
@@ -59,13 +79,15 @@ public struct ChangeCoordinator: Sendable {
   /// - Parameters:
   ///   - participants: the members of the volume group's lockspace, this node included.
   ///   - hasQuorum: whether there is quorum now. Without it nothing is written until it comes.
+  ///   - isRecorded: whether the cluster has a record that is to tell of the change.
   public init(
     change: VolumeChange, participants: Set<NodeInstance>, hasQuorum: Bool = true,
-    timing: CoordinationTiming = CoordinationTiming()
+    isRecorded: Bool = false, timing: CoordinationTiming = CoordinationTiming()
   ) {
     self.change = change
     self.participants = participants
     self.hasQuorum = hasQuorum
+    self.isRecorded = isRecorded
     self.timing = timing
   }
 
@@ -73,7 +95,8 @@ public struct ChangeCoordinator: Sendable {
   public mutating func start(at now: Timestamp) -> [Effect] {
     precondition(phase == .new, "a coordinator starts once")
     enter(.begun, at: now)
-    return advance(at: now)
+    awaitsRecord = isRecorded
+    return (isRecorded ? [.record(.begun)] : []) + advance(at: now)
   }
 
   public mutating func handle(_ input: CoordinationInput, at now: Timestamp) -> [Effect] {
@@ -85,6 +108,9 @@ public struct ChangeCoordinator: Sendable {
     case .nodeRemoved(let node): effects += remove(node)
     case .nodeFenced(let node): effects += forget(node)
     case .quorum(let quorate): effects += changeQuorum(to: quorate)
+    case .recorded(change.id, let step): effects += noteRecord(of: step, at: now)
+    case .unrecorded(change.id, let step, let reason): effects += noteNoRecord(of: step, reason)
+    case .recorded, .unrecorded, .orphaned: break
     case .wake: effects += wake(at: now)
     }
     return effects + advance(at: now)
@@ -101,7 +127,8 @@ public struct ChangeCoordinator: Sendable {
   public var nextWake: Timestamp? {
     switch phase {
     case .new, .finished: nil
-    case .begun, .precommitting, .precommitted, .committing: reportAt
+    case .begun, .precommitting, .precommitted, .committing, .closing: reportAt
+    case .deciding: mayTurnBack && failure == nil ? min(reportAt, deadline) : reportAt
     case .commitUncertain(let retryAt): hasQuorum ? min(retryAt, reportAt) : reportAt
     case .preparing(let missing), .suspending(let missing):
       failure == nil && !missing.isEmpty
@@ -118,6 +145,7 @@ public struct ChangeCoordinator: Sendable {
   public var waitingFor: String? {
     switch phase {
     case .new, .finished: return nil
+    case .deciding, .closing: return "\(change) waits for the cluster's record."
     case .precommitting: return "\(change) writes precommitted metadata."
     case .begun, .precommitted: return "\(change) waits for quorum."
     case .preparing(let missing): return waiting("prepare", missing)
@@ -134,7 +162,9 @@ public struct ChangeCoordinator: Sendable {
   }
 
   func waiting(_ step: String, _ missing: Set<NodeInstance>) -> String {
-    guard !missing.isEmpty else { return "\(change) waits for quorum." }
+    guard !missing.isEmpty else {
+      return "\(change) waits for \(hasQuorum ? "the cluster's record" : "quorum")."
+    }
     let names = missing.sorted().map { node in
       removed.contains(node) ? "node \(node.node) to be fenced" : "node \(node.node) to \(step)"
     }
@@ -142,9 +172,15 @@ public struct ChangeCoordinator: Sendable {
   }
 
   var deadline: Timestamp {
-    if case .suspending = phase { return phaseBegan + timing.suspendLimit }
-    return phaseBegan + timing.prepareLimit
+    switch phase {
+    case .suspending, .deciding: phaseBegan + timing.suspendLimit
+    default: phaseBegan + timing.prepareLimit
+    }
   }
+
+  /// Whether the change can be given up although the record may come to say that everybody is ready:
+  /// the metadata will not be written then. Where the record itself decides, only its answer counts.
+  var mayTurnBack: Bool { change.kind.changesMetadata }
 }
 
 extension ChangeCoordinator {
@@ -165,6 +201,7 @@ extension ChangeCoordinator {
   mutating func advance(at now: Timestamp) -> [Effect] {
     switch phase {
     case .new, .precommitting, .committing, .commitUncertain, .finished: return []
+    case .closing(let outcome): return awaitsRecord ? [] : finish(outcome)
     case .begun:
       if let failure { return finish(.aborted(failure)) }
       guard hasQuorum else { return [] }
@@ -182,15 +219,20 @@ extension ChangeCoordinator {
     case .preparing(let missing):
       guard hasQuorum else { return [] }
       if let failure { return abandon(failure, at: now) }
-      guard missing.isEmpty else { return [] }
+      guard missing.isEmpty, !awaitsRecord else { return [] }
       guard change.kind.leavesOldMappingFirst else { return decide(at: now) }
       enter(.suspending(participants), at: now)
       return send(.suspend(change.id), to: participants)
+        + (isRecorded ? [.record(.suspending)] : [])
     case .suspending(let missing):
-      guard hasQuorum else { return [] }
       if let failure { return abandon(failure, at: now) }
-      guard missing.isEmpty else { return [] }
-      return decide(at: now)
+      guard hasQuorum, missing.isEmpty else { return [] }
+      guard isRecorded else { return decide(at: now) }
+      enter(.deciding, at: now)
+      return [.record(change.kind.changesMetadata ? .committing : .committed)]
+    case .deciding:
+      guard mayTurnBack, let failure else { return [] }
+      return abandon(failure, at: now)
     case .resuming(let missing):
       return missing.isEmpty ? finish(.committed) : []
     case .abandoning(let missing, let failure, let reverting):
@@ -199,7 +241,7 @@ extension ChangeCoordinator {
   }
 
   /// Everybody is ready for the new mapping.
-  private mutating func decide(at now: Timestamp) -> [Effect] {
+  mutating func decide(at now: Timestamp) -> [Effect] {
     guard change.kind.changesMetadata else { return resume(at: now) }
     enter(.committing, at: now)
     return [.runJob(.commit(change))]
@@ -207,13 +249,16 @@ extension ChangeCoordinator {
 
   mutating func resume(at now: Timestamp) -> [Effect] {
     enter(.resuming(participants), at: now)
-    return send(.resume(change.id), to: participants) + advance(at: now)
+    let isNews = isRecorded && change.kind.changesMetadata
+    return send(.resume(change.id), to: participants) + (isNews ? [.record(.committed)] : [])
+      + advance(at: now)
   }
 
   /// Everybody goes back to the old mapping. Nobody has to wait for the disk: as this coordinator
   /// will not commit, the committed metadata stays the old one whatever becomes of slot 1.
   mutating func abandon(_ failure: ChangeFailure, at now: Timestamp) -> [Effect] {
-    let writes = change.kind.changesMetadata
+    // Without quorum nothing is written; readers ignore what stays in slot 1.
+    let writes = change.kind.changesMetadata && hasQuorum
     enter(.abandoning(participants, failure, reverting: writes), at: now)
     return [.report("\(change) is given up. \(failure)")]
       + send(.abandon(change), to: participants)
@@ -221,8 +266,12 @@ extension ChangeCoordinator {
   }
 
   mutating func finish(_ outcome: ChangeResult.Outcome) -> [Effect] {
+    guard !awaitsRecord else {
+      phase = .closing(outcome)
+      return []
+    }
     phase = .finished
-    return [
+    return (isInRecord ? [.record(.over)] : []) + [
       .finished(
         ChangeResult(
           change: change, outcome: outcome, suspendedMilliseconds: suspendedMilliseconds,

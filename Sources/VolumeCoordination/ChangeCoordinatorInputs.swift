@@ -46,7 +46,8 @@ extension ChangeCoordinator {
       // A step past the decision cannot be refused; the lock stays until the node has answered.
       return missing.contains(sender)
         ? [.report("\(change): node \(sender.node) does not follow: \(reason)")] : []
-    case .new, .begun, .precommitting, .precommitted, .committing, .commitUncertain, .finished:
+    case .new, .begun, .precommitting, .precommitted, .deciding, .committing, .commitUncertain,
+      .closing, .finished:
       return []
     }
   }
@@ -68,8 +69,8 @@ extension ChangeCoordinator {
       let text = "\(change): node \(sender.node) could not resume and tries again: \(reason)"
       if !warnings.contains(text) { warnings.append(text) }
       return [.report(text)]
-    case .new, .begun, .precommitting, .precommitted, .preparing, .suspending, .committing,
-      .commitUncertain, .finished:
+    case .new, .begun, .precommitting, .precommitted, .preparing, .suspending, .deciding,
+      .committing, .commitUncertain, .closing, .finished:
       return []
     }
   }
@@ -128,13 +129,18 @@ extension ChangeCoordinator {
     guard participants.contains(node), removed.insert(node).inserted else { return [] }
     switch phase {
     case .new, .begun, .precommitting, .precommitted, .preparing, .suspending:
-      noteFailure(
-        ChangeFailure(node: node.node, reason: "The node left the cluster before the commit."))
-      return []
-    case .committing, .commitUncertain, .resuming, .abandoning:
+      return notePartingBeforeCommit(of: node)
+    case .deciding where mayTurnBack: return notePartingBeforeCommit(of: node)
+    case .deciding, .committing, .commitUncertain, .resuming, .abandoning:
       return [.report("\(change): node \(node.node) left the cluster and must be fenced.")]
-    case .finished: return []
+    case .closing, .finished: return []
     }
+  }
+
+  private mutating func notePartingBeforeCommit(of node: NodeInstance) -> [Effect] {
+    noteFailure(
+      ChangeFailure(node: node.node, reason: "The node left the cluster before the commit."))
+    return []
   }
 
   /// A dead node does nothing any more, and nothing is expected of it. Before the commit the change
@@ -151,7 +157,8 @@ extension ChangeCoordinator {
     case .resuming(let missing): phase = .resuming(missing.subtracting([node]))
     case .abandoning(let missing, let failure, let reverting):
       phase = .abandoning(missing.subtracting([node]), failure, reverting: reverting)
-    case .new, .begun, .precommitting, .precommitted, .committing, .commitUncertain, .finished:
+    case .new, .begun, .precommitting, .precommitted, .deciding, .committing, .commitUncertain,
+      .closing, .finished:
       break
     }
     return effects + [.report("\(change) goes on without node \(node.node), which is fenced.")]
@@ -162,11 +169,43 @@ extension ChangeCoordinator {
     hasQuorum = quorate
     guard !quorate else { return [.report("\(change) goes on: there is quorum again.")] }
     switch phase {
-    case .suspending, .committing, .commitUncertain, .resuming:
+    case .suspending:
+      noteFailure(ChangeFailure(node: nil, reason: Self.quorumLost))
+      return []
+    case .deciding where mayTurnBack:
+      noteFailure(ChangeFailure(node: nil, reason: Self.quorumLost))
+      return []
+    case .committing, .commitUncertain, .resuming:
       return [.report("\(change) stays as it is on this node: quorum is lost.")]
-    case .new, .begun, .precommitting, .precommitted, .preparing, .abandoning, .finished:
+    case .new, .begun, .precommitting, .precommitted, .preparing, .deciding, .abandoning, .closing,
+      .finished:
       return [.report("\(change) waits: quorum is lost.")]
     }
+  }
+
+  private static let quorumLost =
+    "This node lost its quorum before the commit: what it held goes on as before."
+
+  /// The record has taken what it was asked for.
+  mutating func noteRecord(of step: RecordedStep, at now: Timestamp) -> [Effect] {
+    if step == .begun { (awaitsRecord, isInRecord) = (false, true) }
+    guard step == .committing || step == .committed, case .deciding = phase,
+      failure == nil || !mayTurnBack
+    else { return [] }
+    return decide(at: now)
+  }
+
+  /// The record will not take it. Of what is decided anyway it only tells.
+  mutating func noteNoRecord(of step: RecordedStep, _ reason: String) -> [Effect] {
+    let failed = ChangeFailure(node: nil, reason: "The cluster's record refuses it: \(reason).")
+    if step == .begun {
+      awaitsRecord = false
+      noteFailure(failed)
+    } else if case .deciding = phase, step == .committing || step == .committed {
+      noteFailure(failed)
+      phase = .suspending([])
+    }
+    return []
   }
 
   mutating func wake(at now: Timestamp) -> [Effect] {
@@ -179,7 +218,11 @@ extension ChangeCoordinator {
       }
     }
     switch phase {
-    case .new, .begun, .precommitting, .precommitted, .committing, .finished: break
+    case .new, .begun, .precommitting, .precommitted, .committing, .closing, .finished: break
+    case .deciding:
+      guard mayTurnBack, now >= deadline else { break }
+      noteFailure(
+        ChangeFailure(node: nil, reason: "The cluster's record did not take the commit in time."))
     case .commitUncertain(let retryAt):
       // The job is idempotent; as long as its end is unknown nobody may resume on either mapping.
       guard now >= retryAt, hasQuorum else { break }

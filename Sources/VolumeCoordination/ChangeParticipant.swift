@@ -5,7 +5,8 @@ import ClusterTypes
 /// For each volume group at most one change is open. It ends by the coordinator's word, `resume`
 /// or `abandon`, or, when the coordinator is fenced, by what the disk says. Until then the
 /// participant keeps what it has, suspended devices included: a coordinator that only cannot be
-/// reached may still commit. `resume`, `abandon` and `recover` are tried again until they succeed.
+/// reached may still commit; unless the cluster's record says that it never will, or that it has
+/// (`orphaned`). `resume`, `abandon` and `recover` are tried again until they succeed.
 ///
 /// What was ended stays known, so that a message that comes late or twice is answered and never
 /// carried out again.
@@ -137,6 +138,8 @@ public struct ChangeParticipant: Sendable {
     case .jobFinished(let job, let result): finish(job, result, at: now)
     case .nodeRemoved(let node): remove(node)
     case .nodeFenced(let node): forget(node, at: now)
+    case .orphaned(let id, let step): outlive(id, at: step, now)
+    case .recorded, .unrecorded: []  // A coordinator's concern.
     case .quorum(let quorate): changeQuorum(to: quorate)
     case .wake: wake(at: now)
     }

@@ -9,10 +9,32 @@ public enum CoordinationInput: Equatable, Sendable {
   case nodeRemoved(NodeInstance)
   /// Nothing of this instance acts any more: it was fenced, or has shown that it started anew.
   case nodeFenced(NodeInstance)
+  /// The cluster's record holds what this coordinator asked for with `Effect.record`.
+  case recorded(VolumeRequestID, RecordedStep)
+  /// The record will never hold it.
+  case unrecorded(VolumeRequestID, RecordedStep, reason: String)
+  /// The change's coordinator was removed, and this is the record's last word about the change: it
+  /// stays so. Comes after `nodeRemoved`, and only where there is a record.
+  case orphaned(VolumeRequestID, RecordedStep)
   /// Whether this node is in a view with quorum.
   case quorum(Bool)
   /// `nextWake` has come.
   case wake
+}
+
+/// How far a change has come by the record that the whole cluster has decided.
+public enum RecordedStep: UInt8, Comparable, Sendable, CaseIterable {
+  case begun = 1
+  /// Participants suspend devices, or make or remove them.
+  case suspending
+  /// The metadata may be written from now on.
+  case committing
+  /// The metadata is committed, or, where none is written, everybody goes forward.
+  case committed
+  /// Nothing is left to do.
+  case over
+
+  public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// How patient the machines are. None of these makes a machine release anything early: they

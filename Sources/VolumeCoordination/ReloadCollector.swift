@@ -72,7 +72,7 @@ public struct ReloadCollector: Sendable {
         effects.append(.report("\(waitingFor) (\(seconds) s)"))
       }
       if now >= resendAt { effects += ask(at: now) }
-    case .message, .jobFinished, .quorum: break
+    case .message, .jobFinished, .quorum, .recorded, .unrecorded, .orphaned: break
     }
     return effects + finishIfComplete()
   }

@@ -129,9 +129,12 @@ public struct VolumeChange: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// For reports: "change 7 of node 1 (grow vg0/home)".
-  public var description: String {
+  public var description: String { "change \(id) (\(title))" }
+
+  /// What is done to which volumes: "grow vg0/home".
+  public var title: String {
     let first = "\(volumeGroup)/\(logicalVolumes[0])"
     let rest = logicalVolumes.count > 1 ? " and \(logicalVolumes.count - 1) more" : ""
-    return "change \(id) (\(kind) \(first)\(rest))"
+    return "\(kind) \(first)\(rest)"
   }
 }

@@ -16,6 +16,7 @@ public enum VolumeInvariant: String, CaseIterable, Sendable {
   case suspendHasOwner = "somebody is responsible for every suspended device"
   case loadsBeforeSuspends = "no table is loaded while a device is suspended, but for recovery"
   case reportWrites = "a report writes nothing"
+  case activationIsWhole = "an activation or deactivation is done everywhere or nowhere"
   case activationIsUndone = "an activation or deactivation that fails is undone everywhere"
   case answerIsTrue = "a command's answer agrees with the disk"
   case everythingEnds = "every command ends, and the group can be changed afterwards"
@@ -61,5 +62,7 @@ public enum VolumeSituation: String, CaseIterable, Sendable {
   case resent = "a message was sent again"
   case refusedWhileRecovering = "a command was refused because a node was being recovered"
   case rivalWaited = "another command waited for the lock"
+  case orphanGivenUp = "survivors gave up what their coordinator would not commit"
+  case orphanFinished = "survivors finished what their coordinator had decided"
   case settledUnderChange = "a death was settled while another change was open"
 }

@@ -1,13 +1,17 @@
 import LVMMetadata
 import VolumeActivation
 
-/// The volume group that every run begins with, on two disks with a metadata area each.
+/// The volume group that every run begins with, on two disks with a metadata area each and one that
+/// has none and that nothing lies on.
 enum SampleDisks {
   static let extentSectors: UInt64 = 128
   static let extentCount = 60
   static let firstExtentSector: UInt64 = 2048
   static let deviceSectors = firstExtentSector + extentSectors * UInt64(extentCount)
-  static let numbers = [DeviceNumber(major: 8, minor: 0), DeviceNumber(major: 8, minor: 16)]
+  static let numbers = [
+    DeviceNumber(major: 8, minor: 0), DeviceNumber(major: 8, minor: 16),
+    DeviceNumber(major: 8, minor: 32),
+  ]
 
   /// What is changed, and what lies beside it.
   static let volume = "lv"
@@ -34,7 +38,7 @@ enum SampleDisks {
       vg { id = "\(identifier("vg").dashed)" seqno = 1 format = "lvm2"
         status = ["RESIZEABLE", "READ", "WRITE"] flags = [] lock_type = "dlm"
         lock_args = "1.0.0:cluster" extent_size = \(extentSectors) max_lv = 0 max_pv = 0
-        physical_volumes { \(disk(0)) \(disk(1)) }
+        physical_volumes { \(disk(0)) \(disk(1)) \(disk(2)) }
         logical_volumes {
           \(linear(volume, "pv0", first: 4, extents: 4, isVisible: true))
           \(linear(neighbour, "pv0", first: 8, extents: 4, isVisible: true))
@@ -80,12 +84,12 @@ enum SampleDisks {
     }
     do {
       var members: [ScannedVolumeGroup.Member] = []
-      for (device, volume) in zip(devices, group.physicalVolumes) {
+      for (index, (device, volume)) in zip(devices, group.physicalVolumes).enumerated() {
         let area = DiskArea(offset: 4096, size: firstExtentSector * 512 - 4096)
         let label = PhysicalVolumeLabel(
           id: volume.id, deviceSizeBytes: device.sizeBytes,
-          dataAreas: [DiskArea(offset: firstExtentSector * 512, size: 0)], metadataAreas: [area],
-          isUsed: true)
+          dataAreas: [DiskArea(offset: firstExtentSector * 512, size: 0)],
+          metadataAreas: index < 2 ? [area] : [], isUsed: true)
         try PhysicalVolumeWriter.create(label, on: device)
         members.append(
           ScannedVolumeGroup.Member(

@@ -59,7 +59,7 @@ public struct VolumeCampaign: Sendable {
     add(faults.map { VolumeRun(operation, seed: seed, faults: [$0.element]) })
   }
 
-  private mutating func singles(of operation: VolumeOperation, seed: UInt64) -> [PlannedFault] {
+  mutating func singles(of operation: VolumeOperation, seed: UInt64) -> [PlannedFault] {
     var faults: [PlannedFault] = []
     for (effect, (name, performer)) in baseline(of: operation, seed: seed).enumerated() {
       for fault in VolumeFault.allCases {
@@ -142,62 +142,5 @@ public struct VolumeShrinker: Sendable {
     guard let found = world.violation, found.invariant == violation.invariant else { return false }
     violation = found
     return true
-  }
-}
-
-/// Which deliberate defects are caught, after how many runs, and by what.
-public struct VolumeMutationTable: Sendable, CustomStringConvertible {
-  public struct Row: Sendable {
-    public let mutation: VolumeMutation
-    public let runCount: Int
-    public let violation: VolumeViolation?
-  }
-
-  public let rows: [Row]
-
-  /// At most `limit` runs for each.
-  public init(_ mutations: [VolumeMutation], limit: Int) {
-    rows = mutations.concurrentMap { Self.firstCatch(of: $0, limit: limit) }
-  }
-
-  public var areAllCaught: Bool { rows.allSatisfy { $0.violation != nil } }
-
-  /// Runs with the defect, first without faults and then with one or two, until one is caught.
-  private static func firstCatch(of mutation: VolumeMutation, limit: Int) -> Row {
-    var random = SeededGenerator(seed: 7)
-    for count in 1...limit {
-      let operations = VolumeOperation.allCases
-      let operation = operations[count % operations.count]
-      let faults =
-        count <= operations.count
-        ? []
-        : (0..<Int.random(in: 1...2, using: &random)).map { _ in
-          PlannedFault(
-            effect: Int.random(in: 0..<(random.chance(50) ? 8 : 60), using: &random),
-            moment: random.chance(50) ? .before : .after,
-            fault: VolumeFault.allCases.randomElement(using: &random) ?? .powerCut,
-            node: Int32.random(in: 1...3, using: &random))
-        }
-      let world = VolumeWorld(
-        VolumeRun(operation, seed: UInt64(count), faults: faults, mutation: mutation))
-      world.run()
-      if let violation = world.violation {
-        return Row(mutation: mutation, runCount: count, violation: violation)
-      }
-    }
-    return Row(mutation: mutation, runCount: limit, violation: nil)
-  }
-
-  public var description: String {
-    let width = VolumeMutation.allCases.map(\.rawValue.count).max() ?? 0
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(0, width - text.count))
-    }
-    return
-      (["\(padded("defect", width))  runs   caught by"]
-      + rows.map { row in
-        "\(padded(row.mutation.rawValue, width))  \(padded("\(row.runCount)", 5))  "
-          + (row.violation?.invariant.rawValue ?? "NOTHING")
-      }).joined(separator: "\n")
   }
 }

@@ -27,6 +27,8 @@ final class VolumeCommand {
   var text: MetadataText?
   var answer: Answer?
   var isGivenUp = false
+  /// What it planned from was an old area, because its node saw none of the newer ones.
+  var isMisled = false
   /// Nodes on which the volume was active before.
   var activeBefore: Set<NodeID> = []
 
@@ -78,7 +80,7 @@ extension VolumeWorld {
       commands.append(command)
       let delay: Duration =
         command.index == 0
-        ? .milliseconds(1) : .milliseconds(Int64.random(in: 1...30, using: &random))
+        ? .milliseconds(1) : .milliseconds(Int64.random(in: 1...12, using: &random))
       agenda.schedule(.beginCommand(command.index), after: delay)
     }
   }
@@ -131,11 +133,12 @@ extension VolumeWorld {
       let (change, text) = try describe(command, group)
       command.change = change
       command.text = text
+      command.isMisled = change.oldSeqno < committed.seqno
       command.activeBefore = nodesWithVolume()
       note("command \(index): \(change), seqno \(change.oldSeqno) to \(change.newSeqno)")
       var coordinator = ChangeCoordinator(
         change: change, participants: Set(nodes.values.filter(\.isRunning).map(\.instance)),
-        hasQuorum: hasQuorum)
+        hasQuorum: hasQuorum, isRecorded: run.hasRecord)
       let effects = coordinator.start(at: now)
       command.coordinator = coordinator
       carryOut(effects, of: command)
@@ -219,7 +222,8 @@ extension VolumeWorld {
     if kind.changesMetadata { next.seqno += 1 }
     if mutation == .dropsMissing {
       let missing = group.missingPhysicalVolumes
-      next.physicalVolumes.removeAll { missing.contains($0.id) }
+      let unused = missing.filter { next.logicalVolumes(dependingOn: [$0]).isEmpty }
+      next.physicalVolumes.removeAll { unused.contains($0.id) }
     }
     let change = try VolumeChange(
       id: VolumeRequestID(origin: command.origin, number: UInt64(command.index + 1)),

@@ -135,6 +135,8 @@ public enum VolumeMutation: String, CaseIterable, Sendable {
   case assumesPrepared = "assumes-prepared"
   case assumesSuspended = "assumes-suspended"
   case assumesResumed = "assumes-resumed"
+  /// The coordinator takes the record to say what it was asked to say.
+  case assumesRecorded = "assumes-recorded"
   /// A participant resumes as soon as it is prepared.
   case resumesBeforeCommit = "resumes-before-commit"
   /// A committed change is taken for one whose commit failed.

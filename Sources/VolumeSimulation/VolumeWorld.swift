@@ -5,7 +5,7 @@ import VolumeActivation
 import VolumeCoordination
 import VolumeJobs
 
-/// Three nodes with two shared disks, under one operation of an administrator and whatever goes wrong.
+/// Three nodes with three shared disks, under one operation of an administrator and whatever goes wrong.
 ///
 /// Membership and locks are oracles: who is removed and fenced, and who has the volume group's lock,
 /// is right by construction, in the order and with the delays of the real ones. Coordinator,
@@ -19,6 +19,8 @@ public final class VolumeWorld {
     case fenced(NodeInstance)
     case powerOff(NodeInstance)
     case restart(NodeID)
+    case decide(RecordedStep, VolumeRequestID)
+    case recorded(RecordedStep, VolumeRequestID)
     case wake(NodeInstance)
     case unstall(NodeID)
     case endRefusals(NodeID)
@@ -38,6 +40,7 @@ public final class VolumeWorld {
   let disks: [MemoryDevice]
   var texts = MetadataTextCache()
   var lock = GroupLockOracle()
+  var record = RecordOracle()
   var commands: [VolumeCommand] = []
   /// Lives that ended and are not known to be dead to every survivor, or not settled.
   var openDeaths: Set<NodeInstance> = []
@@ -167,9 +170,15 @@ public final class VolumeWorld {
     case .jobDone(let job, let result, let instance):
       guard let node = running(instance, elseAgain: event) else { return }
       finish(job, result, on: node)
+    case .decide(let step, let id): decide(step, of: id)
+    case .recorded(let step, let id):
+      guard let node = running(id.origin, elseAgain: event) else { return }
+      feed(.recorded(id, step), to: node)
     case .removed(let instance, let observer):
+      record.remove(instance)
       guard let node = running(observer, elseAgain: event) else { return }
       feed(.nodeRemoved(instance), to: node)
+      outlive(instance, on: node)
       updateQuorum()
     case .fenced(let instance): tellDeath(of: instance)
     case .powerOff(let instance):
@@ -269,6 +278,7 @@ public final class VolumeWorld {
       switch effect {
       case .runJob(let job): enqueue(job, on: node)
       case .send(let message, let receiver): send(message, from: node, to: receiver)
+      case .record(let step): ask(step, of: command, on: node)
       case .report(let text): note("command \(command.index): \(text)")
       case .finished(let result): finish(command, result)
       }

@@ -67,7 +67,7 @@ extension VolumeWorld {
     if group.seqno < committed.seqno {
       violate(.seqnoNeverFalls, "seqno \(group.seqno) after \(committed.seqno)")
     }
-    if group.physicalVolumes.count < 2 {
+    if group.physicalVolumes.count < SampleDisks.numbers.count {
       violate(.volumesStay, "\(group.physicalVolumes.count) physical volumes are left")
     }
     do {
@@ -226,11 +226,35 @@ extension VolumeWorld {
         node.participant.isBusy(volumeGroupID: committed.id.dashed) || !node.isSettled
         || node.owesRecovery || node.isWorking
       if !isCared { violate(.suspendHasOwner, "node \(node.id) has suspended devices") }
+      checkOwnSuspend(node, since: first)
       if now - first > Self.suspendLimit, !node.isHampered, hasQuorum,
         nodes.values.allSatisfy({ $0.isRunning && $0.stalledUntil == nil })
       {
         violate(.suspendIsBounded, "node \(node.id) has had suspended devices since \(first)")
       }
+    }
+  }
+
+  /// Whoever decides about the commit itself holds I/O for nobody, whatever becomes of the others.
+  private func checkOwnSuspend(_ node: SimulatedNode, since first: Timestamp) {
+    guard commands.contains(where: { $0.origin == node.instance && !$0.isOver }) else { return }
+    guard now - first > Self.suspendLimit, !node.isHampered else { return }
+    violate(.suspendIsBounded, "node \(node.id) has suspended its own devices since \(first)")
+  }
+
+  /// Of the nodes whose daemons have lived through all of it, none differs from the others: volumes
+  /// became active on all, or on none but those where they were before.
+  private func checkWholeness() {
+    guard run.hasRecord, let command = commands.first, let kind = command.change?.kind,
+      kind == .activate || kind == .deactivate
+    else { return }
+    let witnesses = Set(nodes.values.filter { $0.isRunning && $0.life == 0 }.map(\.id))
+    let active = nodesWithVolume().intersection(witnesses)
+    let isDone = active == (kind == .activate ? witnesses : [])
+    if !isDone, active != command.activeBefore.intersection(witnesses) {
+      violate(
+        .activationIsWhole,
+        "the volume is active on \(active.map(\.description).sorted().joined(separator: ", "))")
     }
   }
 
@@ -291,7 +315,9 @@ extension VolumeWorld {
   func checkAnswer(of command: VolumeCommand, _ result: ChangeResult) {
     guard let change = command.change else { return }
     let isCommitted = result.outcome == .committed
-    if change.kind.changesMetadata, isCommitted != (committed.seqno >= change.newSeqno) {
+    // Who is misled cannot commit anything.
+    let isOnDisk = committed.seqno >= change.newSeqno && !command.isMisled
+    if change.kind.changesMetadata, isCommitted != isOnDisk {
       violate(
         .answerIsTrue, "\(result.outcome), but the disks have seqno \(committed.seqno)")
     }
@@ -333,6 +359,7 @@ extension VolumeWorld {
 
   func checkEnd() {
     checkAllEnded()
+    checkWholeness()
     guard let probe = commands.last, case .committed(let result)? = probe.answer,
       result.stranded.isEmpty
     else {

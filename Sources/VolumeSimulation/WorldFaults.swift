@@ -25,8 +25,9 @@ extension VolumeWorld {
       agenda.schedule(.powerOff(node.instance), after: .seconds(8))
       agenda.schedule(.fenced(node.instance), after: .milliseconds(8500))
     case .lostDisk:
-      node.lostDisks.insert(1)
-      node.kernel.blockDevices[SampleDisks.numbers[1]] = nil
+      // The one that is empty hangs on the same cable.
+      node.lostDisks = [1, 2]
+      for index in node.lostDisks { node.kernel.blockDevices[SampleDisks.numbers[index]] = nil }
       node.isHampered = true
       hit(isCommitted ? .diskLostAfterCommit : .diskLostWhilePreparing)
     case .refusal:

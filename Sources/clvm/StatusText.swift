@@ -18,7 +18,9 @@ extension ClusterStatus {
     devices.rows = fenceDevices.map {
       [$0.name, $0.state.rawValue, $0.nodes.joined(separator: ","), $0.explanation]
     }
-    return lines + groups.lines() + devices.lines()
+    var changes = TextTable(headings: ["Change", "Node", "Step", "Takes part", "What"])
+    changes.rows = operations.map(\.row)
+    return lines + groups.lines() + changes.lines() + devices.lines()
   }
 
   var json: JSONValue {
@@ -49,6 +51,27 @@ extension ClusterStatus {
             ])
           })
       ),
+      ("operations", .array(operations.map(\.json))),
+    ])
+  }
+}
+
+extension OperationStatus {
+  fileprivate var row: [String] {
+    let node = coordinator?.description ?? "?"
+    return [
+      String(number), isOrphan ? "\(node) (gone)" : node, step.rawValue,
+      participants.map(\.description).joined(separator: ","), title,
+    ]
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      ("node", coordinator?.json ?? .null), ("number", .unsigned(number)),
+      ("change", .string(title)), ("vg_name", .string(volumeGroup)),
+      ("old_seqno", .number(Int64(oldSeqno))), ("new_seqno", .number(Int64(newSeqno))),
+      ("step", .string(step.rawValue)), ("orphan", .bool(isOrphan)),
+      ("participants", .array(participants.map(\.json))),
     ])
   }
 }

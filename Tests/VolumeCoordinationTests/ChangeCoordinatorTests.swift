@@ -171,11 +171,17 @@ import Testing
       _ = machine.handle(.message(.prepared(change.id), from: node), at: Samples.at(2))
     }
     _ = machine.handle(.message(.suspended(change.id), from: one), at: Samples.at(3))
-    #expect(machine.handle(.quorum(false), at: Samples.at(4)).count == 1)
+    // I/O is held, and whether it is ever committed is this coordinator's own decision.
+    let effects = machine.handle(.quorum(false), at: Samples.at(4))
+    #expect(
+      effects.dropFirst() == [.send(.abandon(change), to: one), .send(.abandon(change), to: two)])
     #expect(machine.handle(.message(.suspended(change.id), from: two), at: Samples.at(5)) == [])
-    #expect(machine.waitingFor?.contains("quorum") == true)
-    let effects = machine.handle(.quorum(true), at: Samples.at(6))
-    #expect(effects.last == .runJob(.commit(change)))
+    let back = CoordinationMessage.abandoned(change.id, suspendedMilliseconds: 1)
+    #expect(machine.handle(.message(back, from: one), at: Samples.at(6)) == [])
+    let last = machine.handle(.message(back, from: two), at: Samples.at(7))
+    guard case .finished(let result) = last.last, case .aborted(let failure) = result.outcome
+    else { return #expect(Bool(false), "\(last)") }
+    #expect(failure.reason.contains("quorum"))
   }
 
   @Test func nodeThatLeavesBeforeTheCommitEndsTheChangeButOnlyItsFenceReleases() throws {

@@ -160,6 +160,7 @@ struct SimulatedCluster {
       switch effect {
       case .runJob(let job): run(job, on: instance)
       case .send(let message, let receiver): send(message, from: instance, to: receiver)
+      case .record: violate("there is no record")
       case .report(let text): note("coordinator \(instance.node): \(text)")
       case .finished(let result):
         note("finished: \(result.outcome)")

@@ -3,12 +3,32 @@ import VolumeSimulation
 
 /// The campaign itself runs optimised in `Scripts/test`; here it is shown to run, to find and to tell.
 @Suite struct VolumeSimulationTests {
-  @Test(arguments: VolumeOperation.allCases)
-  func anUndisturbedOperationViolatesNothing(operation: VolumeOperation) {
+  /// Without a record of running changes, and with one.
+  @Test(arguments: VolumeOperation.allCases, [UInt64(3), 4])
+  func anUndisturbedOperationViolatesNothing(operation: VolumeOperation, seed: UInt64) {
     var campaign = VolumeCampaign()
-    let effects = campaign.baseline(of: operation, seed: 3)
+    let effects = campaign.baseline(of: operation, seed: seed)
     #expect(campaign.violations.map(\.description) == [])
     #expect(effects.count > 8)
+  }
+
+  /// What survivors make of an activation whose coordinator dies at any of its effects.
+  @Test func anActivationIsDoneEverywhereOrNowhere() throws {
+    var situations: Set<VolumeSituation> = []
+    for operation in [VolumeOperation.activate, .deactivate] {
+      for effect in 0..<26 {
+        for fault in [VolumeFault.powerCut, .daemonKill, .longStall] {
+          let world = VolumeWorld(
+            VolumeRun(
+              operation, seed: 2,
+              faults: [PlannedFault(effect: effect, moment: .after, fault: fault, node: 1)]))
+          world.run()
+          #expect(world.violation == nil)
+          situations.formUnion(world.situations)
+        }
+      }
+    }
+    #expect(situations.isSuperset(of: [.orphanGivenUp, .orphanFinished]))
   }
 
   @Test func aRunIsRepeatedByItsName() throws {
@@ -33,6 +53,7 @@ import VolumeSimulation
   @Test(arguments: [
     "extend-raid/1/6+lost-disk@1", "extend-raid/1/8+refusals@1",
     "extend-raid/202/4+refusal@3/12-refusals@1", "rename-group/1/9+long-stall@1",
+    "reduce/766/22+lost-disk@2/17+write-error@1",
   ])
   func whatWasFoundStaysFound(name: String) throws {
     let world = VolumeWorld(try #require(VolumeRun(name)))

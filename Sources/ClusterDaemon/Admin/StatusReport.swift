@@ -30,7 +30,8 @@ final class StatusReport {
     ClusterStatus(
       clusterName: configuration.cluster.name, node: node.local.node, viewID: node.view.id,
       isQuorate: node.isQuorate, leader: node.leader, nodes: nodes(), waitingFor: waits(),
-      lockspaces: lockspaces(), volumeGroups: volumeGroups(), fenceDevices: fenceDevices())
+      lockspaces: lockspaces(), volumeGroups: volumeGroups(), fenceDevices: fenceDevices(),
+      operations: volumes.runningOperations)
   }
 
   func nodes() -> [NodeStatus] {

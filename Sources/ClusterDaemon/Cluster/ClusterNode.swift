@@ -31,12 +31,15 @@ protocol ClusterObserver: AnyObject {
   /// A member's daemon was started again within the same incarnation: what the old one had in memory is
   /// gone, and the daemon's own lockspaces with it.
   func memberRenewed(_ instance: NodeInstance)
+  /// Something about lockspaces was agreed or heard; comes often.
+  func agreementChanged()
   /// Something that this node asked the cluster for was refused.
   func requestRefused(_ reason: String)
 }
 
 extension ClusterObserver {
   func memberRenewed(_ instance: NodeInstance) {}
+  func agreementChanged() {}
   func requestRefused(_ reason: String) {}
 }
 
@@ -105,6 +108,7 @@ final class ClusterNode {
     case .deaths: tellDeaths()
     case .agreed:
       for driver in drivers.values { driver.groupsChanged() }
+      for observer in observers { observer.agreementChanged() }
     case .quorum(let isQuorate):
       logger.notice("\(isQuorate ? "quorum is there" : "quorum is lost")")
       for observer in observers { observer.quorumChanged(isQuorate) }

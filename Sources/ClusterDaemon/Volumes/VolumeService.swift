@@ -1,3 +1,4 @@
+import AdminProtocol
 import ClusterMembership
 import ClusterTypes
 import DistributedLockManager
@@ -20,6 +21,7 @@ protocol VolumeJobRunner: Sendable {
 final class VolumeService: ClusterObserver {
   private struct RunningChange {
     var coordinator: ChangeCoordinator
+    let participants: Set<NodeInstance>
     let report: (String) -> Void
     let completion: (ChangeResult) -> Void
   }
@@ -44,6 +46,8 @@ final class VolumeService: ClusterObserver {
   private let logger: Logger
   private let send: ([UInt8], NodeID) -> Void
   private var participant: ChangeParticipant
+  /// Nil where the cluster has no record.
+  private let operations: RecordedOperations?
   private var changes: [VolumeRequestID: RunningChange] = [:]
   private var reloads: [VolumeRequestID: RunningReload] = [:]
   private var events: [Event] = []
@@ -67,7 +71,12 @@ final class VolumeService: ClusterObserver {
     self.logger = logger
     self.send = send
     participant = ChangeParticipant(node: node.local.instance)
+    operations = RecordedOperations(node, logger: logger)
+    operations?.isBusy = { [unowned self] in participant.isBusy(volumeGroupID: $0) }
   }
+
+  /// The changes of all nodes that the record tells of; empty where there is none.
+  var runningOperations: [OperationStatus] { operations?.status ?? [] }
 
   func nextRequestID() -> VolumeRequestID {
     lastNumber += 1
@@ -82,7 +91,9 @@ final class VolumeService: ClusterObserver {
   ) {
     changes[change.id] = RunningChange(
       coordinator: ChangeCoordinator(
-        change: change, participants: participants, hasQuorum: node.isOperational),
+        change: change, participants: participants, hasQuorum: node.isOperational,
+        isRecorded: operations != nil && participants.count > 1),
+      participants: participants,
       report: report,
       completion: completion)
     handle(.startChange(change.id))
@@ -185,13 +196,17 @@ final class VolumeService: ClusterObserver {
   }
 
   func viewInstalled(_ view: View) {}
-  func nodeRemoved(_ instance: NodeInstance) { handle(.input(.nodeRemoved(instance))) }
+  func nodeRemoved(_ instance: NodeInstance) {
+    handle(.input(.nodeRemoved(instance)))
+    for orphan in operations?.orphans(of: instance) ?? [] { handle(.input(orphan)) }
+  }
   func nodeFenced(_ instance: NodeInstance) { handle(.input(.nodeFenced(instance))) }
   /// It cannot go on with what it had begun, as if it had died at once and for ever.
   func memberRenewed(_ instance: NodeInstance) {
-    handle(.input(.nodeRemoved(instance)))
+    nodeRemoved(instance)
     handle(.input(.nodeFenced(instance)))
   }
+  func agreementChanged() { operations?.endOrphans() }
   func quorumChanged(_ isQuorate: Bool) { handle(.input(.quorum(isQuorate))) }
   func evicted() { handle(.input(.quorum(false))) }
 
@@ -247,11 +262,19 @@ final class VolumeService: ClusterObserver {
       switch effect {
       case .runJob(let job): run(job)
       case .send(let message, let target): send(message, to: target)
+      case .record(let step): record(step, of: id)
       case .report(let text):
         logger.notice("\(text)")
         changes[id]?.report(text)
       case .finished(let result): changes.removeValue(forKey: id)?.completion(result)
       }
+    }
+  }
+
+  private func record(_ step: RecordedStep, of id: VolumeRequestID) {
+    guard let running = changes[id] else { return }
+    operations?.tell(step, of: running.coordinator.change, on: running.participants) { [self] in
+      handle(.input($0))
     }
   }
 

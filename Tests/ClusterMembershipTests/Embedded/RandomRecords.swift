@@ -61,10 +61,8 @@ struct RandomRecords {
     VolumeOperation(
       id: VolumeOperation.ID(
         slot: slot(), incarnation: incarnation(), life: small(), sequence: number()),
-      class: .remap, volumeGroup: text(32), volume: text(32), oldSequence: small(),
-      newSequence: small(), step: .committing, coordinator: slot(),
-      coordinatorIncarnation: incarnation(), participants: bits(), acknowledged: bits(),
-      failed: bits(), note: list(128) { UInt8($0.number(0...255)) })
+      number: number(), volumeGroup: text(32), groupName: text(40), title: text(128),
+      oldSequence: small(), newSequence: small(), step: .committing, participants: bits())
   }
 
   mutating func record() -> Record {
@@ -129,7 +127,7 @@ struct RandomRecords {
     case 8: .changeConfiguration(configuration())
     case 9: .beginOperation(operation())
     case 10: .advanceOperation(operation().id, .committed)
-    case 11: .acknowledgeOperation(operation().id, .suspend, isDone: flag())
+    case 11: .endOperation(operation().id)
     default: .capabilities(capabilities())
     }
   }

@@ -137,7 +137,7 @@ public enum Request: Hashable, Sendable {
   case changeConfiguration(ClusterConfiguration)
   case beginOperation(VolumeOperation)
   case advanceOperation(VolumeOperation.ID, VolumeOperation.Step)
-  case acknowledgeOperation(VolumeOperation.ID, VolumeOperation.Step, isDone: Bool)
+  case endOperation(VolumeOperation.ID)
   case capabilities(Capabilities)
 }
 

@@ -40,11 +40,9 @@ extension ByteWriter {
       write(UInt8(11))
       write(id)
       write(step.rawValue)
-    case .acknowledgeOperation(let id, let step, let isDone):
+    case .endOperation(let id):
       write(UInt8(12))
       write(id)
-      write(step.rawValue)
-      write(flags: [isDone])
     case .capabilities(let capabilities):
       write(UInt8(13))
       write(capabilities)
@@ -78,9 +76,7 @@ extension ByteReader {
     case 9: .changeConfiguration(try readConfiguration())
     case 10: .beginOperation(try readOperation())
     case 11: .advanceOperation(try readOperationID(), try readCase())
-    case 12:
-      .acknowledgeOperation(
-        try readOperationID(), try readCase(), isDone: try readFlags(1)[0])
+    case 12: .endOperation(try readOperationID())
     case 13: .capabilities(try readCapabilities())
     default: throw .invalid("kind of request")
     }

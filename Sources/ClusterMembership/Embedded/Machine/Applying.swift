@@ -8,8 +8,10 @@ extension EmbeddedMembership {
     let decision = consensus.committed
     guard decision.index > appliedIndex || appliedIndex == 0 else { return }
     let previous = appliedIndex
+    let settled = applied.requests
     applied = decision.record
     appliedIndex = decision.index
+    tellAskers(unless: settled)
     consensus.appliedIndexes[me] = appliedIndex
     deliver(since: previous, decision, &effects)
     confirmRequests()
@@ -20,6 +22,14 @@ extension EmbeddedMembership {
     updateSpaces(&effects)
     runAttempts(&effects)
     forgetDirtIfClean()
+  }
+
+  /// Whoever waits for an answer learns now, and not with its next heartbeat, that it is decided.
+  private mutating func tellAskers(unless settled: [LastRequest]) {
+    guard consensus.isLeader else { return }
+    for request in applied.requests where request.slot != me && !settled.contains(request) {
+      consensus.sendAccept(to: request.slot, &consensusEffects)
+    }
   }
 
   /// Delivers the batches since `previous`, or a reset where one is missing. A node that becomes a

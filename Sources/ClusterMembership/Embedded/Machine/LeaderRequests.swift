@@ -87,10 +87,10 @@ extension EmbeddedMembership {
     case .changeConfiguration(let configuration):
       refusal = beginConfiguration(configuration, &change.record)
     case .beginOperation(let operation):
-      refusal = begin(operation, pending, slot, &change.record)
-    case .advanceOperation(let id, let step): refusal = advance(id, step, slot, &change.record)
-    case .acknowledgeOperation(let id, let step, let isDone):
-      acknowledge(id, step, isDone, slot, &change.record)
+      refusal = change.record.begin(operation, by: pending.name(of: slot))
+    case .advanceOperation(let id, let step):
+      refusal = change.record.advance(id, to: step, by: pending.name(of: slot))
+    case .endOperation(let id): refusal = change.record.end(id, by: pending.name(of: slot))
     case .capabilities(let capabilities):
       for index in change.record.members.indices where change.record.members[index].slot == slot {
         change.record.members[index].capabilities = capabilities
@@ -207,6 +207,12 @@ extension EmbeddedMembership {
     change.batch.append(proof(of: removed.member, evidence, by: String(by.prefix(200))))
     change.record.settle(slot, through: incarnation)
     return nil
+  }
+}
+
+extension LeaderState.Pending {
+  fileprivate func name(of slot: NodeSlot) -> VolumeOperation.ID {
+    VolumeOperation.ID(slot: slot, incarnation: incarnation, life: life, sequence: sequence)
   }
 }
 

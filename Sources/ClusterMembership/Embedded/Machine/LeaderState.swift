@@ -185,24 +185,11 @@ extension EmbeddedMembership {
 
   // MARK: - Operations
 
-  /// Ends operations that are over, and gives those of a removed coordinator to the lowest
-  /// participant, once no death is unproven (membership design, section 16).
+  /// An operation without a living participant concerns nobody.
   private func operationStep(_ record: Record) -> Record? {
-    guard !record.operations.isEmpty else { return nil }
     var next = record
-    next.operations.removeAll(where: \.isOver)
-    if !record.awaitsEvidence {
-      for index in next.operations.indices {
-        let operation = next.operations[index]
-        guard !record.isMember(operation.coordinator, operation.coordinatorIncarnation),
-          let heir = operation.participants.first(where: { record[member: $0] != nil }),
-          let member = record[member: heir]
-        else { continue }
-        next.operations[index].coordinator = heir
-        next.operations[index].coordinatorIncarnation = member.incarnation
-      }
-    }
-    return next == record ? nil : next
+    next.operations.removeAll(where: \.participants.isEmpty)
+    return next.operations.count == record.operations.count ? nil : next
   }
 
   // MARK: - Reports

@@ -356,7 +356,6 @@ extension Record {
     }
     for index in operations.indices {
       operations[index].participants.remove(member.slot)
-      operations[index].acknowledged.remove(member.slot)
     }
   }
 

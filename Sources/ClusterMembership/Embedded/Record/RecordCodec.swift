@@ -130,18 +130,14 @@ extension ByteWriter {
     write(operation.id.incarnation.rawValue)
     write(operation.id.life)
     write(operation.id.sequence)
-    write(operation.class.rawValue)
+    write(operation.number)
     writeString(operation.volumeGroup)
-    writeString(operation.volume)
+    writeString(operation.groupName)
+    writeString(operation.title)
     write(operation.oldSequence)
     write(operation.newSequence)
     write(operation.step.rawValue)
-    write(operation.coordinator.index)
-    write(operation.coordinatorIncarnation.rawValue)
     write(operation.participants.bits)
-    write(operation.acknowledged.bits)
-    write(operation.failed.bits)
-    writeCounted(operation.note)
   }
 
   mutating func write(flags: [Bool]) {
@@ -289,13 +285,10 @@ extension ByteReader {
       slot: try readSlot(), incarnation: Incarnation(try read()), life: try read(),
       sequence: try readNumber())
     return VolumeOperation(
-      id: id, class: try readCase(),
-      volumeGroup: try readString(limit: VolumeOperation.uuidLength),
-      volume: try readString(limit: VolumeOperation.uuidLength), oldSequence: try read(),
-      newSequence: try read(), step: try readCase(), coordinator: try readSlot(),
-      coordinatorIncarnation: Incarnation(try read()), participants: try readSet(),
-      acknowledged: try readSet(), failed: try readSet(),
-      note: Array(try readCounted(limit: VolumeOperation.maximumNote)))
+      id: id, number: try read(), volumeGroup: try readString(limit: VolumeOperation.uuidLength),
+      groupName: try readString(limit: VolumeOperation.maximumName),
+      title: try readString(limit: VolumeOperation.maximumTitle), oldSequence: try read(),
+      newSequence: try read(), step: try readCase(), participants: try readSet())
   }
 }
 

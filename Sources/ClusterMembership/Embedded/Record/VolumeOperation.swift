@@ -1,86 +1,90 @@
 import ClusterTypes
 
-/// A running change of a volume, as far as it must survive its coordinator (membership design,
-/// section 16). What the disk's metadata says is the only truth about mappings.
+/// A running change of a volume group, as far as it must survive its coordinator (membership design,
+/// section 16). What the disk's metadata says is the only truth about mappings; the record says what
+/// the disk cannot: how far a change has come that is not on the disk.
+///
+/// The coordinator holds the volume group's lock in EX from before `begin` is asked for until after
+/// it is decided, so that the order in which operations of one group begin is that of the lock.
 public struct VolumeOperation: Hashable, Sendable {
-  /// How the old and the new table go together.
-  public enum Class: UInt8, Hashable, Sendable {
-    /// They never contradict each other: extend, refresh, rename, activation.
-    case regrow = 1
-    /// A node must not run the old one once the metadata is committed: move, convert, shrink.
-    case remap
-    /// One participant.
-    case exclusive
-  }
-
-  public enum Step: UInt8, Hashable, Comparable, Sendable {
+  public enum Step: UInt8, Hashable, Comparable, Sendable, CaseIterable {
+    /// Every participant gets ready; nothing is suspended.
     case prepare = 1
-    case suspend, committing, committed, abort
+    /// Participants suspend devices, or make or remove them. Nothing is decided.
+    case suspend
+    /// The metadata may be on the disk from now on: only the disk can tell.
+    case committing
+    /// There is no way back.
+    case committed
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
-
-    /// Whether a coordinator may ask for `next`. What is committed is never aborted, and what is
-    /// aborted never committed.
-    func mayBecome(_ next: Step) -> Bool {
-      switch (self, next) {
-      case (.prepare, .suspend), (.suspend, .committing), (.committing, .committed): true
-      case (.prepare, .abort), (.suspend, .abort), (.committing, .abort): true
-      default: false
-      }
-    }
   }
 
-  /// Who asked for it, with the request's number: unique.
+  /// The request that began it: unique for ever.
   public struct ID: Hashable, Sendable {
     public var slot: NodeSlot
     public var incarnation: Incarnation
     public var life: UInt32
     public var sequence: UInt64
-  }
 
-  public static let maximumNote = 128
-  public static let uuidLength = 32
-
-  public var id: ID
-  public var `class`: Class
-  /// LVM's ids without dashes, 32 bytes each.
-  public var volumeGroup: String
-  public var volume: String
-  public var oldSequence: UInt32
-  public var newSequence: UInt32
-  public var step: Step
-  public var coordinator: NodeSlot
-  public var coordinatorIncarnation: Incarnation
-  public var participants: NodeSet
-  /// Who has carried out the present step.
-  public var acknowledged: NodeSet
-  public var failed: NodeSet
-  /// The digest of the metadata that participants must find, and more for them.
-  public var note: [UInt8]
-
-  /// What a participant does by itself when the view changes, its lease ends, or the step took too
-  /// long.
-  public enum Fallback: Hashable, Sendable {
-    /// Clear the inactive table, run the old one, and refuse later steps.
-    case resumeOld
-    /// Only the disk can say which table is right.
-    case staySuspended
-    /// The new table is committed.
-    case resumeNew
-    case nothing
-  }
-
-  public var fallback: Fallback {
-    switch (step, self.class) {
-    case (.prepare, _), (.suspend, _), (.abort, _), (.committing, .regrow): .resumeOld
-    case (.committing, .remap), (.committing, .exclusive): .staySuspended
-    case (.committed, _): .resumeNew
+    public init(slot: NodeSlot, incarnation: Incarnation, life: UInt32, sequence: UInt64) {
+      self.slot = slot
+      self.incarnation = incarnation
+      self.life = life
+      self.sequence = sequence
     }
   }
 
-  /// Nothing is left to do for anybody.
-  var isOver: Bool {
-    (step == .committed || step == .abort)
-      && participants.subtracting(acknowledged.union(failed)).isEmpty
+  /// In bytes.
+  public static let maximumTitle = 128
+  public static let maximumName = 127
+  /// LVM's id with its dashes.
+  public static let uuidLength = 38
+
+  /// The coordinator's life, and its request; set by the leader.
+  public var id: ID
+  /// The coordinator's own number of the change.
+  public var number: UInt64
+  /// LVM's UUID as text.
+  public var volumeGroup: String
+  public var groupName: String
+  /// For people: what is done to which volumes.
+  public var title: String
+  public var oldSequence: UInt32
+  public var newSequence: UInt32
+  public var step: Step
+  /// Those of them that are members.
+  public var participants: NodeSet
+
+  /// An operation that is asked for; the leader gives it its id.
+  ///
+  /// - Parameter title: cut at `maximumTitle` bytes.
+  public init(
+    number: UInt64, volumeGroup: String, groupName: String, title: String, oldSequence: UInt32,
+    newSequence: UInt32, coordinator: NodeSlot, participants: NodeSet
+  ) {
+    id = ID(slot: coordinator, incarnation: Incarnation(0), life: 0, sequence: 0)
+    self.number = number
+    self.volumeGroup = volumeGroup
+    self.groupName = groupName
+    var cut = title
+    while cut.utf8.count > Self.maximumTitle { cut.removeLast() }
+    self.title = cut
+    self.oldSequence = oldSequence
+    self.newSequence = newSequence
+    step = .prepare
+    self.participants = participants
+  }
+
+  init(
+    id: ID, number: UInt64, volumeGroup: String, groupName: String, title: String,
+    oldSequence: UInt32, newSequence: UInt32, step: Step, participants: NodeSet
+  ) {
+    self.init(
+      number: number, volumeGroup: volumeGroup, groupName: groupName, title: title,
+      oldSequence: oldSequence, newSequence: newSequence, coordinator: id.slot,
+      participants: participants)
+    self.id = id
+    self.step = step
   }
 }
