@@ -56,7 +56,8 @@ class Client:
             try:
                 self.socket.connect(path)
                 return
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, BlockingIOError):
+                # So does one whose queue is full, where a client without a time-out would wait.
                 time.sleep(0.1)
         self.socket.connect(path)
 

@@ -9,9 +9,20 @@ interruptible_config() {
   printf 'debugging { enabled = 1 failpoint_file = "%s" }\n' "$fail_point_file"
 }
 
+# Patient, so that a daemon which is held at a fail point is not taken for dead. A killed
+# User-Mode-Linux has nothing in flight.
+embedded_membership() {
+  cat <<'CONFIG'
+membership {
+  provider = "embedded"
+  timers { silence_ms = 8000 lease_ms = 12000 restart_hold_ms = 15000 drain_ms = 0 }
+}
+CONFIG
+}
+
 create_the_volume() {
   node_run 1 "vgcreate --shared -s ${extent_bytes}b vg1 /dev/ubdb"
-  on_nodes '2 3' 'vgchange --lockstart vg1'
+  for node in 2 3; do wait_until 60 "n$node to start the locks of vg1" starts_the_locks "$node"; done
   node_run 1 'lvcreate -an -l 8 -n lv1 vg1'
   on_nodes '1 2 3' "lvchange -asy $volume"
   finding "$volume, $(bytes_by_metadata) bytes, active on all"
@@ -29,6 +40,28 @@ grow_undisturbed() {
   everybody_agrees || fail "the nodes disagree after an undisturbed lvextend"
   finding "lvextend took ${times[*]} ms, the longest suspend on any node ${suspended[*]} ms"
 }
+
+# A daemon stands still before it changes over: every node tells of the change that waits for it.
+tell_of_a_change() {
+  local job
+  node_run 2 "echo 'resume before stop' >$fail_point_file"
+  job=$(node_spawn 1 "clvm lvextend -l +1 $volume")
+  wait_until 20 'n3 to tell of the change' changes_told_by_are 3 "1 committed grow $volume"
+  node_signal 2 "${clvmd_job[2]}" CONT
+  node_await 1 "$job" 60
+  wait_until 20 'the change to be over' changes_told_by_are 3 ''
+  everybody_agrees || fail "the nodes disagree after the change"
+  finding "told by n3: coordinator n1, committed, until n2 went on"
+}
+
+changes_told_by_are() {
+  local told
+  told=$(node_run "$1" 'clvm status --json' | jq -r '.operations[] | "\(.node) \(.step) \(.change)"')
+  [[ $told == "$2" ]]
+}
+
+# A member that has no lease yet grants nothing.
+starts_the_locks() { node_run "$1" 'vgchange --lockstart vg1' &>/dev/null; }
 
 # interrupt: as $action, $victim, $step_name, $moment and $outcome say.
 interrupt() {
@@ -72,7 +105,7 @@ replace_the_node() {
   node_boot "$victim"
   clvmd_start "$victim"
   clvmd_await_members "$victim" 3
-  node_run "$victim" 'vgchange --lockstart vg1'
+  wait_until 60 "n$victim to start the locks of vg1" starts_the_locks "$victim"
   node_run "$victim" "lvchange -asy $volume"
 }
 

@@ -16,6 +16,12 @@ enum Library {
     try lock.withLock { isSetUp throws(DeviceMapperError) in
       if !isSetUp {
         device_mapper_set_log_sink { level, message in LibraryLog.append(level, message) }
+        // The library itself does not look into the environment.
+        guard dm_set_dev_dir(DeviceDirectory.path) != 0 else {
+          throw DeviceMapperError(
+            operation: .list, device: nil, code: EINVAL,
+            detail: "DM_DEV_DIR=\(DeviceDirectory.path) cannot be used")
+        }
         isSetUp = true
       }
       return try body()
@@ -32,7 +38,7 @@ enum Library {
   static func driverError() -> Int32 {
     isDriverFound.withLock { isFound in
       if isFound { return 0 }
-      let descriptor = open("\(String(cString: dm_dir()))/control", O_RDWR | O_CLOEXEC)
+      let descriptor = open("\(DeviceDirectory.path)/mapper/control", O_RDWR | O_CLOEXEC)
       if descriptor >= 0 {
         close(descriptor)
         isFound = true

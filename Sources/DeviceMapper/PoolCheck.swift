@@ -5,7 +5,7 @@ import VolumeActivation
 /// it, run as LVM runs them (dm-activation, section 5).
 enum PoolCheck {
   private static let folder = "/usr/sbin"
-  private static let nodeFolder = "/dev/mapper"
+  private static let nodeFolder = "\(DeviceDirectory.path)/mapper"
   /// The status of a child that found no program to run.
   private static let statusNotFound: Int32 = 127
 

@@ -14,7 +14,7 @@ struct VolumeLinks {
   private let deviceDirectory: String
   private var pending: [Work] = []
 
-  init(deviceDirectory: String = "/dev") {
+  init(deviceDirectory: String = DeviceDirectory.path) {
     self.deviceDirectory = deviceDirectory
   }
 

@@ -1,5 +1,6 @@
 import BlockDevices
 import ClusterTypes
+import DeviceMapper
 import LVMMetadata
 import Synchronization
 import VolumeActivation
@@ -29,7 +30,9 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
-    let candidates = BlockDeviceScanner(selection: selection).candidates()
+    let candidates = BlockDeviceScanner(
+      selection: selection, deviceDirectory: DeviceDirectory.path
+    ).candidates()
     let devices = candidates.compactMap { try? $0.open(.readOnly) }
     var known = texts.current.withLock { $0 }
     defer { texts.current.withLock { $0 = known } }

@@ -1,0 +1,11 @@
+import Testing
+
+@testable import DeviceMapper
+
+@Test(arguments: [
+  (nil, "/dev"), ("", "/dev"), ("relative", "/dev"), ("/tmp/LVMTEST/dev", "/tmp/LVMTEST/dev"),
+  ("/dev/", "/dev"), ("/a//", "/a"), ("/", "/"),
+])
+func whereDeviceNodesAre_isWhatAnAbsoluteVariableSays(variable: String?, path: String) {
+  #expect(DeviceDirectory.path(in: variable) == path)
+}
