@@ -9,7 +9,8 @@ extension VolumeWorld {
   /// A life ends. The others notice after a while, and only its fence or a new life proves it.
   func announceDeath(of instance: NodeInstance, proofAfter delay: Duration) {
     openDeaths.insert(instance)
-    for node in nodes.values where node.isRunning && node.id != instance.node {
+    for node in nodes.values.sorted(by: { $0.id < $1.id })
+    where node.isRunning && node.id != instance.node {
       agenda.schedule(.removed(instance, at: node.instance), after: .milliseconds(1000))
     }
     agenda.schedule(.fenced(instance), after: delay)

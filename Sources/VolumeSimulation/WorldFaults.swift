@@ -19,7 +19,8 @@ extension VolumeWorld {
       node.stalledUntil = now + .seconds(3600)
       node.isRemoved = true
       openDeaths.insert(node.instance)
-      for other in nodes.values where other.isRunning && other.id != id {
+      for other in nodes.values.sorted(by: { $0.id < $1.id })
+      where other.isRunning && other.id != id {
         agenda.schedule(.removed(node.instance, at: other.instance), after: .seconds(5))
       }
       agenda.schedule(.powerOff(node.instance), after: .seconds(8))
