@@ -25,14 +25,21 @@ public struct LockDaemonMachine: Sendable {
     /// How long a request for the global or a VG lock waits for another node, for a lockspace, or
     /// for a recovery of the lock manager, before it is answered -11 (or -211). lvm asks four times.
     public var lockWaitLimit: Duration
+    /// How long a request that needs the cluster waits for the lease of a node that has just become
+    /// a member, before it is answered that there is no lock manager.
+    public var leaseWaitLimit: Duration
 
-    public init(clusterName: String, lockWaitLimit: Duration = .seconds(20)) {
+    public init(
+      clusterName: String, lockWaitLimit: Duration = .seconds(20),
+      leaseWaitLimit: Duration = .seconds(10)
+    ) {
       precondition(
         !clusterName.isEmpty
           && clusterName.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") },
         "a cluster name that LVM's lock arguments cannot hold: \(clusterName)")
       self.clusterName = clusterName
       self.lockWaitLimit = lockWaitLimit
+      self.leaseWaitLimit = leaseWaitLimit
     }
   }
 
@@ -67,6 +74,10 @@ public struct LockDaemonMachine: Sendable {
   var stopRequests: [StopRequest] = []
   var isClusterRunning = false
   var isQuorate = false
+  /// This node has become a member, and its first lease is waited for until then.
+  var leaseWait: Timestamp?
+  /// Whose requests wait for that lease.
+  var awaitingLease: [ClientID] = []
   var journal = LockDaemonJournal()
   /// The time of the event being handled.
   var now = Timestamp(nanoseconds: 0)
@@ -79,7 +90,10 @@ public struct LockDaemonMachine: Sendable {
 
   /// When to call `handle(.timePassed)` at the latest; nil when nothing waits for time.
   public var nextDeadline: Timestamp? {
-    lockspaces.values.flatMap { $0.resources.values.compactMap(\.nextDeadline) }.min()
+    let lease = awaitingLease.isEmpty ? nil : leaseWait
+    return
+      (lockspaces.values.flatMap { $0.resources.values.compactMap(\.nextDeadline) }
+      + [lease].compactMap(\.self)).min()
   }
 
   /// Nodes that failed to load the last change of a VG, by VG, with their reasons.
@@ -115,7 +129,9 @@ public struct LockDaemonMachine: Sendable {
     case .holders(let question, let holders): holdersFound(question, holders)
     case .sharingChecked(let question, let refusal): sharingChecked(question, refusal)
     case .adopt(let locks): adopt(locks)
-    case .timePassed: forEachResource { $0.expire($1) }
+    case .timePassed:
+      endLeaseWaitIfDue()
+      forEachResource { $0.expire($1) }
     }
     continueStops()
     defer { effects = [] }
@@ -171,6 +187,7 @@ extension LockDaemonMachine {
   private mutating func close(_ client: ClientID) {
     guard clients.removeValue(forKey: client) != nil else { return }
     startWaits.removeAll { $0 == client }
+    awaitingLease.removeAll { $0 == client }
     stopRequests.removeAll { $0.client == client }
     for name in lockspaces.keys {
       lockspaces[name]?.latecomers.removeAll { $0.owner == .client(client) }

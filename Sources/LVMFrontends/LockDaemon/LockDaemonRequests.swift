@@ -3,6 +3,8 @@ import ClusterTypes
 /// What each request asks for. Every path ends with an answer, or leaves somebody who will answer.
 extension LockDaemonMachine {
   mutating func perform(_ request: LockDaemonRequest, of client: ClientID) {
+    endLeaseWaitIfDue()
+    if leaseWait != nil, request.needsCluster { return awaitingLease.append(client) }
     switch request {
     case .hello: answer(client, .success)
     case .quit: quit(client)

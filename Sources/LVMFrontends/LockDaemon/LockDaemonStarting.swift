@@ -104,8 +104,10 @@ extension LockDaemonMachine {
   /// Without quorum no join ends; whoever waits for one hears so instead of hanging.
   mutating func clusterChanged(_ isRunning: Bool, _ isQuorate: Bool) {
     let wasAvailable = isAvailable
+    let wasRunning = isClusterRunning
     isClusterRunning = isRunning
     self.isQuorate = isQuorate
+    defer { leaseMayHaveChanged(wasRunning: wasRunning) }
     guard isAvailable != wasAvailable else { return }
     guard !isAvailable else {
       log(.info, "the cluster has quorum: locks can be granted")

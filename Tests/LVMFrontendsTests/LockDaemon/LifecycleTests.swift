@@ -85,6 +85,51 @@ import Testing
     #expect(cluster.ask(start("vg1"), from: client) == -214)
   }
 
+  /// A node with a daemon that has just become a member, and has no lease yet.
+  private func newMember() -> TestCluster {
+    var cluster = TestCluster()
+    cluster.send(.clusterChanged(isRunning: false, isQuorate: false), to: node1)
+    cluster.send(.clusterChanged(isRunning: true, isQuorate: false), to: node1)
+    return cluster
+  }
+
+  @Test func newMemberLetsStartsWaitForItsFirstLease() {
+    var cluster = newMember()
+    let starter = cluster.connect()
+    let asker = cluster.connect()
+    let gone = cluster.connect()
+    #expect(cluster.ask(start("vg1"), from: starter) == nil)
+    #expect(cluster.ask(Request.simple("running_lm"), from: asker) == nil)
+    #expect(cluster.ask(start("vg2"), from: gone) == nil)
+    cluster.close(gone)
+    // A report goes on without locks.
+    #expect(cluster.ask(Request.global("sh"), from: cluster.connect()) == -210)
+    cluster.pass(.seconds(9))
+    #expect(cluster.reply(to: starter) == nil)
+    cluster.send(.clusterChanged(isRunning: true, isQuorate: true), to: node1)
+    #expect(cluster.reply(to: starter)?.result == 0)
+    #expect(cluster.reply(to: asker)?.result == 2)
+    #expect(cluster.manager.members.count == 2, "vg1 and the global lockspace")
+  }
+
+  @Test func leaseThatDoesNotComeIsNotWaitedForLonger() {
+    var cluster = newMember()
+    let early = cluster.connect()
+    #expect(cluster.ask(start("vg1"), from: early) == nil)
+    cluster.pass(.seconds(10))
+    #expect(cluster.reply(to: early)?.result == -214)
+    #expect(cluster.ask(start("vg1"), from: cluster.connect()) == -214)
+    // Nor by a member that leaves, or that had a lease and has lost it.
+    cluster = newMember()
+    let other = cluster.connect()
+    #expect(cluster.ask(start("vg1"), from: other) == nil)
+    cluster.send(.clusterChanged(isRunning: false, isQuorate: false), to: node1)
+    #expect(cluster.reply(to: other)?.result == -214)
+    cluster.send(.clusterChanged(isRunning: true, isQuorate: true), to: node1)
+    cluster.send(.clusterChanged(isRunning: true, isQuorate: false), to: node1)
+    #expect(cluster.ask(start("vg1"), from: cluster.connect()) == -214)
+  }
+
   @Test func lostQuorumAnswersEverybodyWhoWaits() {
     var cluster = TestCluster(nodes: 2)
     #expect(cluster.start("vg1", on: node1) == 0)

@@ -41,7 +41,8 @@ struct TestCluster {
     for number in 1...count {
       guard let id = NodeID(number) else { continue }
       nodes[id] = Node(machine: LockDaemonMachine(configuration: .init(clusterName: clusterName)))
-      send(.clusterChanged(isRunning: true, isQuorate: isQuorate), to: id)
+      send(.clusterChanged(isRunning: true, isQuorate: true), to: id)
+      if !isQuorate { send(.clusterChanged(isRunning: true, isQuorate: false), to: id) }
     }
   }
 

@@ -1,0 +1,46 @@
+import ClusterTypes
+
+/// Between its admission and its first lease a member cannot grant anything yet. Whoever would be told
+/// that no lock manager runs waits for that lease, for a bounded time.
+extension LockDaemonMachine {
+  /// A node that has become a member waits for its lease; one that has lost its lease does not: nobody
+  /// knows when that comes back.
+  mutating func leaseMayHaveChanged(wasRunning: Bool) {
+    if isClusterRunning, !isQuorate {
+      if !wasRunning { leaseWait = now + configuration.leaseWaitLimit }
+    } else {
+      endLeaseWait()
+    }
+  }
+
+  mutating func endLeaseWaitIfDue() {
+    if let leaseWait, now >= leaseWait { endLeaseWait() }
+  }
+
+  /// What waited is answered by what is true now.
+  private mutating func endLeaseWait() {
+    leaseWait = nil
+    let clients = awaitingLease
+    awaitingLease = []
+    for client in clients {
+      guard let request = self.clients[client]?.pending?.message.request else { continue }
+      perform(request, of: client)
+    }
+  }
+}
+
+extension LockDaemonRequest {
+  /// Without quorum it is refused for lack of a lock manager. Reports go on without, and do not wait.
+  var needsCluster: Bool {
+    switch self {
+    case .runningLockManager, .initializeVolumeGroup, .startVolumeGroup, .askBusy, .freeVolumeGroup,
+      .beginRename, .lockGlobal(.lock(.exclusive), lockType: _):
+      true
+    case .hello, .quit, .info, .dump, .lockGlobal, .lockVolumeGroup, .lockLogicalVolume,
+      .updateVolumeGroup, .initializeLogicalVolume, .freeLogicalVolume, .queryLogicalVolume,
+      .queryVolumeGroup, .refreshLogicalVolume, .startWait, .stopVolumeGroup, .stopAll, .kill,
+      .drop, .unsupported, .unknown, .malformed:
+      false
+    }
+  }
+}
