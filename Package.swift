@@ -175,8 +175,8 @@ let package = Package(
     module(
       "ClusterSetup",
       [
-        "ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes", "ConfigText",
-        "DurableFiles", nioCore, nioPosix,
+        "AdminProtocol", "ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes",
+        "ConfigText", "DurableFiles", nioCore, nioPosix,
       ]),
     .executableTarget(
       name: "clvmd", dependencies: ["ClusterDaemon", "LVMFrontends", logging, arguments],
@@ -246,7 +246,10 @@ let package = Package(
     tests("ClusterCredentials", ["ClusterTypes"]),
     tests(
       "ClusterSetup",
-      ["ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes", nioPosix]),
+      [
+        "AdminProtocol", "ClusterCredentials", "ClusterDaemon", "ClusterTransport", "ClusterTypes",
+        logging, nioPosix,
+      ]),
     tests("LockspaceGroups", ["ClusterMembership", "ClusterSimulation", "ClusterTypes"]),
     tests("VolumeCoordination", ["ClusterSimulation"]),
     tests("VolumeSimulation"),
@@ -282,10 +285,10 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing",
+        "AdminProtocol", "ClusterCredentials", "ClusterMembership", "ClusterPreflight",
+        "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing", "KernelLockspaces",
         "LVMMetadata", "LockManager", "LockProtocol", "VolumeCommands", "VolumeCoordination",
-        nioCore,
-        nioPosix, logging,
+        nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

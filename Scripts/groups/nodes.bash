@@ -84,7 +84,7 @@ CONFIG
 
 daemon_config() {
   local node
-  echo "cluster { name = \"groups\" node_id = $1 nodes {"
+  echo "cluster { name = \"groups\" allow_plaintext = 1 node_id = $1 nodes {"
   for node in "${all_nodes[@]}"; do echo "n$node { id = $node address = \"10.79.0.$node\" }"; done
   cat <<CONFIG
 } }

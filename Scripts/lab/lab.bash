@@ -7,7 +7,7 @@
 #   lab_destroy                 end what was started here; logs and disk stay in FOLDER
 
 lab_scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-for part in ../lib/wait network node agent cluster-config; do source "$lab_scripts/$part.bash"; done
+for part in ../lib/wait network node agent cluster-config keys; do source "$lab_scripts/$part.bash"; done
 
 readonly shared_disk_size=1G
 # More disks that all nodes share, as words of the kernel's command line: ubddc=FILE.

@@ -21,6 +21,7 @@ take_figures_with() {
   live_nodes=(1 2 3)
   lab_times=$2 lab_fencing=$agent_config
   make_lab "figures-$1"
+  lab_export_keys
   install_fence_agents
   step "$1: boot, form a cluster" boot_with_agents
   step "$1: OCFS2 on all nodes, written to" begin_writing

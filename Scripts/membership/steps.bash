@@ -34,8 +34,48 @@ bring_back() {
   expect_writers_on '1 2 3'
 }
 
+# What the check of the lab's nodes must say, and what it must not find.
+check_the_cluster() {
+  local report=$output/check.json subjects errors
+  node_run 1 'clvm cluster check --json' 120 >"$report" || true
+  [[ $(jq -c '.nodes_checked | sort' "$report") == '[1,2,3]' ]] || fail "not all nodes were looked at"
+  subjects=$(jq -r '[.findings[].subject] | unique | length' "$report")
+  ((subjects == 14)) || fail "only $subjects subjects were looked at"
+  errors=$(jq -r '.findings[] | select(.severity == "error") | "\(.subject): \(.message)"' "$report")
+  [[ -z $errors ]] || fail "the check finds: $errors"
+  jq -e 'all(.findings[]; .severity == "ok" or .advice != "" or .subject == "foreign_stacks")' \
+    "$report" >/dev/null || fail "a finding says not what to do"
+  finding "$(jq '.findings | length' "$report") findings, $(jq '[.findings[] | select(.severity == "warning")] | length' "$report") warnings, no errors"
+}
+
+rotate_the_keys() {
+  local view node old
+  view=$(view_of 1)
+  old=$(keys_of 1)
+  node_run 1 'clvm cluster rotate-keys' 120
+  [[ $(keys_of 2) != "$old" ]] || fail "the keys are the old ones"
+  for node in 1 2 3; do
+    node_keep_keys "$node"
+    sees_members "$node" '1 2 3' || fail "n$node sees members $(members_seen_by "$node")"
+  done
+  expect_writers_on '1 2 3'
+  [[ $(view_of 1) == "$view" ]] || fail "the view changed"
+  finding "three new keys and a new authority; view $view unchanged, writers go on"
+}
+
+keys_of() { node_run "$1" 'clvm cluster keys --json' | jq -c '[.nodes[].key]'; }
+
+make_the_keys() {
+  if node_run 1 'clvmd --check-config' &>/dev/null; then fail "clvmd starts without keys"; fi
+  nodes_make_keys "${live_nodes[@]}"
+  finding "n1 has the authority's key, the others have joined with tokens"
+}
+
+# What the nodes say to each other can be read by nobody, and nobody without a key is talked to.
 form_the_cluster() {
   start_the_daemons
+  node_run 1 'clvm status --json' | jq -e '.warnings == []' >/dev/null ||
+    fail "clvm status warns: $(node_run 1 'clvm status')"
   finding "led by n$(leader_seen_by 1), view $(view_of 1)"
 }
 

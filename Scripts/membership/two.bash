@@ -6,6 +6,7 @@ two_nodes() {
   truncate -s 8M "$output/quorum.img"
   lab_more_disks=("ubdcc=$output/quorum.img")
   make_lab two
+  lab_export_keys
   step 'Two nodes: boot them' boot_the_nodes
   step 'Two nodes: make the quorum disk, form a cluster' form_the_cluster_of_two
   step 'Two nodes: both hold a lock in one lockspace' hold_locks_on_both

@@ -4,8 +4,8 @@
 /// socket (lvmlockd-socket 2): a comment for the parser, so a message reads the same with it.
 public struct AdminFraming: Sendable {
   public static let terminator: [UInt8] = Array("\n##\n".utf8)
-  /// A request is a few names.
-  public static let requestLengthMaximum = 64 << 10
+  /// A request is a few names, or a list of believed keys.
+  public static let requestLengthMaximum = 256 << 10
   /// A reply may list every lock of a busy cluster.
   public static let replyLengthMaximum = 64 << 20
 

@@ -23,13 +23,16 @@ public enum AdminReply: Equatable, Sendable {
   case printed([String])
   case mappedDevices([MappedDeviceStatus])
   case facts(ClusterFacts)
+  case keyStates([NodeKeyState], silentNodes: [NodeID])
+  /// PKCS #10, DER, in hexadecimal digits.
+  case certificateRequest(String)
 
   /// Whether no other reply follows.
   public var isFinal: Bool {
     switch self {
     case .progress, .lockGranted, .lockBlocks: false
     case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed, .mappedDevices,
-      .facts:
+      .facts, .keyStates, .certificateRequest:
       true
     }
   }
@@ -79,6 +82,8 @@ extension AdminReply {
     case printed
     case mappedDevices = "mapped_devices"
     case facts
+    case keyStates = "key_states"
+    case certificateRequest = "certificate_request"
   }
 
   /// The message's bytes, terminator included. A final reply has `result`, others `progress`.
@@ -121,6 +126,13 @@ extension AdminReply {
     case .facts(let facts):
       fields.add("result", Name.facts.rawValue)
       fields.entries += facts.fields.entries
+    case .keyStates(let states, let silentNodes):
+      fields.add("result", Name.keyStates.rawValue)
+      fields.add("nodes", states)
+      fields.add("silent_nodes", silentNodes)
+    case .certificateRequest(let digits):
+      fields.add("result", Name.certificateRequest.rawValue)
+      fields.add("request", digits)
     }
     return fields.text(style: .raw) + AdminFraming.terminator
   }
@@ -150,6 +162,10 @@ extension AdminReply {
     case .printed: self = .printed(try fields.texts("lines"))
     case .mappedDevices: self = .mappedDevices(try fields.elements("mapped_devices"))
     case .facts: self = .facts(try ClusterFacts(fields: fields))
+    case .keyStates:
+      self = .keyStates(
+        try fields.elements("nodes"), silentNodes: try fields.nodeList("silent_nodes"))
+    case .certificateRequest: self = .certificateRequest(try fields.text("request"))
     }
   }
 }

@@ -20,6 +20,8 @@ public enum AdminRequest: Equatable, Sendable {
   case mappedDevices
   /// What all nodes find out about themselves, for the check of the cluster.
   case facts
+  case keys(KeyRequest)
+  case changeConfiguration(ConfigurationRequest)
 
   public static let version = 1
 }
@@ -130,6 +132,8 @@ extension AdminRequest {
     case volumeCommand = "volume_command"
     case mappedDevices = "mapped_devices"
     case facts
+    case keys
+    case changeConfiguration = "change_configuration"
   }
 
   /// The message's bytes, terminator included.
@@ -166,6 +170,12 @@ extension AdminRequest {
       fields.add("words", request.words)
     case .mappedDevices: name(.mappedDevices)
     case .facts: name(.facts)
+    case .keys(let request):
+      name(.keys)
+      request.add(to: &fields)
+    case .changeConfiguration(let request):
+      name(.changeConfiguration)
+      request.add(to: &fields)
     }
     return fields.text(style: .raw) + AdminFraming.terminator
   }
@@ -193,6 +203,9 @@ extension AdminRequest {
           command: try fields.text("command"), words: try fields.texts("words")))
     case .mappedDevices: self = .mappedDevices
     case .facts: self = .facts
+    case .keys: self = .keys(try KeyRequest(fields: fields))
+    case .changeConfiguration:
+      self = .changeConfiguration(try ConfigurationRequest(fields: fields))
     }
   }
 }

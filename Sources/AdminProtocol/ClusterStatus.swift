@@ -20,12 +20,14 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
   /// The volume changes of all nodes that are under way; empty with the external provider, which has
   /// no record of them.
   public var operations: [OperationStatus]
+  /// What an administrator should change, as sentences; nothing waits for it.
+  public var warnings: [String]
 
   public init(
     clusterName: String, node: NodeID, viewID: UInt64, isQuorate: Bool, leader: NodeID? = nil,
     nodes: [NodeStatus], waitingFor: [String], lockspaces: [LockspaceStatus],
     volumeGroups: [VolumeGroupStatus], fenceDevices: [FenceDeviceReport] = [],
-    operations: [OperationStatus] = []
+    operations: [OperationStatus] = [], warnings: [String] = []
   ) {
     self.clusterName = clusterName
     self.node = node
@@ -38,6 +40,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     self.volumeGroups = volumeGroups
     self.fenceDevices = fenceDevices
     self.operations = operations
+    self.warnings = warnings
   }
 
   init(fields: ConfigSection) throws(AdminDecodingError) {
@@ -49,7 +52,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
       lockspaces: try fields.elements("lockspaces"),
       volumeGroups: try fields.elements("volume_groups"),
       fenceDevices: try fields.elements("fence_devices"),
-      operations: try fields.elements("operations"))
+      operations: try fields.elements("operations"), warnings: try fields.texts("warnings"))
   }
 
   var fields: ConfigSection {
@@ -65,6 +68,7 @@ public struct ClusterStatus: Equatable, Sendable, ConfigRepresentable {
     fields.add("volume_groups", volumeGroups)
     fields.add("fence_devices", fenceDevices)
     fields.add("operations", operations)
+    fields.add("warnings", warnings)
     return fields
   }
 }

@@ -1,12 +1,14 @@
+import ClusterTypes
 import DurableFiles
 import Glibc
 
 /// The files of a node's keys, in a directory that only root can read:
 ///
 ///     node.pem         the node's private key and its certificate
-///     authorities.pem  whom it believes, the newest first
-///     revoked          fingerprints of withdrawn keys, one a line
+///     trusted          whom it believes, signed by the cluster's authority
 ///     authority.key    the authority's private key, only where certificates are issued
+///     authority.next   while keys are rotated, the private key of the newer authority
+///     issued           for which node which key was signed, also only there
 ///
 /// Each file is replaced in one step, so that a crash leaves the old or the new.
 public struct KeyDirectory: Sendable {
@@ -18,9 +20,10 @@ public struct KeyDirectory: Sendable {
   public init(path: String = standardPath) { self.path = path }
 
   private var nodeFile: String { path + "/node.pem" }
-  private var authoritiesFile: String { path + "/authorities.pem" }
-  private var revokedFile: String { path + "/revoked" }
+  private var trustFile: String { path + "/trusted" }
   private var authorityKeyFile: String { path + "/authority.key" }
+  private var nextAuthorityKeyFile: String { path + "/authority.next" }
+  private var issuedFile: String { path + "/issued" }
 
   /// Whether the node has a key already.
   public var hasCredential: Bool { access(nodeFile, F_OK) == 0 }
@@ -34,33 +37,70 @@ public struct KeyDirectory: Sendable {
     }
   }
 
-  public func trustedKeys() throws(CredentialError) -> TrustedKeys {
-    let authorities = try read(authoritiesFile, isSecret: false)
-    // A node from which nobody was ever removed has no list.
-    let revoked =
-      access(revokedFile, F_OK) == 0 ? try read(revokedFile, isSecret: false) : ""
+  public func trustList() throws(CredentialError) -> TrustList {
+    let text = try read(trustFile, isSecret: false)
     do {
-      return try TrustedKeys(authoritiesPEM: authorities, revokedText: revoked)
+      return try TrustList(text: text)
     } catch {
-      throw CredentialError("\(path): \(error)")
+      throw CredentialError("\(trustFile): \(error)")
     }
   }
 
-  /// The authority that issues certificates. Fails on a node that has not its key.
+  public func trustedKeys() throws(CredentialError) -> TrustedKeys { try trustList().keys }
+
+  /// Whether this node issues certificates.
+  public var hasAuthority: Bool { access(authorityKeyFile, F_OK) == 0 }
+
+  /// The authority that issues certificates: the newest one that is believed. Fails on a node that has
+  /// not its key.
   public func authority() throws(CredentialError) -> ClusterAuthority {
-    guard access(authorityKeyFile, F_OK) == 0 else {
+    try requireAuthority()
+    let newest = try trustedKeys().authorities.prefix(1)
+    return try authority(among: newest)
+  }
+
+  /// The oldest authority that is believed: its signature is understood by every node.
+  public func signingAuthority() throws(CredentialError) -> ClusterAuthority {
+    try requireAuthority()
+    let oldest = try trustedKeys().authorities.suffix(1)
+    return try authority(among: oldest)
+  }
+
+  private func requireAuthority() throws(CredentialError) {
+    guard hasAuthority else {
       throw CredentialError(
         "this node does not hold the key of the cluster's authority (\(authorityKeyFile)); do this "
           + "on the node where 'clvm cluster init' was run")
     }
-    let text = try read(authorityKeyFile, isSecret: true)
-    for certificate in try trustedKeys().authorities {
-      if let authority = try? ClusterAuthority(keyPEM: text, certificate: certificate) {
-        return authority
+  }
+
+  private func authority(
+    among certificates: ArraySlice<AuthorityCertificate>
+  ) throws(CredentialError) -> ClusterAuthority {
+    for file in [authorityKeyFile, nextAuthorityKeyFile] where access(file, F_OK) == 0 {
+      let text = try read(file, isSecret: true)
+      for certificate in certificates {
+        if let authority = try? ClusterAuthority(keyPEM: text, certificate: certificate) {
+          return authority
+        }
       }
     }
     throw CredentialError(
-      "\(authorityKeyFile) is not the key of any authority in \(authoritiesFile)")
+      "\(authorityKeyFile) is not the key of the authority in \(trustFile)")
+  }
+
+  /// The keys that were signed for a node, as far as this directory knows.
+  public func issuedKeys(for node: NodeID) throws(CredentialError) -> Set<KeyFingerprint> {
+    guard access(issuedFile, F_OK) == 0 else { return [] }
+    var found: Set<KeyFingerprint> = []
+    for line in try read(issuedFile, isSecret: false).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count == 2, let fingerprint = KeyFingerprint(words[1]) else {
+        throw CredentialError("\(issuedFile) has a line that is not understood: \(line)")
+      }
+      if NodeID(words[0]) == node { found.insert(fingerprint) }
+    }
+    return found
   }
 
   // MARK: - Writing
@@ -76,14 +116,33 @@ public struct KeyDirectory: Sendable {
     try write(try credential.nodePEM, to: nodeFile)
   }
 
-  public func store(_ trusted: TrustedKeys) throws(CredentialError) {
-    // A key that is withdrawn must not be believed for a moment after a crash in between.
-    try write(trusted.revokedText, to: revokedFile)
-    try write(try trusted.authoritiesPEM, to: authoritiesFile)
+  public func store(_ list: TrustList) throws(CredentialError) {
+    try write(try list.text, to: trustFile)
   }
 
   public func store(_ authority: ClusterAuthority) throws(CredentialError) {
     try write(authority.keyPEM, to: authorityKeyFile)
+  }
+
+  /// The authority that is to follow; `finishRotation` makes it the only one.
+  public func storeNext(_ authority: ClusterAuthority) throws(CredentialError) {
+    try write(authority.keyPEM, to: nextAuthorityKeyFile)
+  }
+
+  /// The newer authority's key takes the place of the older one's, for good. Does nothing when that was
+  /// done.
+  public func finishRotation() throws(CredentialError) {
+    guard access(nextAuthorityKeyFile, F_OK) == 0 else { return }
+    guard rename(nextAuthorityKeyFile, authorityKeyFile) == 0 else {
+      throw Self.failure("replace", authorityKeyFile)
+    }
+  }
+
+  /// To be called before a certificate is handed out: what was issued can be withdrawn.
+  public func noteIssued(_ certificate: NodeCertificate) throws(CredentialError) {
+    let old = access(issuedFile, F_OK) == 0 ? try read(issuedFile, isSecret: false) : ""
+    try write(
+      old + "\(certificate.identity.node) \(certificate.fingerprint)\n", to: issuedFile)
   }
 
   // MARK: - Files

@@ -49,6 +49,14 @@ public struct VerifiedRequest: Sendable {
   let publicKey: Certificate.PublicKey
   public let fingerprint: KeyFingerprint
 
+  /// From pairs of hexadecimal digits.
+  public init(hexadecimal digits: String) throws(CredentialError) {
+    guard let bytes = Hexadecimal.bytes(digits) else {
+      throw CredentialError("the certificate request is not in hexadecimal digits")
+    }
+    try self.init(decoding: bytes)
+  }
+
   /// Refuses what is no request, has another kind of key, or is not signed by its own key.
   public init(decoding bytes: [UInt8]) throws(CredentialError) {
     guard bytes.count <= Self.maximumLength else {

@@ -52,8 +52,8 @@ public struct TrustedKeys: Hashable, Sendable {
     try Self(authorities: Array(authorities.prefix(1)))
   }
 
-  public func revoking(_ fingerprint: KeyFingerprint) throws(CredentialError) -> Self {
-    try Self(authorities: authorities, revoked: revoked.union([fingerprint]))
+  public func revoking(_ fingerprints: Set<KeyFingerprint>) throws(CredentialError) -> Self {
+    try Self(authorities: authorities, revoked: revoked.union(fingerprints))
   }
 
   /// Judges a certificate that somebody presents.
@@ -77,14 +77,19 @@ public struct TrustedKeys: Hashable, Sendable {
         "the key of node \(node) has been withdrawn; 'clvm cluster token' and 'clvm cluster join' "
           + "give the node a new one")
     }
-    let certificate = presented.certificate
-    let isSigned = authorities.map(\.certificate).contains { authority in
-      authority.subject == certificate.issuer
-        && authority.publicKey.isValidSignature(certificate.signature, for: certificate)
-    }
-    guard isSigned else {
+    guard issuer(of: presented) != nil else {
       throw CredentialError(
         "the certificate of node \(node) is not signed by this cluster's authority")
+    }
+  }
+
+  /// Which of the authorities has signed the certificate; nil when none has.
+  public func issuer(of node: NodeCertificate) -> AuthorityCertificate? {
+    let certificate = node.certificate
+    return authorities.first { candidate in
+      let authority = candidate.certificate
+      return authority.subject == certificate.issuer
+        && authority.publicKey.isValidSignature(certificate.signature, for: certificate)
     }
   }
 }

@@ -12,7 +12,7 @@ import NIOPosix
 final class Daemon: ClusterObserver {
   private static let stopLimit = TimeAmount.seconds(20)
 
-  private let configuration: DaemonConfiguration
+  private var configuration: DaemonConfiguration
   private let loop: any EventLoop
   private let logger: Logger
   private let network: NodeNetwork
@@ -21,6 +21,10 @@ final class Daemon: ClusterObserver {
   private let survey: LockSurvey
   private let questions: NodeQuestions
   private let clusterFacts: ClusterFactsService
+  private let keys: KeyService?
+  /// Nil where the list of nodes is fixed.
+  private let nodes: ConfigurationService?
+  private let kernelWorker: KernelWorker?
   private let deadlocks: DeadlockWatch
   private let volumes: VolumeService
   private let lockDaemon: LockDaemonService
@@ -49,8 +53,9 @@ final class Daemon: ClusterObserver {
     self.logger = logger
     self.host = host
     requestEnd = host.requestEnd
+    let nodeKeys = try configuration.cluster.nodeKeys()
     let network = try NodeNetwork(
-      configuration: configuration, local: local, loop: loop, logger: logger)
+      configuration: configuration, local: local, keys: nodeKeys, loop: loop, logger: logger)
     self.network = network
     self.keeper = keeper
     fenceDevices = FenceDevices(
@@ -91,16 +96,27 @@ final class Daemon: ClusterObserver {
       deadlocks: deadlocks)
     let questions = NodeQuestions(loop: loop, logger: logger)
     self.questions = questions
+    keys = nodeKeys.map {
+      KeyService(keys: $0, questions: questions, loop: loop, pool: pools.volumes, logger: logger)
+    }
     clusterFacts = ClusterFactsService(
       configuration: configuration, questions: questions, loop: loop, pool: pools.volumes,
       logger: logger)
+    self.kernelWorker = kernelWorker
+    nodes = node.record.map { [node] record in
+      ConfigurationService(
+        configuration: configuration, node: node, access: record,
+        file: ConfigurationWatch(
+          path: host.configurationPath, loop: loop, pool: pools.volumes, logger: logger),
+        hasDisk: membership?.disk != nil, loop: loop, logger: logger)
+    }
     let ground = VolumeCommandGround(
       node: node, locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes)
     admin = AdminService(
       node: node, status: status,
       commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
       resizes: ResizeService(ground), commands: GroupCommandService(ground),
-      clusterFacts: clusterFacts,
+      clusterFacts: clusterFacts, keys: keys, nodes: nodes,
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
       locks: locks, volumes: volumes, workers: workers, loop: loop, pool: pools.volumes,
@@ -159,11 +175,18 @@ final class Daemon: ClusterObserver {
     network.volumeMessage = { [volumes] in volumes.received($0, from: $1) }
     network.lockSurveyMessage = { [survey] in survey.received($0, from: $1) }
     network.administrationMessage = { [questions] in questions.received($0, from: $1) }
-    questions.answer = { [clusterFacts] subject, reply in
+    questions.answer = { [clusterFacts, keys] subject, payload, reply in
       switch subject {
       case .clock: clusterFacts.answerClock(reply)
       case .facts: clusterFacts.answerFacts(reply)
+      case .trustList, .keyState, .renewKey, .installCertificate:
+        keys?.answer(subject, payload) { reply($0.encoded) }
       }
+    }
+    if let keys {
+      keys.apply = { [network] in network.replaceSecurity($0, listNumber: $1) }
+      network.trustListTold = { keys.connected($0, listNumber: $1) }
+      keys.otherNodes = { [network] in network.peers }
     }
     questions.send = { [network] in network.sendAdministration($0, to: $1) }
     survey.send = { [network] in network.sendLockSurvey($0, to: $1) }
@@ -188,6 +211,19 @@ final class Daemon: ClusterObserver {
       locks.agreed = { clusterLocking.clusterChanged() }
       clusterLocking.reclaimed = { [locks] in locks.reclaimed($0) }
       clusterLocking.restart = host.requestRestart
+    }
+    if let nodes {
+      nodes.isHeard = { [network] in network.isHeard($0) }
+      nodes.nodesChanged = { [unowned self, status] cluster in
+        configuration.cluster = cluster
+        status.cluster = cluster
+        network.nodesChanged(cluster)
+        clusterFacts.nodesChanged(cluster)
+        kernelWorker?.replaceAddresses(
+          Dictionary(cluster.nodes.map { ($0.id, $0.address) }, uniquingKeysWith: { one, _ in one })
+        )
+      }
+      status.configurationWarnings = { nodes.warnings }
     }
     admin.isHeard = { [network] in network.isHeard($0) }
     status.isHeard = { [network] in network.isHeard($0) }
@@ -227,6 +263,7 @@ final class Daemon: ClusterObserver {
     let bound = NIOLoopBound(self, eventLoop: loop)
     listenToKeeper()
     fenceDevices.start()
+    nodes?.start()
     let exclusive = host.exclusiveVolumes
     // The locks of what is active are claimed before another node is heard.
     return (clusterLocking?.start(exclusive: exclusive) ?? loop.makeSucceededVoidFuture())
@@ -317,6 +354,7 @@ final class Daemon: ClusterObserver {
       bound.value.network.stop()
     }.always { _ in
       bound.value.node.stop()
+      bound.value.nodes?.stop()
       bound.value.ueventReader?.stop()
       bound.value.fenceDevices.stop()
     }
@@ -352,6 +390,7 @@ final class Daemon: ClusterObserver {
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
     fenceDevices.stop()
+    nodes?.stop()
     node.stop()
     clusterLocking?.prepareStop()
     return sockets.stop().and(network.stop()).map { _ in }

@@ -12,6 +12,8 @@ struct DaemonHost: Sendable {
   var setLogLevel: @Sendable (UInt8) -> Void = { _ in }
   /// The device filter of lvm.conf as it is now; nil when clvmd.conf has one.
   var readSelection: (@Sendable () throws -> DeviceSelection)?
+  /// The file from which the configuration was read; nil when it comes from nowhere.
+  var configurationPath: String?
   /// Volumes that an old command line says were active exclusively (`-E`).
   var exclusiveVolumes: [String] = []
 }

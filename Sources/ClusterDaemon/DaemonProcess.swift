@@ -19,7 +19,7 @@ public struct DaemonProcess {
   private static let writerWaitSeconds = 30
   private static let quorumPatience = TimeAmount.seconds(10)
 
-  private let configuration: DaemonConfiguration
+  private var configuration: DaemonConfiguration
   private let logger: Logger
 
   /// Told by `clvmd -d`: 0 for what the configuration says, more for more to be logged.
@@ -27,6 +27,9 @@ public struct DaemonProcess {
   /// Volumes that the command line says were active exclusively, each by the 64 characters of its
   /// VG's and its own UUID.
   public var exclusiveVolumes: [String] = []
+  /// The file from which the configuration was read, which follows the cluster's decisions about its
+  /// nodes; nil when it comes from nowhere.
+  public var configurationPath: String?
 
   public init(configuration: DaemonConfiguration, logger: Logger) {
     self.configuration = configuration
@@ -54,6 +57,17 @@ public struct DaemonProcess {
     stayInMemory()
     allowManyFiles()
     let (local, membership, keeper, corosync) = try begin()
+    var decided = self
+    if let nodes = membership?.decided { decided.configuration = configuration.following(nodes) }
+    return try decided.serve(
+      local, membership, keeper, corosync, notifier: notifier, signals: signals, ready: ready)
+  }
+
+  private func serve(
+    _ local: Member, _ membership: MembershipSetup?, _ keeper: KeeperClient?,
+    _ corosync: CorosyncGroup?, notifier: SystemdNotifier, signals: SignalWait,
+    ready: (() throws -> Void)?
+  ) throws -> Ending {
     logger.notice(
       """
       clvmd starts: node \(local.node) (\(configuration.cluster.localNode.name)) of cluster \
@@ -104,6 +118,7 @@ public struct DaemonProcess {
       host.readSelection = { try DeviceSelection(try LVMConfiguration()) }
     }
     host.exclusiveVolumes = exclusiveVolumes
+    host.configurationPath = configurationPath
     return host
   }
 

@@ -21,7 +21,8 @@ package struct LoopbackCluster: Sendable {
   private let membership: DaemonConfiguration.Membership
   private let witnesses: Set<NodeID>
   private let servesClusterLocking: Bool
-  private let authority: ClusterAuthority
+  /// Signs the nodes' keys; no daemon has its key.
+  package let authority: ClusterAuthority
   private let logger: Logger
 
   /// - Parameters:
@@ -59,7 +60,9 @@ package struct LoopbackCluster: Sendable {
 
   /// Makes the quorum disk that all nodes name.
   package func makeQuorumDisk() throws {
-    guard let node = nodes.first, let configuration = configuration(of: node) else { return }
+    guard let node = nodes.first, let configuration = configuration(of: node, knowing: nodes) else {
+      return
+    }
     try configuration.makeQuorumDisk()
   }
 
@@ -71,15 +74,19 @@ package struct LoopbackCluster: Sendable {
   ///   - life: greater for a later life of the same node; the embedded provider counts by itself.
   ///   - bootID: another one than before says that the machine was booted anew.
   ///   - isClean: whether nothing of an earlier life may still write.
+  ///   - configured: the nodes that this node's file lists; nil for all.
+  ///   - configurationPath: a file that is to follow when nodes come and go.
   package func start(
-    _ node: NodeID, life: UInt64 = 1, bootID: String = "first", isClean: Bool = true
+    _ node: NodeID, life: UInt64 = 1, bootID: String = "first", isClean: Bool = true,
+    configured: [NodeID]? = nil, configurationPath: String? = nil
   ) async throws -> LoopbackNode {
-    guard let configuration = configuration(of: node) else {
+    guard var configuration = configuration(of: node, knowing: configured ?? nodes) else {
       throw DaemonError("node \(node) is none of this cluster")
     }
     try ensurePrivateDirectory(configuration.stateDirectory)
     try makeKeys(of: configuration.cluster)
     let setup = try setup(node, configuration, bootID: bootID, isClean: isClean)
+    if let decided = setup?.decided { configuration = configuration.following(decided) }
     let local =
       setup?.local
       ?? Member(
@@ -94,11 +101,13 @@ package struct LoopbackCluster: Sendable {
     let loop = group.next()
     var logger = logger
     logger[metadataKey: "node"] = "\(node)"
+    var host = DaemonHost()
+    host.configurationPath = configurationPath
     do {
-      let daemon = try await RunningDaemon.start(on: loop) { [logger] in
+      let daemon = try await RunningDaemon.start(on: loop) { [logger, configuration, host] in
         try Daemon(
           configuration: configuration, local: local, kernelWorker: nil, membership: setup,
-          workers: workers, pools: pools, loop: loop, logger: logger, host: DaemonHost())
+          workers: workers, pools: pools, loop: loop, logger: logger, host: host)
       }.get()
       return LoopbackNode(
         node: node, configuration: configuration, daemon: daemon, pools: pools, group: group)
@@ -124,14 +133,16 @@ package struct LoopbackCluster: Sendable {
 
   /// A later life of a node keeps its key.
   private func makeKeys(of cluster: DaemonConfiguration.Cluster) throws {
-    let directory = KeyDirectory(path: cluster.keyDirectory)
+    let directory = keyDirectory(of: cluster.localNode.id)
     guard !directory.hasCredential else { return }
     try directory.make()
     let key = NodeKey()
     let request = try VerifiedRequest(decoding: try key.certificateRequest())
     let certificate = try authority.issue(request, for: cluster.localNode.id)
     try directory.store(NodeCredential(key: key, certificate: certificate))
-    try directory.store(TrustedKeys(authorities: [authority.certificate]))
+    try directory.store(
+      try TrustList(
+        signing: TrustedKeys(authorities: [authority.certificate]), number: 1, by: authority))
   }
 
   /// Removes the folder and what daemons leave in it. To be called when all have ended.
@@ -140,7 +151,7 @@ package struct LoopbackCluster: Sendable {
       for file in ["lv-locks", "clustered-volumes"] { unlink("\(folder)/\(node)/\(file)") }
       for slot in 0...1 { unlink("\(folder)/\(node)/cluster/state.\(slot)") }
       rmdir("\(folder)/\(node)/cluster")
-      for file in ["node.pem", "authorities.pem", "revoked"] {
+      for file in ["node.pem", "trusted", "issued", "authority.key"] {
         unlink("\(folder)/\(node)/keys/\(file)")
       }
       rmdir("\(folder)/\(node)/keys")
@@ -149,8 +160,13 @@ package struct LoopbackCluster: Sendable {
     rmdir(folder)
   }
 
-  private func configuration(of node: NodeID) -> DaemonConfiguration? {
-    let nodes = nodes.compactMap { node in
+  /// Where a node's keys are.
+  package func keyDirectory(of node: NodeID) -> KeyDirectory {
+    KeyDirectory(path: "\(folder)/\(node)/keys")
+  }
+
+  private func configuration(of node: NodeID, knowing known: [NodeID]) -> DaemonConfiguration? {
+    let nodes = known.compactMap { node in
       NodeAddress(Self.address(of: node)).map {
         DaemonConfiguration.Node(
           name: "node\(node)", id: node, address: $0, secondAddress: nil,

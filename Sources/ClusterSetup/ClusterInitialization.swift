@@ -56,7 +56,7 @@ public struct ClusterInitialization: Sendable {
     let configurationText: ConfigurationText
     switch (existing, new) {
     case (let existing?, nil):
-      guard try existing.configuration().cluster.id == nil else {
+      guard try existing.clusterID() == nil else {
         throw SetupError(
           "\(configurationPath) is that of a cluster with keys. A node joins it with "
             + "'clvm cluster join', and a lost key is replaced in the same way")
@@ -117,11 +117,19 @@ public struct ClusterInitialization: Sendable {
       VerifiedRequest(decoding: try key.certificateRequest()),
       for: configuration.cluster.localNode.id)
     try keyDirectory.make()
-    try keyDirectory.store(TrustedKeys(authorities: [authority.certificate]))
+    try keyDirectory.store(try Self.firstList(of: authority))
     try keyDirectory.store(authority)
+    try keyDirectory.noteIssued(certificate)
     // Last: with it the directory counts as filled.
     try keyDirectory.store(NodeCredential(key: key, certificate: certificate))
     return authority
+  }
+
+  private static func firstList(
+    of authority: ClusterAuthority
+  ) throws(CredentialError) -> TrustList {
+    try TrustList(
+      signing: TrustedKeys(authorities: [authority.certificate]), number: 1, by: authority)
   }
 
   /// Private keys leave the machine on which they were made: for laboratories, and for those who
@@ -137,7 +145,8 @@ public struct ClusterInitialization: Sendable {
       let certificate = try authority.issue(
         VerifiedRequest(decoding: try key.certificateRequest()), for: node.id)
       try directory.make()
-      try directory.store(TrustedKeys(authorities: [authority.certificate]))
+      try keyDirectory.noteIssued(certificate)
+      try directory.store(try Self.firstList(of: authority))
       try directory.store(NodeCredential(key: key, certificate: certificate))
       try ConfigurationText(
         path: "\(directory.path)/clvmd.conf", text: try text.text(for: node.id)

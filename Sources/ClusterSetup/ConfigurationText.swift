@@ -54,6 +54,11 @@ struct ConfigurationText {
     return configuration
   }
 
+  /// The cluster's id; nil where there is none yet, and nothing else needs to be right.
+  func clusterID() throws(SetupError) -> ClusterIdentifier? {
+    try parsed().string("cluster/id").flatMap { ClusterIdentifier($0) }
+  }
+
   /// The same for another node. Comments do not survive.
   func text(for node: NodeID, keyDirectory: String? = nil) throws(SetupError) -> String {
     var section = try parsed()

@@ -15,7 +15,8 @@ public struct JoinInvitation: Sendable {
   private let configuration: String
   private let authority: ClusterAuthority
   private let credential: NodeCredential
-  private let trusted: TrustedKeys
+  private let trusted: TrustList
+  private let keyDirectory: KeyDirectory
 
   /// - Parameters:
   ///   - node: name or number of the node that is to join; nil when there is one other only.
@@ -36,9 +37,14 @@ public struct JoinInvitation: Sendable {
     let directory = KeyDirectory(path: cluster.keyDirectory)
     authority = try directory.authority()
     credential = try directory.credential()
-    trusted = try directory.trustedKeys()
-    guard trusted.cluster == id else {
+    keyDirectory = directory
+    trusted = try directory.trustList()
+    guard trusted.keys.cluster == id else {
       throw SetupError("\(directory.path) holds the keys of another cluster")
+    }
+    guard trusted.keys.authorities.count == 1 else {
+      throw SetupError(
+        "the cluster's keys are being rotated: finish that with 'clvm cluster rotate-keys' first")
     }
     configuration = try text.text(for: joining)
     node = joining
@@ -50,7 +56,7 @@ public struct JoinInvitation: Sendable {
   /// - Parameter port: where the invitation waits.
   func token(port: UInt16) -> JoinToken {
     JoinToken(
-      cluster: trusted.cluster, authority: authority.certificate.fingerprint, node: node,
+      cluster: trusted.keys.cluster, authority: authority.certificate.fingerprint, node: node,
       address: address, port: port, secret: secret)
   }
 
@@ -79,7 +85,10 @@ public struct JoinInvitation: Sendable {
   ) throws -> KeyFingerprint {
     let server = try EnrolmentServer.start(
       token(port: port), authority: authority, credential: credential, trusted: trusted,
-      configuration: configuration, eventLoop: group.next()
+      configuration: configuration, eventLoop: group.next(),
+      record: { [keyDirectory] certificate throws(CredentialError) in
+        try keyDirectory.noteIssued(certificate)
+      }
     ).wait()
     defer {
       // Nobody is left to be told, and the process ends.
@@ -118,7 +127,7 @@ public struct ClusterJoining: Sendable {
         "\(keyDirectory.path) holds the key of a node already; --replace gives the node a new one")
     }
     // Whatever is wrong with it, the file was written by somebody for some purpose.
-    if let existing, !replaces, try existing.configuration().cluster.id != token.cluster {
+    if let existing, !replaces, try existing.clusterID() != token.cluster {
       throw SetupError(
         "\(configurationPath) exists, and is not that of the token's cluster; --replace overwrites it"
       )

@@ -94,6 +94,8 @@ public final class ControlChannels {
     Set(peers.lazy.filter { $0.value.channel != nil }.map(\.key))
   }
 
+  public var configuredPeers: Set<NodeID> { Set(peers.keys) }
+
   var isListening: Bool {
     guard case .listening = state else { return false }
     return true

@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterTypes
 import Logging
 import NIOCore
@@ -54,6 +55,14 @@ extension ControlChannels: ControlConnectionOwner {
 
   func connection(_ connection: ControlConnection, check hello: Hello) throws(ControlRefusal) {
     let node = try node(of: connection)
+    if let certificate = connection.certificate, let security {
+      // Its key may have been withdrawn since the handshake.
+      do throws(CredentialError) {
+        try security.trusted.check(certificate)
+      } catch {
+        throw .notAuthenticated(error.description)
+      }
+    }
     try ControlAdmission(local: self.hello).check(
       hello, at: node, isDialed: connection.dialedNode != nil,
       isConfigured: { peers[$0] != nil }, certified: connection.certificate?.identity.node,

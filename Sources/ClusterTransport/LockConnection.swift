@@ -1,3 +1,4 @@
+import ClusterCredentials
 import ClusterTypes
 import LockProtocol
 import NIOCore
@@ -29,6 +30,8 @@ final class LockConnection: ChannelInboundHandler {
   var life = 0
   /// In front of TLS; nil for plain TCP.
   var strangerGuard: StrangerGuard?
+  /// What the other end has shown; nil for plain TCP.
+  var certificate: NodeCertificate?
 
   private let owner: any LockConnectionOwner
   private let batch: ReadBatch

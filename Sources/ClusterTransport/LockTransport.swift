@@ -68,7 +68,7 @@ public final class LockTransport {
 
   /// TLS for connections made from now on, with peers that are all clvmd's; nil for plain TCP, which
   /// kernels speak.
-  public var security: LinkSecurity?
+  public private(set) var security: LinkSecurity?
   /// A peer must have shown who it is by then.
   static let handshakeTimeout = TimeAmount.seconds(5)
   /// The sources of accepted connections whose peers are not known yet.
@@ -273,6 +273,21 @@ public final class LockTransport {
 
   /// How far the orderly close with the node has come; nil when it is not configured.
   public func closeState(of node: NodeID) -> PeerLink.CloseState? { peers[node]?.link.state }
+
+  /// New keys, or others to believe: connections that are made from now on use them. Those of ends whose
+  /// key is not believed any more are reset; a member makes them again with its new key.
+  public func replaceSecurity(_ newSecurity: LinkSecurity) {
+    eventLoop.assertInEventLoop()
+    security = newSecurity
+    for peer in peers.values {
+      for connection in peer.connections where !isBelieved(connection) { connection.abort() }
+    }
+  }
+
+  func isBelieved(_ connection: LockConnection) -> Bool {
+    guard let certificate = connection.certificate, let security else { return true }
+    return (try? security.trusted.check(certificate)) != nil
+  }
 
   private func peer(_ node: NodeID) -> LockPeer? {
     eventLoop.assertInEventLoop()

@@ -31,6 +31,7 @@ extension LockTransport: LockConnectionOwner {
       guard let peer, peer == node else {
         throw .notAuthenticated("it has the certificate of node \(node), but not its address")
       }
+      connection.certificate = certificate
     } failed: { reason in
       self.strangers[ObjectIdentifier(connection)] = nil
       let address = channel.remoteAddress?.ipAddress ?? "an unknown address"
@@ -63,6 +64,7 @@ extension LockTransport: LockConnectionOwner {
       connection.close()
       return
     }
+    guard isBelieved(connection) else { return connection.close() }
     guard peer.isEnabled, !isStopped else {
       if connection.dialedPeer == nil {
         warn("lock transport: refused a connection from node \(peer.node): it is not enabled")

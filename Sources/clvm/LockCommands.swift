@@ -131,7 +131,7 @@ struct LockCommand: ParsableCommand {
           throw CommandFailure(failure)
         }
       case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
-        .mappedDevices, .facts:
+        .mappedDevices, .facts, .keyStates, .certificateRequest:
         throw daemon.unexpected(reply)
       }
     }
@@ -148,7 +148,7 @@ struct LockCommand: ParsableCommand {
         case .progress(let text): Output.error("  " + text)
         case .failed(let failure): Output.error("  " + failure.message)
         case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
-          .mappedDevices, .facts:
+          .mappedDevices, .facts, .keyStates, .certificateRequest:
           break
         }
       }

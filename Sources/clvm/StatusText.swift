@@ -10,6 +10,7 @@ extension ClusterStatus {
     let lead = leader.map { ", led by node \($0)" } ?? ""
     var lines = ["  Cluster \(clusterName), node \(node), view \(viewID), \(quorum)\(lead)"]
     lines += NodeStatus.table(nodes).lines()
+    if !warnings.isEmpty { lines += ["  Warnings:"] + warnings.map { "    \($0)" } }
     if !waitingFor.isEmpty { lines += ["  Waiting:"] + waitingFor.map { "    \($0)" } }
     lines += LockspaceStatus.lines(lockspaces)
     var groups = TextTable(headings: ["VG", "VG UUID", "Lockspace"])
@@ -28,6 +29,7 @@ extension ClusterStatus {
       ("cluster", .string(clusterName)), ("node", node.json), ("view", .unsigned(viewID)),
       ("quorate", .bool(isQuorate)), ("leader", leader?.json ?? .null),
       ("nodes", .array(nodes.map(\.json))),
+      ("warnings", .array(warnings.map { .string($0) })),
       ("waiting_for", .array(waitingFor.map { .string($0) })),
       ("lockspaces", .array(lockspaces.map(\.json))),
       (

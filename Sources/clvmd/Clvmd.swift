@@ -139,6 +139,9 @@ struct Clvmd: ParsableCommand {
     if isOldStyle { (run.failure, run.alreadyRunning) = (3, 1) }
     run.startLimit = startTimeout
     run.debugLevel = debugLevel ?? 0
+    if clusterManager == nil || clusterManager == "auto" {
+      run.configurationPath = config ?? ConfigurationFile.standardPath
+    }
     run.exclusiveVolumes = exclusive.map { $0.filter { $0 != "-" } }
     try run.run(configuration)
   }

@@ -21,6 +21,8 @@ struct DaemonRun {
   var debugLevel: UInt8 = 0
   /// As of `DaemonProcess`.
   var exclusiveVolumes: [String] = []
+  /// As of `DaemonProcess`.
+  var configurationPath: String?
   /// From this level on the log goes to syslog in the background.
   let systemLogLevel: Logger.Level
 
@@ -35,6 +37,7 @@ struct DaemonRun {
       var process = DaemonProcess(
         configuration: configuration, logger: makeLogger(place, threshold))
       process.exclusiveVolumes = exclusiveVolumes
+      process.configurationPath = configurationPath.map { Self.absolute($0) }
       let usual = threshold.level
       process.setLogLevel = { threshold.level = $0 == 0 ? usual : .debug }
       if debugLevel > 0 { threshold.level = .debug }

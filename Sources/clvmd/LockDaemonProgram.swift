@@ -86,9 +86,10 @@ struct LockDaemonProgram: ParsableCommand {
     guard let configuration = check.configuration else { throw ExitCode(1) }
     let socket = socketPath ?? Self.environment("LVM_LVMLOCKD_SOCKET")
     let pidFile = pidFile ?? Self.environment("LVM_LVMLOCKD_PIDFILE")
-    let run = DaemonRun(
+    var run = DaemonRun(
       program: "lvmlockd", isForeground: foreground || daemonDebug, failure: 1,
       systemLogLevel: syslogPriority.level)
+    if !test { run.configurationPath = config }
     try run.run(
       configuration.serving(
         lvmlockdSocket: socket.map(DaemonRun.absolute), pidFile: pidFile.map(DaemonRun.absolute)))

@@ -31,7 +31,13 @@ import Testing
           stripes: 2, stripeSizeSectors: 128, isTest: true)),
       .volumeCommand(
         VolumeCommandRequest(command: "lvcreate", words: ["-n", "a \"b\"", "-l", "1", "vg"])),
-      .mappedDevices,
+      .mappedDevices, .keys(.states), .keys(.adopt(list: ["number 1", "-----BEGIN"])),
+      .keys(.renew(try node(2))), .keys(.install(try node(2), certificate: ["-----BEGIN"])),
+      .changeConfiguration(
+        .add(NewNode(name: "d", id: nil, addresses: ["192.0.2.4"], isWitness: true))),
+      .changeConfiguration(
+        .add(NewNode(name: "d", id: try node(4), addresses: ["192.0.2.4", "192.0.2.5"]))),
+      .changeConfiguration(.remove(try node(4))), .changeConfiguration(.apply),
     ]
   }
 
@@ -64,7 +70,7 @@ import Testing
           waitingFor: ["Node 2 is to be fenced."], lockspaces: [lockspace],
           volumeGroups: [
             VolumeGroupStatus(name: "vg0", uuid: "u-u", lockspace: lockspace.name)
-          ])),
+          ], warnings: ["The file differs."])),
       .nodes(nodes), .lockspaces([lockspace]), .locks([lock], silentNodes: []),
       .locks([waiter, lock], silentNodes: [try node(3)]),
       .resized(
@@ -72,6 +78,9 @@ import Testing
           volumeGroup: "vg0", logicalVolume: "home", oldSizeBytes: 1 << 40, newSizeBytes: .max,
           oldExtents: 1, newExtents: 2,
           suspensions: [.init(node: try node(1), milliseconds: 17)], warnings: ["One area."])),
+      .keyStates(
+        [NodeKeyState(node: try node(1), listNumber: .max, fingerprint: "sha256:0", authority: "")],
+        silentNodes: [try node(2)]), .certificateRequest("00ff"),
       .printed(["Logical volume \"a\" created."]), .printed([]),
       .mappedDevices([
         MappedDeviceStatus(

@@ -24,12 +24,19 @@ struct KeyDirectoryTests {
     try directory.make()
     #expect(!directory.hasCredential)
     let trusted = try TrustedKeys(authorities: [authority.certificate])
-      .revoking(credential.certificate.fingerprint)
-    try directory.store(trusted)
+      .revoking([credential.certificate.fingerprint])
+    let list = try TrustList(signing: trusted, number: 7, by: authority)
+    try directory.store(list)
+    try directory.noteIssued(credential.certificate)
     try directory.store(authority)
     try directory.store(credential)
     #expect(directory.hasCredential)
-    #expect(try directory.trustedKeys() == trusted)
+    #expect(try directory.trustList() == list)
+    #expect(
+      try directory.issuedKeys(for: credential.identity.node) == [
+        credential.certificate.fingerprint
+      ])
+    #expect(try directory.issuedKeys(for: try #require(NodeID(2))) == [])
     #expect(try directory.credential().certificate == credential.certificate)
     #expect(try directory.authority().certificate == authority.certificate)
     for file in try FileManager.default.contentsOfDirectory(atPath: folder) {
@@ -45,7 +52,9 @@ struct KeyDirectoryTests {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let directory = KeyDirectory(path: folder)
     try directory.make()
-    try directory.store(TrustedKeys(authorities: [authority.certificate]))
+    try directory.store(
+      try TrustList(
+        signing: TrustedKeys(authorities: [authority.certificate]), number: 1, by: authority))
     try directory.store(authority)
     try directory.store(credential)
     try FileManager.default.setAttributes(
@@ -55,6 +64,29 @@ struct KeyDirectoryTests {
       _ = try directory.authority()
     }
     #expect(error?.description.contains("chmod 600") == true)
+  }
+
+  @Test func authorityKeysOfARotationAreFoundInEveryStateOfIt() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = KeyDirectory(path: folder)
+    try directory.make()
+    try directory.store(authority)
+    let keys = try TrustedKeys(authorities: [authority.certificate])
+    let first = try TrustList(signing: keys, number: 1, by: authority)
+    try directory.store(first)
+    let newer = try ClusterAuthority(
+      cluster: authority.certificate.cluster, clusterName: "test")
+    try directory.storeNext(newer)
+    #expect(try directory.authority().certificate == authority.certificate)
+    let both = try first.followed(by: keys.adding(newer.certificate), signedBy: authority)
+    try directory.store(both)
+    #expect(try directory.authority().certificate == newer.certificate)
+    #expect(try directory.signingAuthority().certificate == authority.certificate)
+    try directory.store(try both.followed(by: both.keys.finishingRotation(), signedBy: newer))
+    #expect(try directory.signingAuthority().certificate == newer.certificate)
+    try directory.finishRotation()
+    #expect(try directory.authority().certificate == newer.certificate)
+    try directory.finishRotation()
   }
 
   @Test func nodeWithoutTheAuthoritysKeyIsToldWhereItIs() throws {
@@ -80,12 +112,6 @@ struct TrustedKeysTests {
       try TrustedKeys(authorities: [authorities[0]]).adding(foreign)
     }
     #expect(try two.finishingRotation().authorities == [authorities[1]])
-    let read = try TrustedKeys(
-      authoritiesPEM: try two.authoritiesPEM, revokedText: "# nobody\n\n")
-    #expect(read == two)
-    #expect(throws: CredentialError.self) {
-      try TrustedKeys(authoritiesPEM: try two.authoritiesPEM, revokedText: "sha256:00\n")
-    }
   }
 
   @Test func requestThatItsKeyDidNotSignIsRefused() throws {

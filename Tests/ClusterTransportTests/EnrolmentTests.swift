@@ -31,8 +31,8 @@ struct EnrolmentTests {
 
   private func start(_ token: JoinToken) async throws -> EnrolmentServer {
     try await EnrolmentServer.start(
-      token, authority: keys.authority, credential: keys.credential(one), trusted: keys.trusted,
-      configuration: "the configuration", eventLoop: loop
+      token, authority: keys.authority, credential: keys.credential(one), trusted: keys.list,
+      configuration: "the configuration", eventLoop: loop, record: { _ in }
     ).get()
   }
 
@@ -92,7 +92,7 @@ struct EnrolmentTests {
     let token = try token()
     let server = try await EnrolmentServer.start(
       token, authority: impostor.authority, credential: impostor.credential(one),
-      trusted: impostor.trusted, configuration: "", eventLoop: loop
+      trusted: impostor.list, configuration: "", eventLoop: loop, record: { _ in }
     ).get()
     let error = await #expect(throws: CredentialError.self) {
       try await join(reachable(token, server))
@@ -138,7 +138,7 @@ struct EnrolmentTests {
       }
     }
     var desk = EnrolmentDesk(
-      token: try token(), authority: keys.authority, trusted: try keys.trusted, configuration: "")
+      token: try token(), authority: keys.authority, trusted: try keys.list, configuration: "")
     #expect(desk.answer([1, 2, 3]) != .refused(""))
     #expect(desk.isOpen)
   }

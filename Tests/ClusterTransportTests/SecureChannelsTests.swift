@@ -120,7 +120,7 @@ struct SecureChannelsTests {
     ]
     let nodes = try await ControlNodes.start(hellos(), securities: securities, on: loop)
     try await loop.flatSubmit { nodes.value.wait { $0.connectedCount == 2 } }.get()
-    let trusted = try keys.trusted.revoking(credential.certificate.fingerprint)
+    let trusted = try keys.trusted.revoking([credential.certificate.fingerprint])
     let security = try keys.security(one, trusted: trusted)
     try await loop.submit { nodes.value.replace([security]) }.get()
     try await loop.flatSubmit {

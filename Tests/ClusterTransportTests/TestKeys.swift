@@ -16,6 +16,10 @@ struct TestKeys: Sendable {
     get throws { try TrustedKeys(authorities: [authority.certificate]) }
   }
 
+  var list: TrustList {
+    get throws { try TrustList(signing: trusted, number: 1, by: authority) }
+  }
+
   /// A new key of the node.
   func credential(_ node: NodeID) throws -> NodeCredential {
     let key = NodeKey()

@@ -23,6 +23,9 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private let resizes: ResizeService
   private let commands: GroupCommandService
   private let clusterFacts: ClusterFactsService
+  private let keys: KeyService?
+  /// Nil where the list of nodes is fixed.
+  private let nodes: ConfigurationService?
   private let workers: VolumeWorkers
   private let loop: any EventLoop
   private let pool: NIOThreadPool
@@ -36,7 +39,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   init(
     node: ClusterNode, status: StatusReport, commandLocks: CommandLocks, resizes: ResizeService,
-    commands: GroupCommandService, clusterFacts: ClusterFactsService,
+    commands: GroupCommandService, clusterFacts: ClusterFactsService, keys: KeyService?,
+    nodes: ConfigurationService?,
     workers: VolumeWorkers, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
   ) {
     self.node = node
@@ -45,6 +49,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     self.resizes = resizes
     self.commands = commands
     self.clusterFacts = clusterFacts
+    self.keys = keys
+    self.nodes = nodes
     self.workers = workers
     self.loop = loop
     self.pool = pool
@@ -75,7 +81,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   private func carryOut(_ request: AdminRequest, _ client: ClientID, processID: Int32) {
     switch request {
-    case .status: reply(.status(status.cluster()), to: client)
+    case .status: reply(.status(status.summary()), to: client)
     case .nodes: reply(.nodes(status.nodes()), to: client)
     case .lockspaces: reply(.lockspaces(status.lockspaces()), to: client)
     case .locks(let lockspace, let onlyWaiting):
@@ -122,6 +128,25 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
         switch result {
         case .success(let facts): reply(.facts(facts), to: client)
         case .failure(let error): fail(client, .failed, "\(error)")
+        }
+      }
+    case .keys(let request):
+      guard let keys else {
+        return fail(
+          client, .refused, "This cluster has no keys; 'clvm cluster init' makes them.")
+      }
+      keys.carryOut(request) { [self] in reply($0, to: client) }
+    case .changeConfiguration(let request):
+      guard let nodes else {
+        return fail(
+          client, .refused,
+          "Only the provider 'embedded' can change its nodes while it runs: edit clvmd.conf on all "
+            + "nodes and restart clvmd.")
+      }
+      nodes.carryOut(request) { [self] result in
+        switch result {
+        case .success(let lines): reply(.printed(lines), to: client)
+        case .failure(let failure): reply(.failed(failure), to: client)
         }
       }
     }

@@ -5,7 +5,8 @@ import LockspaceGroups
 
 /// What the daemon tells about itself and the cluster.
 final class StatusReport {
-  private let configuration: DaemonConfiguration
+  /// With the nodes that the cluster has now.
+  var cluster: DaemonConfiguration.Cluster
   private unowned let node: ClusterNode
   private let locks: InHouseLockspaces
   private let volumes: VolumeService
@@ -13,12 +14,14 @@ final class StatusReport {
   private let deadlocks: DeadlockWatch
   var isHeard: (NodeID) -> Bool = { _ in false }
   var fenceDevices: () -> [FenceDeviceReport] = { [] }
+  /// Where clvmd.conf is not what was decided.
+  var configurationWarnings: () -> [String] = { [] }
 
   init(
     configuration: DaemonConfiguration, node: ClusterNode, locks: InHouseLockspaces,
     volumes: VolumeService, survey: LockSurvey, deadlocks: DeadlockWatch
   ) {
-    self.configuration = configuration
+    cluster = configuration.cluster
     self.node = node
     self.locks = locks
     self.volumes = volumes
@@ -26,17 +29,22 @@ final class StatusReport {
     self.deadlocks = deadlocks
   }
 
-  func cluster() -> ClusterStatus {
+  func summary() -> ClusterStatus {
     ClusterStatus(
-      clusterName: configuration.cluster.name, node: node.local.node, viewID: node.view.id,
+      clusterName: cluster.name, node: node.local.node, viewID: node.view.id,
       isQuorate: node.isQuorate, leader: node.leader, nodes: nodes(), waitingFor: waits(),
       lockspaces: lockspaces(), volumeGroups: volumeGroups(), fenceDevices: fenceDevices(),
-      operations: volumes.runningOperations)
+      operations: volumes.runningOperations, warnings: warnings())
+  }
+
+  private func warnings() -> [String] {
+    (cluster.id == nil && cluster.nodes.count > 1 ? [NodeNetwork.plaintextWarning] : [])
+      + configurationWarnings()
   }
 
   func nodes() -> [NodeStatus] {
     let unfenced = node.groups.unfencedNodes
-    return configuration.cluster.nodes.map { configured in
+    return cluster.nodes.map { configured in
       let member = node.view.instance(of: configured.id)
       let removed = unfenced.first { $0.instance.node == configured.id }?.instance
       let state: NodeStatus.State =
@@ -81,9 +89,9 @@ final class StatusReport {
     var waits: [String] = []
     if !node.isQuorate {
       waits.append(
-        "This node hears fewer than a majority of the \(configuration.cluster.nodes.count) "
+        "This node hears fewer than a majority of the \(cluster.nodes.count) "
           + "configured nodes: nothing is started or granted.")
-    } else if configuration.cluster.localNode.isWitness {
+    } else if cluster.localNode.isWitness {
       waits.append("This node is a witness: it votes, and runs nothing.")
     } else if !node.view.contains(node.local.instance) {
       waits.append("This node waits to become a member.")

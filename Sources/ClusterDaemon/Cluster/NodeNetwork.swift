@@ -1,3 +1,4 @@
+import ByteCoding
 import ClusterMembership
 import ClusterTransport
 import ClusterTypes
@@ -22,15 +23,24 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case administration = 8
   }
 
+  /// Of a cluster that was allowed to have no keys.
+  static let plaintextWarning =
+    "The nodes' messages are neither authenticated nor encrypted: whoever reaches their ports can "
+    + "speak for them. 'clvm cluster init' makes keys."
+
   private static let versions = ControlVersionRange(oldest: 1, newest: 1)
 
   private let loop: any EventLoop
   private let channels: ControlChannels
   private let lockTransport: LockTransport
   private let logger: Logger
+  private let local: ClusterMembership.Member
   private let localNode: NodeID
   /// Nobody is to be heard: no port is opened.
-  private let isAlone: Bool
+  private var isAlone: Bool
+  private var isStarted = false
+  private let controlPort: UInt16
+  private let lockPort: UInt16
   /// The lives for which the lock transport's connections are enabled.
   private var enabled: [NodeID: NodeInstance] = [:]
   private var instances: [NodeID: NodeInstance] = [:]
@@ -44,27 +54,28 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   var clusterLockingMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
   /// A question that another daemon asks for its administrator, or the answer to one.
   var administrationMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
+  /// A node is heard that has the list of believed keys of this number.
+  var trustListTold: (NodeID, UInt64) -> Void = { _, _ in }
   var lockPacket: (Packet, NodeID) -> Void = { _, _ in }
   /// All packets that were there have been handed over.
   var endedLockPackets: () -> Void = {}
 
   init(
-    configuration: DaemonConfiguration, local: ClusterMembership.Member, loop: any EventLoop,
-    logger: Logger
+    configuration: DaemonConfiguration, local: ClusterMembership.Member, keys: NodeKeys?,
+    loop: any EventLoop, logger: Logger
   ) throws {
     self.loop = loop
     self.logger = logger
+    self.local = local
     let cluster = configuration.cluster
     localNode = cluster.localNode.id
     isAlone = cluster.nodes.count == 1
+    controlPort = cluster.controlPort
+    lockPort = cluster.lockPort
     let address = "\(cluster.localNode.address)"
     let secondAddress = cluster.localNode.secondAddress.map { "\($0)" }
-    let security = try cluster.linkSecurity()
-    if security == nil {
-      logger.warning(
-        "the nodes' messages are neither authenticated nor encrypted: 'clvm cluster init' makes keys"
-      )
-    }
+    let security = try keys?.security()
+    if security == nil, !isAlone { logger.critical("\(Self.plaintextWarning)") }
     channels = ControlChannels(
       configuration: .init(
         address: try SocketAddress(ipAddress: address, port: Int(cluster.controlPort)),
@@ -77,7 +88,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
       hello: Hello(
         versions: Self.versions, clusterName: cluster.name, node: localNode,
         incarnation: local.instance.incarnation, bootID: local.bootID,
-        payload: [local.startedClean ? 1 : 0]),
+        payload: Self.payload(of: local, listNumber: keys?.list.number)),
       security: security, eventLoop: loop, logger: logger)
     lockTransport = LockTransport(
       configuration: .init(
@@ -87,14 +98,51 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
           try SocketAddress(ipAddress: $0, port: Int(cluster.lockPort))
         }),
       security: security, eventLoop: loop, logger: logger)
-    try channels.setPeers(
-      Self.addresses(cluster, port: cluster.controlPort) { $0.address },
-      secondAddresses: Self.addresses(cluster, port: cluster.controlPort) { $0.secondAddress })
-    try lockTransport.setPeers(
-      Self.addresses(cluster, port: cluster.lockPort) { $0.address },
-      secondAddresses: Self.addresses(cluster, port: cluster.lockPort) { $0.secondAddress })
+    try setPeers(cluster)
     channels.delegate = self
     lockTransport.delegate = self
+  }
+
+  private func setPeers(_ cluster: DaemonConfiguration.Cluster) throws {
+    try channels.setPeers(
+      Self.addresses(cluster, port: controlPort) { $0.address },
+      secondAddresses: Self.addresses(cluster, port: controlPort) { $0.secondAddress })
+    try lockTransport.setPeers(
+      Self.addresses(cluster, port: lockPort) { $0.address },
+      secondAddresses: Self.addresses(cluster, port: lockPort) { $0.secondAddress })
+  }
+
+  /// Other nodes are in the cluster now: those that are gone are cut off, new ones are connected to.
+  func nodesChanged(_ cluster: DaemonConfiguration.Cluster) {
+    do {
+      try setPeers(cluster)
+    } catch {
+      return logger.critical("the nodes that were decided cannot be connected to: \(error)")
+    }
+    guard isAlone, cluster.nodes.count > 1 else { return }
+    isAlone = false
+    guard isStarted else { return }
+    start().assumeIsolated().whenFailure { [logger] error in
+      logger.critical("other nodes cannot be heard: \(error)")
+    }
+  }
+
+  /// What a node says about itself when it introduces itself: whether it started clean, and which list
+  /// of believed keys it has.
+  private static func payload(
+    of local: ClusterMembership.Member, listNumber: UInt64?
+  ) -> [UInt8] {
+    var writer = ByteWriter(reservingCapacity: 16)
+    writer.write(UInt8(local.startedClean ? 1 : 0))
+    if let listNumber { writer.write(listNumber) }
+    return writer.bytes
+  }
+
+  /// Connections use these keys from now on; those with nodes that are not believed any more end.
+  func replaceSecurity(_ security: LinkSecurity, listNumber: UInt64) {
+    channels.hello.payload = Self.payload(of: local, listNumber: listNumber)
+    channels.replaceSecurity(security)
+    lockTransport.replaceSecurity(security)
   }
 
   private static func addresses(
@@ -111,6 +159,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
 
   /// Opens the lock manager's listener first: whoever becomes a member must find it open.
   func start() -> EventLoopFuture<Void> {
+    isStarted = true
     guard !isAlone else { return loop.makeSucceededVoidFuture() }
     let channels = NIOLoopBound(channels, eventLoop: loop)
     return lockTransport.start().flatMap { channels.value.start() }
@@ -125,6 +174,9 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   func probe(_ node: NodeID) {
     channels.probe(node) { [weak self] in self?.probed(node, $0) }
   }
+
+  /// The other configured nodes.
+  var peers: [NodeID] { channels.configuredPeers.sorted() }
 
   func isHeard(_ node: NodeID) -> Bool { channels.connectedPeers.contains(node) }
 
@@ -202,6 +254,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     instances[node] = member.instance
     logger.info("node \(node) is heard")
     membershipInput(.channelOpened(member))
+    var reader = ByteReader(hello.payload.dropFirst())
+    if let number = try? reader.read(UInt64.self) { trustListTold(node, number) }
   }
 
   func controlChannels(

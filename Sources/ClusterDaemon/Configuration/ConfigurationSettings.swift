@@ -60,6 +60,8 @@ extension [String]: SettingValue {
 enum Settings {
   static let clusterName = Setting<String>(path: "cluster/name", presence: .required)
   static let clusterID = Setting<String>(path: "cluster/id", presence: .optional)
+  static let allowPlaintext = Setting<Bool>(
+    path: "cluster/allow_plaintext", presence: .standard(false))
   static let keyDirectory = Setting<String>(
     path: "cluster/key_directory", presence: .standard(KeyDirectory.standardPath))
   static let localNodeID = Setting<Int64>(path: "cluster/node_id", presence: .optional)
@@ -167,7 +169,8 @@ enum Settings {
   static let paths = singlePaths + timers.map(\.path)
 
   private static let singlePaths: [String] = [
-    clusterName.path, nodesFrom.path, clusterID.path, keyDirectory.path, localNodeID.path,
+    clusterName.path, nodesFrom.path, clusterID.path, allowPlaintext.path, keyDirectory.path,
+    localNodeID.path,
     controlPort.path, lockPort.path, nodeID.path,
     nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
     profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,

@@ -36,6 +36,7 @@ extension DaemonConfiguration {
   private init?(_ reader: inout SettingsReader, hostName: String) {
     let cluster = Self.cluster(&reader, hostName: hostName)
     let membership = Self.membership(&reader)
+    let allowsPlaintext = reader.value(of: Settings.allowPlaintext)
     let keeperEnabled = reader.value(of: Settings.keeperEnabled)
     let keeperSocket = reader.socketPath(Settings.keeperSocket)
     let watchdog = reader.path(Settings.keeperWatchdog)
@@ -52,7 +53,8 @@ extension DaemonConfiguration {
     let stateDirectory = reader.path(Settings.stateDirectory)
     let clusterDirectory = reader.path(Settings.clusterDirectory)
     failPointFile = Self.failPointFile(&reader)
-    guard let cluster, let membership, let fencing, let keeperEnabled, let keeperSocket,
+    guard let cluster, let membership, let allowsPlaintext, let fencing, let keeperEnabled,
+      let keeperSocket,
       let kernelEnabled, let kernelPort,
       let lvmlockdEnabled,
       let lvmlockdSocket, let lvmlockdPidFile, let clusterLocking, let adminSocket, let devices,
@@ -77,6 +79,7 @@ extension DaemonConfiguration {
     self.stateDirectory = stateDirectory
     self.clusterDirectory = clusterDirectory
     checkMembership(&reader)
+    checkKeys(allowsPlaintext: allowsPlaintext, &reader)
     checkPorts(&reader)
     checkFiles(&reader)
     checkKeeper(&reader)

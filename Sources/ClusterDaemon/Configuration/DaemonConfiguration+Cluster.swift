@@ -50,6 +50,26 @@ extension DaemonConfiguration {
     return nil
   }
 
+  /// Nodes that believe whoever has a node's address can be told anything: that is never the case
+  /// unasked. The external provider is for laboratories, and a node alone opens no port.
+  func checkKeys(allowsPlaintext: Bool, _ reader: inout SettingsReader) {
+    guard cluster.id == nil, cluster.nodes.count > 1, !reader.has(Settings.clusterID) else {
+      return
+    }
+    if allowsPlaintext {
+      reader.warning(
+        Settings.allowPlaintext.path,
+        "the nodes' messages are neither authenticated nor encrypted: whoever reaches their ports "
+          + "can speak for them")
+    } else if membership.provider != .external {
+      reader.error(
+        Settings.clusterID.path,
+        "the cluster has no keys: run 'clvm cluster init' on one node, then 'clvm cluster token' "
+          + "there and 'clvm cluster join' on each of the others; or set allow_plaintext = 1 where "
+          + "nobody else can reach the nodes' ports")
+    }
+  }
+
   private static func clusterName(_ reader: inout SettingsReader) -> String? {
     guard let name = reader.value(of: Settings.clusterName) else { return nil }
     let place = Settings.clusterName.path
@@ -68,7 +88,7 @@ extension DaemonConfiguration {
     return name
   }
 
-  private static func isNameByte(_ byte: UInt8) -> Bool {
+  static func isNameByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),

@@ -8,7 +8,7 @@ import KernelLockspaces
 /// alone and together with the others. `DaemonConfiguration.check` makes it; clvmd.conf(5)
 /// describes the file, whose syntax is that of lvm.conf(5).
 public struct DaemonConfiguration: Equatable, Sendable {
-  public let cluster: Cluster
+  public internal(set) var cluster: Cluster
   public let membership: Membership
   /// How nodes are kept from writing; `FenceTopology.none` without a section `fencing`.
   public let fencing: FenceTopology
@@ -50,7 +50,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
     public let lockPort: UInt16
     /// 1 to 32 nodes, the local one included, in the order of their ids. Names, ids and addresses
     /// are unique.
-    public let nodes: [Node]
+    public internal(set) var nodes: [Node]
 
     public func node(_ id: NodeID) -> Node? { nodes.first { $0.id == id } }
   }

@@ -34,7 +34,7 @@ final class KernelWorker: Sendable {
   private let custody: KernelCustody
   private let local: NodeInstance
   private let deviceNodes: DeviceNodes
-  private let addresses: [NodeID: NodeAddress]
+  private let addresses: Mutex<[NodeID: NodeAddress]>
   private let written: Mutex<Written>
   /// What the kernel runs since an earlier life of the daemon.
   let adopted: [LockspaceName: StartedSpace]
@@ -51,7 +51,7 @@ final class KernelWorker: Sendable {
     self.local = local
     control = KernelLockManager()
     deviceNodes = DeviceNodes()
-    self.addresses = addresses
+    self.addresses = Mutex(addresses)
     if let keeper, try !control.lockspaces().isEmpty {
       let table = try KernelAdoption(control).claim(keeper.table, for: local)
       try keeper.control()
@@ -83,6 +83,13 @@ final class KernelWorker: Sendable {
   /// Where the kernel's announcements are to be read, if not from the keeper.
   var uevents: UeventSocket? { custody.uevents }
 
+  private func address(of node: NodeID) -> NodeAddress? { addresses.withLock { $0[node] } }
+
+  /// Other nodes are configured now.
+  func replaceAddresses(_ newAddresses: [NodeID: NodeAddress]) {
+    addresses.withLock { $0 = newAddresses }
+  }
+
   private func change(_ body: (inout Written) throws -> Void) throws {
     try written.withLock { written in
       let result = Result { try body(&written) }
@@ -99,7 +106,7 @@ final class KernelWorker: Sendable {
   func admit(_ members: [NodeInstance]) throws {
     try change { written in
       for instance in members {
-        guard let address = addresses[instance.node] else { continue }
+        guard let address = address(of: instance.node) else { continue }
         try control.admit(instance, address: address, comms: &written.comms)
       }
     }
@@ -139,7 +146,7 @@ final class KernelWorker: Sendable {
     for instance in start.left { changes[instance.node] = .nodeLeft }
     for instance in start.failed { changes[instance.node] = .nodeFailed(instance.incarnation) }
     for instance in start.members where !start.since.contains(instance) {
-      guard let address = addresses[instance.node] else { continue }
+      guard let address = address(of: instance.node) else { continue }
       if case .nodeFailed = changes[instance.node] {
         changes[instance.node] = .nodeRenewed(instance.incarnation, address)
       } else {

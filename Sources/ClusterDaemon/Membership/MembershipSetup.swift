@@ -11,6 +11,8 @@ struct MembershipSetup: Sendable {
   let disk: QuorumDisk?
   /// The life before may have left something that writes.
   let isDirty: Bool
+  /// What the cluster had decided when this node last ran; nil for a node without memory.
+  let decided: ClusterConfiguration?
   /// What an administrator should know, to be logged.
   let warnings: [String]
 
@@ -37,7 +39,7 @@ struct MembershipSetup: Sendable {
     let state: PersistentState
     if let found = files.found {
       state = found
-      try Self.check(found, configuration, &warnings)
+      try Self.check(found, configuration)
     } else {
       if files.isDamaged {
         warnings.append(
@@ -53,6 +55,7 @@ struct MembershipSetup: Sendable {
         incarnation: Incarnation(0), bootID: BootID(high: 0, low: 0), amnesia: max(1, seed))
     }
     let record = state.accepted.record
+    decided = files.found == nil ? nil : record.newestConfiguration
     disk = try configuration.membership.quorumDisk.map { path in
       try QuorumDisk(
         path: path, clusterID: record.clusterID, slot: state.slot, slots: Array(record.configured))
@@ -73,7 +76,7 @@ struct MembershipSetup: Sendable {
   /// The cluster's decided configuration counts, not the file: the file must at least name the same
   /// cluster and the same node.
   private static func check(
-    _ state: PersistentState, _ configuration: DaemonConfiguration, _ warnings: inout [String]
+    _ state: PersistentState, _ configuration: DaemonConfiguration
   ) throws(DaemonError) {
     let directory = configuration.clusterDirectory
     let decided = state.accepted.record.newestConfiguration
@@ -86,10 +89,6 @@ struct MembershipSetup: Sendable {
       throw DaemonError(
         "\(directory) holds the memory of node \(decided[state.slot]?.id.description ?? "?"), and this "
           + "is node \(configuration.cluster.localNode.id): a memory must never be copied")
-    }
-    for difference in decided.differences(from: configuration.clusterConfiguration) {
-      warnings.append(
-        "clvmd.conf differs from what the cluster has decided, which counts: \(difference)")
     }
   }
 }
@@ -155,7 +154,8 @@ extension ClusterConfiguration {
       }
       if there.addresses != node.addresses { found.append("node \(node.id) has other addresses") }
       if there.name != node.name { found.append("node \(node.id) is named '\(there.name)'") }
-      if there.isWitness != node.isWitness || there.votes != node.votes {
+      // A newcomer has no vote yet, whatever its role will be.
+      if there.isWitness != node.isWitness || there.votes != node.votes && node.votes != 0 {
         found.append("node \(node.id) has another role")
       }
       if there.fenceLevels != node.fenceLevels {

@@ -29,6 +29,8 @@ final class MembershipStorage {
     _ state: PersistentState, on loop: any EventLoop,
     completion: @escaping ((any Error)?) -> Void
   ) {
+    // From the moment a node has accepted a configuration, its nodes count.
+    disk?.follow(state.accepted.record.configured)
     fileThread.runIfActive(eventLoop: loop) { [files] in try files.write(state) }
       .assumeIsolated().whenComplete { result in
         switch result {

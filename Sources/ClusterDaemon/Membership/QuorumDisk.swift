@@ -1,6 +1,7 @@
 import BlockDevices
 import ClusterMembership
 import LVMMetadata
+import Synchronization
 
 /// A quorum disk: a small block device that all nodes share, read and written past the page cache.
 ///
@@ -9,7 +10,7 @@ final class QuorumDisk: Sendable {
   let layout: QuorumDiskLayout
   private let device: BlockDevice
   private let slot: NodeSlot
-  private let slots: [NodeSlot]
+  private let slots: Mutex<[NodeSlot]>
 
   /// Opens `path` for the node in `slot`.
   ///
@@ -29,8 +30,11 @@ final class QuorumDisk: Sendable {
           + "blocks of \(layout.blockSize)")
     }
     self.slot = slot
-    self.slots = slots
+    self.slots = Mutex(slots)
   }
+
+  /// These nodes are configured now: what any of them has written counts.
+  func follow(_ configured: NodeSet) { slots.withLock { $0 = Array(configured) } }
 
   /// The layout that the first bytes of a device tell; nil if it is no quorum disk.
   private static func layout(in bytes: [UInt8]) -> QuorumDiskLayout? {
@@ -97,7 +101,7 @@ final class QuorumDisk: Sendable {
     }
     var found: [DiskSlot] = []
     var mailbox: DiskMail?
-    for slot in slots {
+    for slot in slots.withLock(\.self) {
       // Both headers and the mailbox lie behind each other.
       let start = layout.headerOffset(slot, counter: 0)
       let size = layout.blockSize

@@ -8,6 +8,12 @@ struct AdministrationMessage: Equatable {
     case clock = 1
     /// `NodeFacts`.
     case facts = 2
+    /// A list of believed keys that is to be taken up, as text; answered like those that follow.
+    case trustList = 3
+    case keyState = 4
+    case renewKey = 5
+    /// The certificate, PEM, for the key that was made last.
+    case installCertificate = 6
   }
 
   enum Kind: UInt8 {

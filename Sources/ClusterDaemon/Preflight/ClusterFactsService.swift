@@ -25,10 +25,9 @@ final class ClusterFactsService {
     var theirs: UInt64
   }
 
-  private let collector: NodeFactsCollector
   private let questions: NodeQuestions
   private let localNode: NodeID
-  private let otherNodes: [NodeID]
+  private var configuration: DaemonConfiguration
   private let loop: any EventLoop
   private let pool: NIOThreadPool
   private let logger: Logger
@@ -37,15 +36,20 @@ final class ClusterFactsService {
     configuration: DaemonConfiguration, questions: NodeQuestions, loop: any EventLoop,
     pool: NIOThreadPool, logger: Logger
   ) {
-    collector = NodeFactsCollector(configuration: configuration)
+    self.configuration = configuration
     self.questions = questions
-    let localNode = configuration.cluster.localNode.id
-    self.localNode = localNode
-    otherNodes = configuration.cluster.nodes.map(\.id).filter { $0 != localNode }
+    localNode = configuration.cluster.localNode.id
     self.loop = loop
     self.pool = pool
     self.logger = logger
   }
+
+  private var otherNodes: [NodeID] {
+    configuration.cluster.nodes.map(\.id).filter { $0 != localNode }
+  }
+
+  /// Other nodes are in the cluster now.
+  func nodesChanged(_ cluster: DaemonConfiguration.Cluster) { configuration.cluster = cluster }
 
   /// Another node's reading of this node's clock.
   func answerClock(_ reply: ([UInt8]) -> Void) { reply(Self.encodedClock) }
@@ -80,7 +84,8 @@ final class ClusterFactsService {
   }
 
   private func collect(_ completion: @escaping (Result<NodeFacts, any Error>) -> Void) {
-    pool.runIfActive(eventLoop: loop) { [collector] in collector.collect() }
+    let collector = NodeFactsCollector(configuration: configuration)
+    pool.runIfActive(eventLoop: loop) { collector.collect() }
       .assumeIsolated().whenComplete(completion)
   }
 

@@ -23,9 +23,9 @@ final class NodeQuestions {
   private var lastID: UInt64 = 0
   var send: ([UInt8], NodeID) -> Void = { _, _ in }
   /// Answers a question of another node, at once or later.
-  var answer: (AdministrationMessage.Subject, _ reply: @escaping ([UInt8]) -> Void) -> Void = {
-    _, _ in
-  }
+  var answer:
+    (AdministrationMessage.Subject, _ payload: [UInt8], _ reply: @escaping ([UInt8]) -> Void) ->
+      Void = { _, _, _ in }
 
   init(loop: any EventLoop, logger: Logger) {
     self.loop = loop
@@ -34,8 +34,8 @@ final class NodeQuestions {
 
   /// - Parameter completion: gets the answers that came within `patience`.
   func ask(
-    _ subject: AdministrationMessage.Subject, of nodes: some Collection<NodeID>,
-    patience: TimeAmount, completion: @escaping (Answers) -> Void
+    _ subject: AdministrationMessage.Subject, payload: [UInt8] = [],
+    of nodes: some Collection<NodeID>, patience: TimeAmount, completion: @escaping (Answers) -> Void
   ) {
     guard !nodes.isEmpty else { return completion([:]) }
     lastID += 1
@@ -44,7 +44,7 @@ final class NodeQuestions {
     questions[id] = Question(
       awaited: Set(nodes), answers: [:], subject: subject, completion: completion,
       timeout: timeout)
-    let message = AdministrationMessage(.question, id: id, subject).encoded
+    let message = AdministrationMessage(.question, id: id, subject, payload: payload).encoded
     for node in nodes.sorted() { send(message, node) }
   }
 
@@ -53,7 +53,7 @@ final class NodeQuestions {
       let message = try AdministrationMessage(decoding: bytes)
       switch message.kind {
       case .question:
-        answer(message.subject) { [self] payload in
+        answer(message.subject, message.payload) { [self] payload in
           guard payload.count <= AdministrationMessage.maximumPayloadLength else {
             return logger.error("an answer of \(payload.count) bytes to node \(sender) is too long")
           }

@@ -146,7 +146,7 @@ private final class EnrolmentClientHandler: ChannelInboundHandler {
   private func accept(_ enrolment: Enrolment) throws {
     let credential = try NodeCredential(key: key, certificate: enrolment.certificate)
     guard credential.identity == NodeIdentity(cluster: token.cluster, node: token.node),
-      enrolment.trusted.authorities.contains(where: { $0.fingerprint == token.authority })
+      enrolment.trusted.keys.authorities.contains(where: { $0.fingerprint == token.authority })
     else {
       throw CredentialError("the cluster has sent the certificate of \(credential.identity)")
     }

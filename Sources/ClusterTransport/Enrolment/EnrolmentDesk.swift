@@ -9,7 +9,7 @@ struct EnrolmentDesk {
 
   private let token: JoinToken
   private let authority: ClusterAuthority
-  private let trusted: TrustedKeys
+  private let trusted: TrustList
   private let configuration: String
   private var state = State.waiting(wrongSecretCount: 0)
 
@@ -20,7 +20,7 @@ struct EnrolmentDesk {
   }
 
   init(
-    token: JoinToken, authority: ClusterAuthority, trusted: TrustedKeys, configuration: String
+    token: JoinToken, authority: ClusterAuthority, trusted: TrustList, configuration: String
   ) {
     self.token = token
     self.authority = authority

@@ -52,11 +52,11 @@ public struct Enrolment: Equatable, Sendable {
   static let maximumTextLength = 256 << 10
 
   public var certificate: NodeCertificate
-  public var trusted: TrustedKeys
+  public var trusted: TrustList
   /// The text of its clvmd.conf.
   public var configuration: String
 
-  public init(certificate: NodeCertificate, trusted: TrustedKeys, configuration: String) {
+  public init(certificate: NodeCertificate, trusted: TrustList, configuration: String) {
     self.certificate = certificate
     self.trusted = trusted
     self.configuration = configuration
@@ -79,8 +79,7 @@ enum EnrolmentReply: Equatable, Sendable {
     case .enrolled(let enrolment):
       writer.write(UInt8(1))
       writer.writeString(try enrolment.certificate.pem)
-      writer.writeString(try enrolment.trusted.authoritiesPEM)
-      writer.writeString(enrolment.trusted.revokedText)
+      writer.writeString(try enrolment.trusted.text)
       writer.writeString(enrolment.configuration)
     }
     return writer.bytes
@@ -95,9 +94,7 @@ enum EnrolmentReply: Equatable, Sendable {
       self = .enrolled(
         Enrolment(
           certificate: try NodeCertificate(pem: try reader.readString(limit: limit)),
-          trusted: try TrustedKeys(
-            authoritiesPEM: try reader.readString(limit: limit),
-            revokedText: try reader.readString(limit: limit)),
+          trusted: try TrustList(text: try reader.readString(limit: limit)),
           configuration: try reader.readString(limit: limit)))
     case let kind: throw ByteDecodingError.invalid("a reply of kind \(kind)")
     }

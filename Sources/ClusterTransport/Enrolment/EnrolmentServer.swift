@@ -26,9 +26,11 @@ public final class EnrolmentServer: Sendable {
   /// - Parameters:
   ///   - credential: of this node, with which it shows the joining machine who it is.
   ///   - configuration: the text of the new node's clvmd.conf.
+  ///   - record: keeps what was issued, before anybody gets it. Called on the event loop.
   public static func start(
     _ token: JoinToken, authority: ClusterAuthority, credential: NodeCredential,
-    trusted: TrustedKeys, configuration: String, eventLoop: any EventLoop
+    trusted: TrustList, configuration: String, eventLoop: any EventLoop,
+    record: @escaping @Sendable (NodeCertificate) throws(CredentialError) -> Void
   ) throws -> EventLoopFuture<EnrolmentServer> {
     let context = try NIOSSLContext(configuration: serverConfiguration(credential, authority))
     let address = try SocketAddress(ipAddress: token.address, port: Int(token.port))
@@ -38,7 +40,7 @@ public final class EnrolmentServer: Sendable {
         EnrolmentOffice(
           desk: EnrolmentDesk(
             token: token, authority: authority, trusted: trusted, configuration: configuration),
-          outcome: outcome),
+          outcome: outcome, record: record),
         eventLoop: eventLoop)
       return listen(
         on: address, purpose: "machines that join the cluster", eventLoop: eventLoop
@@ -97,11 +99,16 @@ public final class EnrolmentServer: Sendable {
 private final class EnrolmentOffice {
   var desk: EnrolmentDesk
   let outcome: EventLoopPromise<NodeCertificate>
+  let record: (NodeCertificate) throws(CredentialError) -> Void
   var connectionCount = 0
 
-  init(desk: EnrolmentDesk, outcome: EventLoopPromise<NodeCertificate>) {
+  init(
+    desk: EnrolmentDesk, outcome: EventLoopPromise<NodeCertificate>,
+    record: @escaping (NodeCertificate) throws(CredentialError) -> Void
+  ) {
     self.desk = desk
     self.outcome = outcome
+    self.record = record
   }
 }
 
@@ -155,6 +162,7 @@ private final class EnrolmentServerHandler: ChannelInboundHandler {
       strangerGuard.open()
     }
     do throws(CredentialError) {
+      if let issued { try office.record(issued) }
       let bytes = ControlFrameSplitter.frame(try reply.encoded())
       context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
     } catch {

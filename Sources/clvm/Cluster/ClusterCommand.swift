@@ -8,7 +8,9 @@ struct ClusterCommand: ParsableCommand {
     commandName: "cluster", abstract: "Set up the cluster, and change it.",
     subcommands: [
       ClusterInitCommand.self, ClusterTokenCommand.self, ClusterJoinCommand.self,
-      ClusterImportCommand.self, ClusterCheckCommand.self,
+      ClusterImportCommand.self, ClusterCheckCommand.self, ClusterAddNodeCommand.self,
+      ClusterRemoveNodeCommand.self, ClusterApplyCommand.self, ClusterKeysCommand.self,
+      ClusterWithdrawCommand.self, ClusterRotateKeysCommand.self,
     ])
 }
 

@@ -6,7 +6,7 @@ import Testing
   private func check(_ provider: String, _ keeper: String) -> ConfigurationCheck {
     let text = """
       cluster {
-        name = "lab"
+        name = "lab" id = "01234567-0123-0123-0123-0123456789ab"
         nodes { n1 { id = 1 address = "192.0.2.1" } n2 { id = 2 address = "192.0.2.2" } }
       }
       membership { \(provider) }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct MembershipSettingsTests {
   private func check(_ membership: String, nodes: String = "") -> ConfigurationCheck {
     let text = """
-      cluster { name = "lab" nodes {
+      cluster { name = "lab" id = "01234567-0123-0123-0123-0123456789ab" nodes {
         n1 { id = 1 address = "192.0.2.1" }
         n2 { id = 2 address = "192.0.2.2" }
         \(nodes)
@@ -28,6 +28,26 @@ import Testing
     #expect(configuration.membership.silenceTimeout == .milliseconds(3000))
     #expect(configuration.membership.quorumDisk == nil)
     #expect(configuration.clusterDirectory == "/var/lib/clvmd")
+  }
+
+  @Test func `nodes without keys are refused unless that is allowed, and then warned of`() throws {
+    let nodes = "n1 { id = 1 address = \"192.0.2.1\" } n3 { id = 3 address = \"192.0.2.3\" }"
+    func check(_ cluster: String, _ membership: String = "") -> ConfigurationCheck {
+      let text = "cluster { name = \"lab\" \(cluster) } membership { \(membership) }"
+      return DaemonConfiguration.check(text.utf8, hostName: "n1")
+    }
+    let refused = check("nodes { \(nodes) }")
+    #expect(refused.configuration == nil)
+    #expect(refused.errors.map(\.place) == ["cluster/id"])
+    #expect(refused.errors.first?.message.contains("clvm cluster init") == true)
+    let allowed = check("allow_plaintext = 1 nodes { \(nodes) }")
+    #expect(allowed.configuration != nil)
+    #expect(allowed.warnings.map(\.place).contains("cluster/allow_plaintext"))
+    // A node alone opens no port; a laboratory has its own rules.
+    #expect(check("nodes { n1 { id = 1 address = \"192.0.2.1\" } }").configuration != nil)
+    #expect(
+      check("nodes { \(nodes) }", "provider = \"external\" allow_external = 1").configuration
+        != nil)
   }
 
   @Test func `a profile is a table, in which single times may differ`() throws {
@@ -68,7 +88,7 @@ import Testing
 
   @Test func `a witness runs neither locks nor volumes`() throws {
     let text = """
-      cluster { name = "lab" node_id = 3 nodes {
+      cluster { name = "lab" id = "01234567-0123-0123-0123-0123456789ab" node_id = 3 nodes {
         n1 { id = 1 address = "192.0.2.1" }
         n2 { id = 2 address = "192.0.2.2" }
         \(witness)

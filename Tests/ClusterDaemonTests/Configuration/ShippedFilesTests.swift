@@ -9,14 +9,21 @@ private func shipped(_ path: String) throws -> String {
   return String(decoding: try HostKernelFiles().read("\(root)/\(path)"), as: UTF8.self)
 }
 
-@Test func exampleConfiguration_isValid() throws {
-  let text = try shipped("packaging/clvmd.conf")
-  let result = DaemonConfiguration.check(text.utf8, hostName: "n1")
+/// With the id that 'clvm cluster init' makes.
+private func example() throws -> String {
+  try shipped("packaging/clvmd.conf").replacing("# id = \"0000", with: "id = \"0000")
+}
+
+@Test func exampleConfiguration_isValidOnceItHasKeys() throws {
+  let result = DaemonConfiguration.check(try example().utf8, hostName: "n1")
   #expect(result.problems == [])
+  let without = DaemonConfiguration.check(
+    try shipped("packaging/clvmd.conf").utf8, hostName: "n1")
+  #expect(without.problems.map(\.place) == ["cluster/id"])
 }
 
 @Test func exampleConfiguration_withItsSettingsUncommented_saysTheDefaults() throws {
-  let example = try shipped("packaging/clvmd.conf")
+  let example = try example()
   let uncommented = example.split(separator: "\n", omittingEmptySubsequences: false).map { line in
     let isExample = examples.contains { line.contains("# \($0) = ") }
     return line.contains(" = ") && !isExample ? line.replacing("# ", with: "") : line

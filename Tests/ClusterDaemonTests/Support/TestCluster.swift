@@ -67,9 +67,12 @@ final class TestCluster: Sendable {
 
   @discardableResult
   func start(
-    _ node: NodeID, life: UInt64 = 1, bootID: String = "first", isClean: Bool = true
+    _ node: NodeID, life: UInt64 = 1, bootID: String = "first", isClean: Bool = true,
+    configured: [NodeID]? = nil, configurationPath: String? = nil
   ) async throws -> LoopbackNode {
-    let started = try await loopback.start(node, life: life, bootID: bootID, isClean: isClean)
+    let started = try await loopback.start(
+      node, life: life, bootID: bootID, isClean: isClean, configured: configured,
+      configurationPath: configurationPath)
     running.withLock { $0[node] = started }
     return started
   }

@@ -78,6 +78,14 @@ public struct ClusterConfiguration: Hashable, Sendable {
     totalVotes = nodes.reduce(hasDisk ? 1 : 0) { $0 + Int($1.votes) }
   }
 
+  /// The same rules for other nodes.
+  public func with(nodes: [ConfiguredNode]) -> Self {
+    Self(
+      nodes: nodes, hasDisk: hasDisk, preferred: preferred, leaseResets: leaseResets,
+      trustsWatchdog: trustsWatchdog, trustsSoftdog: trustsSoftdog, fenceRace: fenceRace,
+      timers: timers)
+  }
+
   /// The votes that decide: more than half of all.
   public var quorum: Int { totalVotes / 2 + 1 }
 

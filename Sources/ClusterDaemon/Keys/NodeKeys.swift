@@ -1,10 +1,21 @@
 import ClusterCredentials
 import ClusterTransport
 
+/// A node's key and whom it believes, as they lie in its directory: read and judged.
+struct NodeKeys: Sendable {
+  let directory: KeyDirectory
+  let credential: NodeCredential
+  let list: TrustList
+
+  func security() throws(CredentialError) -> LinkSecurity {
+    try LinkSecurity(credential, trusted: list.keys)
+  }
+}
+
 extension DaemonConfiguration.Cluster {
-  /// This node's keys, read and judged; nil for a cluster without keys. A cluster that has an id
-  /// does not run without them.
-  func linkSecurity() throws -> LinkSecurity? {
+  /// This node's keys; nil for a cluster without keys. A cluster that has an id does not run without
+  /// them.
+  func nodeKeys() throws -> NodeKeys? {
     guard let id else { return nil }
     let directory = KeyDirectory(path: keyDirectory)
     do throws(CredentialError) {
@@ -17,7 +28,11 @@ extension DaemonConfiguration.Cluster {
           "the certificate is that of \(credential.identity), and this is node \(localNode.id) of "
             + "cluster \(id)")
       }
-      return try LinkSecurity(credential, trusted: try directory.trustedKeys())
+      let keys = NodeKeys(
+        directory: directory, credential: credential, list: try directory.trustList())
+      // What cannot be used is refused now.
+      _ = try keys.security()
+      return keys
     } catch {
       throw DaemonError(
         "the keys in \(keyDirectory) cannot be used: \(error); 'clvm cluster token' on a node of the "

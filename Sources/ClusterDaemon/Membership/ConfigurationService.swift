@@ -1,0 +1,272 @@
+import AdminProtocol
+import ClusterMembership
+import ClusterTypes
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Changes what the cluster has decided about its nodes, and follows what was decided: connections,
+/// addresses for the kernel and clvmd.conf, on every node.
+///
+/// Confined to the cluster's event loop.
+final class ConfigurationService: RecordObserver {
+  private static let patience = TimeAmount.seconds(30)
+  private static let promotionInterval = TimeAmount.seconds(1)
+
+  private struct Waiter {
+    let isDone: (Record) -> Bool
+    let completion: (AdminFailure?) -> Void
+    let timeout: Scheduled<Void>
+  }
+
+  private unowned let node: ClusterNode
+  private let access: any RecordAccess
+  private let file: ConfigurationWatch
+  private let hasDisk: Bool
+  private let loop: any EventLoop
+  private let logger: Logger
+  private var configuration: DaemonConfiguration
+  private var waiters: [UInt64: Waiter] = [:]
+  private var lastWaiter: UInt64 = 0
+  private var isPromoting = false
+  private var promotionTimer: Scheduled<Void>?
+  private var isStopped = false
+
+  /// Other nodes are in the cluster than before.
+  var nodesChanged: (DaemonConfiguration.Cluster) -> Void = { _ in }
+  /// Whether a control channel with a node is open.
+  var isHeard: (NodeID) -> Bool = { _ in false }
+
+  /// - Parameter hasDisk: this life of the daemon has opened the quorum disk.
+  init(
+    configuration: DaemonConfiguration, node: ClusterNode, access: any RecordAccess,
+    file: ConfigurationWatch, hasDisk: Bool, loop: any EventLoop, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.node = node
+    self.access = access
+    self.file = file
+    self.hasDisk = hasDisk
+    self.loop = loop
+    self.logger = logger
+    access.addObserver(self)
+  }
+
+  func start() { file.start { [self] in decided } }
+
+  func stop() {
+    isStopped = true
+    promotionTimer?.cancel()
+    file.stop()
+    for waiter in waiters.values { waiter.timeout.cancel() }
+  }
+
+  /// Where the file is not what was decided.
+  var warnings: [String] { file.warnings }
+
+  private var decided: ClusterConfiguration { access.record.newestConfiguration }
+
+  // MARK: - Requests
+
+  func carryOut(
+    _ request: ConfigurationRequest, completion: @escaping (Result<[String], AdminFailure>) -> Void
+  ) {
+    guard node.isOperational else {
+      return completion(
+        .failure(AdminFailure(.noQuorum, "This node has no quorum: ask on a node that has.")))
+    }
+    guard access.record.configurations.count == 1 else {
+      return completion(
+        .failure(AdminFailure(.refused, "Another change of the configuration is under way.")))
+    }
+    switch request {
+    case .add(let new): add(new, completion)
+    case .remove(let id): remove(id, completion)
+    case .apply: apply(completion)
+    }
+  }
+
+  private func add(
+    _ new: NewNode, _ completion: @escaping (Result<[String], AdminFailure>) -> Void
+  ) {
+    do throws(AdminFailure) {
+      let levels = UInt8(clamping: configuration.fencing.levels[new.name]?.count ?? 0)
+      let (changed, added) = try ConfigurationChange.adding(new, fenceLevels: levels, to: decided)
+      guard configuration.cluster.id != nil || configuration.cluster.nodes.count > 1 else {
+        throw AdminFailure(.refused, "The cluster has no keys: run 'clvm cluster init' first.")
+      }
+      logger.notice("node \(added.name) (\(added.id)) is to be added")
+      decide(changed) {
+        $0.configuration[added.id] != nil
+      } completion: { failure in
+        if let failure { return completion(.failure(failure)) }
+        completion(
+          .success([
+            "Node \(added.name) (\(added.id)) is in the configuration of all nodes, and gets its vote "
+              + "when it is there.",
+            "On the node that holds the authority's key: clvm cluster token --node \(added.id)",
+          ]))
+      }
+    } catch {
+      completion(.failure(error))
+    }
+  }
+
+  private func remove(
+    _ id: NodeID, _ completion: @escaping (Result<[String], AdminFailure>) -> Void
+  ) {
+    do throws(AdminFailure) {
+      let changed = try ConfigurationChange.removing(id, from: decided)
+      guard id != node.local.node else {
+        throw AdminFailure(.refused, "This is node \(id): ask another node.")
+      }
+      guard node.view.instance(of: id) == nil, !isHeard(id) else {
+        throw AdminFailure(
+          .refused,
+          "Node \(id) is alive. Stop clvmd there first: then it leaves the cluster in order.")
+      }
+      guard !node.groups.unfencedNodes.contains(where: { $0.instance.node == id }) else {
+        throw AdminFailure(
+          .refused,
+          "Node \(id) has failed, and nobody has proved that it is off: 'clvm status' says what is "
+            + "waited for.")
+      }
+      let name = decided[id]?.name ?? ""
+      logger.notice("node \(name) (\(id)) is to be removed")
+      decide(changed) {
+        $0.configuration[id] == nil
+      } completion: { failure in
+        if let failure { return completion(.failure(failure)) }
+        completion(.success(["Node \(name) (\(id)) is none of the cluster's any more."]))
+      }
+    } catch {
+      completion(.failure(error))
+    }
+  }
+
+  private func apply(_ completion: @escaping (Result<[String], AdminFailure>) -> Void) {
+    file.read { [self] result in
+      do throws(AdminFailure) {
+        let wanted = try result.get().clusterConfiguration
+        let changed = try ConfigurationChange.applying(wanted, to: decided, hasDisk: hasDisk)
+        let differences = decided.differences(from: changed)
+        guard changed != decided else {
+          return completion(.success(["The cluster has decided what this clvmd.conf says."]))
+        }
+        decide(changed) {
+          $0.configuration == changed.keepingVoters(of: $0.configuration)
+        } completion: { [self] failure in
+          if let failure { return completion(.failure(failure)) }
+          file.look()
+          completion(.success(["In force now:"] + differences.map { "  " + $0 }))
+        }
+      } catch {
+        completion(.failure(error))
+      }
+    }
+  }
+
+  /// - Parameter isDone: what the record must be like when the change is in force.
+  private func decide(
+    _ configuration: ClusterConfiguration, until isDone: @escaping (Record) -> Bool,
+    completion: @escaping (AdminFailure?) -> Void
+  ) {
+    access.submit(.changeConfiguration(configuration)) { [self] outcome in
+      switch outcome {
+      case .refused(let reason):
+        completion(AdminFailure(.refused, "The cluster refuses it: \(reason)."))
+      case .decided, .unknown: wait(until: isDone, completion)
+      }
+    }
+  }
+
+  private func wait(
+    until isDone: @escaping (Record) -> Bool, _ completion: @escaping (AdminFailure?) -> Void
+  ) {
+    guard !isInForce(isDone) else { return completion(nil) }
+    lastWaiter += 1
+    let number = lastWaiter
+    let timeout = loop.assumeIsolated().scheduleTask(in: Self.patience) { [self] in
+      waiters[number] = nil
+      completion(
+        AdminFailure(
+          .timedOut,
+          "It is not in force yet: that needs a majority of the votes before the change and one of "
+            + "those after it. 'clvm nodes' shows whether it comes."))
+    }
+    waiters[number] = Waiter(isDone: isDone, completion: completion, timeout: timeout)
+  }
+
+  private func isInForce(_ isDone: (Record) -> Bool) -> Bool {
+    access.record.configurations.count == 1 && isDone(access.record)
+  }
+
+  // MARK: - What was decided
+
+  func recordApplied(_ record: Record) {
+    guard !isStopped, record.configurations.count == 1 else { return }
+    followNodes(record.configuration)
+    for (number, waiter) in waiters where waiter.isDone(record) {
+      waiters[number] = nil
+      waiter.timeout.cancel()
+      waiter.completion(nil)
+    }
+    promoteLater()
+  }
+
+  private func followNodes(_ decided: ClusterConfiguration) {
+    let before = configuration.cluster.nodes
+    configuration = configuration.following(decided)
+    let after = configuration.cluster.nodes
+    let added = after.filter { node in !before.contains { $0.id == node.id } }
+    let removed = before.filter { node in !after.contains { $0.id == node.id } }
+    guard !added.isEmpty || !removed.isEmpty else { return }
+    for node in added { logger.notice("node \(node.name) (\(node.id)) is in the cluster now") }
+    for node in removed {
+      logger.notice("node \(node.name) (\(node.id)) is none of the cluster's any more")
+    }
+    nodesChanged(configuration.cluster)
+    file.change(ConfigurationNodesEdit(added: added, removed: removed.map(\.name)))
+  }
+
+  // MARK: - Newcomers
+
+  /// The leader gives a newcomer its vote as soon as it is there.
+  private func promoteLater() {
+    guard promotionTimer == nil, decided.nodes.contains(where: { $0.votes == 0 }) else { return }
+    promotionTimer = loop.assumeIsolated().scheduleTask(in: Self.promotionInterval) { [self] in
+      promotionTimer = nil
+      promote()
+      if !isStopped { promoteLater() }
+    }
+  }
+
+  private func promote() {
+    guard node.leader == node.local.node, node.isOperational, !isPromoting,
+      access.record.configurations.count == 1,
+      let changed = ConfigurationChange.promoting(
+        decided,
+        isThere: { $0.isWitness ? isHeard($0.id) : node.view.instance(of: $0.id) != nil })
+    else { return }
+    isPromoting = true
+    access.submit(.changeConfiguration(changed)) { [self] outcome in
+      isPromoting = false
+      if case .refused(let reason) = outcome {
+        logger.warning("a node that was added does not get its vote yet: \(reason)")
+      }
+    }
+  }
+}
+
+extension ClusterConfiguration {
+  /// The same, with what no file knows as it is in `other`.
+  fileprivate func keepingVoters(of other: Self) -> Self {
+    var nodes = nodes
+    for index in nodes.indices {
+      guard let there = other[nodes[index].id] else { continue }
+      nodes[index].votes = there.votes
+      nodes[index].amnesia = there.amnesia
+    }
+    return with(nodes: nodes)
+  }
+}
