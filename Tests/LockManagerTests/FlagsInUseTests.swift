@@ -76,12 +76,21 @@ struct FlagsInUseTests {
     Use(
       user: "lvmlockd unlock", request: (.ex, [.noQueue, .persistent, .valueBlock]),
       conversion: (.nl, .valueBlock), mode: .nl),
-    Use(user: "md bitmap", request: (.pw, [.valueBlock, .noQueue]), mode: .pw),
     Use(
-      user: "md bitmap", other: .pw, request: (.pw, [.valueBlock, .noQueue]),
-      result: .wouldBlock, mode: nil),
-    Use(user: "md message", request: (.cr, []), conversion: (.ex, .valueBlock), mode: .ex),
-    Use(user: "md ack", other: .cr, request: (.cr, .valueBlock), mode: .cr),
+      user: "md bitmap", request: (.nl, [.expedite, .valueBlock]),
+      conversion: (.pw, [.valueBlock, .noQueue]), mode: .pw),
+    Use(
+      user: "md bitmap", other: .pw, request: (.nl, [.expedite, .valueBlock]),
+      conversion: (.pw, [.valueBlock, .noQueue]), result: .wouldBlock, mode: .nl),
+    Use(
+      user: "md message", request: (.nl, [.expedite, .valueBlock]),
+      conversion: (.ex, .valueBlock), mode: .ex),
+    Use(
+      user: "md message sent", request: (.ex, .valueBlock), conversion: (.cw, .valueBlock),
+      mode: .cw),
+    Use(
+      user: "md acknowledgement", other: .cr, request: (.nl, .expedite), conversion: (.cr, []),
+      mode: .cr),
     Use(
       user: "libdlm without a time", request: (.pr, [.timeout, .noDeadlockBlock]), mode: .pr),
   ]
