@@ -1,0 +1,55 @@
+import Glibc
+import RealLVM
+import Testing
+
+/// The program `clvm` itself, started as an administrator starts it, takes turns with lvm.
+@Suite(
+  .enabled(
+    if: RealLVM.obstacle == nil, "SKIPPED, clvm is not run: \(RealLVM.obstacle ?? "")"))
+struct ProgramTests {
+  /// Beside the program that runs the tests.
+  private static let clvm: String = {
+    var path = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    let own = String(
+      decoding: path.prefix(max(count, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)]) + "/clvm"
+  }()
+
+  @Test func clvmAndLVMTakeTurns() throws {
+    try #require(access(Self.clvm, X_OK) == 0, "\(Self.clvm) is not built")
+    let lvm = try RealLVM(sizes: [64 << 20, 64 << 20])
+    func clvm(_ words: String) throws -> String {
+      var arguments = words.split(separator: " ").map(String.init)
+      arguments.insert(contentsOf: ["--devices", lvm.paths.joined(separator: ",")], at: 1)
+      let result = try lvm.run(Self.clvm, arguments)
+      try #require(result.status == 0, "\(words): \(result.output)\(result.errors)")
+      return result.output
+    }
+    _ = try clvm("pvcreate \(lvm.paths.joined(separator: " "))")
+    _ = try clvm("vgcreate vg \(lvm.paths.joined(separator: " "))")
+    try lvm.succeed(["lvcreate", "-an", "-Zn", "-l", "3", "-n", "a", "vg"])
+    _ = try clvm("lvcreate -an -Zn -l 4 -n b vg")
+    _ = try clvm("lvextend -l +1 vg/a")
+    _ = try clvm("lvrename vg a c")
+    _ = try clvm("lvchange --addtag t vg/c")
+    #expect(try lvm.succeed(["vgck", "vg"]) == "")
+    let words = "-o lv_name,lv_size,lv_tags --noheadings"
+    #expect(
+      try clvm("lvs \(words) vg")
+        == lvm.succeed(["lvs"] + words.split(separator: " ").map(String.init) + ["vg"]))
+    for report in [
+      "pvs", "vgs", "lvs", "pvdisplay", "vgdisplay", "lvdisplay", "pvscan", "vgscan", "lvscan",
+    ] {
+      #expect(try clvm(report) != "", "\(report) prints nothing")
+    }
+    _ = try clvm("vgcfgbackup -f \(lvm.folder)/vg.saved vg")
+    _ = try clvm("lvremove -y vg/b")
+    _ = try clvm("vgck vg")
+    _ = try clvm("vgreduce vg \(lvm.paths[1])")
+    _ = try clvm("lvremove -y vg/c")
+    _ = try clvm("vgremove vg")
+    _ = try clvm("pvremove \(lvm.paths[0])")
+    #expect(try lvm.succeed(["pvs", "--noheadings", "-o", "pv_name"]).contains(lvm.paths[1]))
+  }
+}
