@@ -99,9 +99,10 @@ struct PeerProcessTests {
     #expect(peer.exitCode() == 0)
   }
 
+  /// On addresses that no other test uses: their connections take ports of 127.0.0.1 meanwhile.
   private static func freePort() throws -> Int {
     let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .bind(host: "127.0.0.1", port: 0).wait()
+      .bind(host: "127.33.0.1", port: 0).wait()
     let port = try #require(channel.localAddress?.port)
     try channel.close().wait()
     return port
@@ -113,7 +114,7 @@ private final class PipedPeer: Sendable {
   let number: Int32
   private let input: Int32
   private let output: Int32
-  private let code = Mutex<Int32?>(nil)
+  private let end = Mutex<Result<Int32, any Error>?>(nil)
   private let unread = Mutex<[UInt8]>([])
 
   init(_ number: Int32, of count: Int32, port: Int, _ version: ProtocolVersion) throws {
@@ -132,7 +133,7 @@ private final class PipedPeer: Sendable {
           options, input: reading, output: writing,
           logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
       }
-      code.withLock { $0 = (try? result.get()) ?? -1 }
+      end.withLock { $0 = result }
       close(writing)
     }
   }
@@ -143,13 +144,13 @@ private final class PipedPeer: Sendable {
     var peers: [NodeID: SocketAddress] = [:]
     for other in 1...count where other != number {
       peers[try #require(NodeID(other))] = try SocketAddress(
-        ipAddress: "127.0.0.\(other)", port: port)
+        ipAddress: "127.33.0.\(other)", port: port)
     }
     return PeerProcess.Options(
       configuration: PeerConfiguration(
         node: try #require(NodeID(number)), peers: Set(peers.keys),
         lockspace: try #require(LockspaceName("pipes")), processID: 1, seed: UInt64(number)),
-      address: try SocketAddress(ipAddress: "127.0.0.\(number)", port: port), peers: peers,
+      address: try SocketAddress(ipAddress: "127.33.0.\(number)", port: port), peers: peers,
       version: version)
   }
 
@@ -182,7 +183,7 @@ private final class PipedPeer: Sendable {
     var rest = [UInt8](repeating: 0, count: 4096)
     while read(output, &rest, rest.count) > 0 {}
     close(output)
-    return code.withLock { $0 }
+    return end.withLock { try? $0?.get() }
   }
 
   /// The next line that is wanted; others are skipped.
@@ -202,7 +203,8 @@ private final class PipedPeer: Sendable {
         }
         var chunk = [UInt8](repeating: 0, count: 4096)
         let count = read(output, &chunk, chunk.count)
-        try #require(count > 0, "peer \(number) has ended")
+        let end = end.withLock { $0 }
+        try #require(count > 0, "peer \(number) has ended: \(String(describing: end))")
         unread += chunk[..<count]
       }
     }
