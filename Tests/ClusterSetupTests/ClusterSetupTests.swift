@@ -100,7 +100,7 @@ struct ClusterSetupTests {
     #expect(exported.identity.node == NodeID(2))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func nodeJoinsWithATokenAndGetsANewKeyWithAnother() async throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let text = """

@@ -6,7 +6,7 @@ import Testing
 @testable import ClusterTransport
 
 /// Control channels of several nodes on one machine, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ControlChannelsTests {
   @Test(arguments: [false, true])
   func everyPairHasOneChannelThatCarriesFramesInOrder(isSecure: Bool) async throws {

@@ -9,7 +9,7 @@ import Testing
 @testable import ClusterTransport
 
 /// Joining with a token, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EnrolmentTests {
   private let loop = MultiThreadedEventLoopGroup.singleton.next()
   private let keys: TestKeys

@@ -7,7 +7,7 @@ import Testing
 @testable import ClusterTransport
 
 /// All keys are replaced while frames flow.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct KeyRotationTests {
   @Test func channelsOutliveARotationUntilTheOldAuthorityIsDropped() async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()

@@ -8,7 +8,7 @@ import Testing
 @testable import ClusterTransport
 
 /// Lock transports of several nodes on one machine, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LockTransportTests {
   @Test(arguments: [false, true])
   func everyPacketArrivesOnceInOrderThoughConnectionsAreReset(isSecure: Bool) async throws {

@@ -9,7 +9,7 @@ import Testing
 
 /// Two lock transports on one machine, of which the second listens on another address than the first
 /// is told at first.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SecondAddressTests {
   @Test func secondAddressIsUsedWhenNobodyIsAtTheFirst() async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()

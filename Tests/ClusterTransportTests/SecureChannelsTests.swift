@@ -9,7 +9,7 @@ import Testing
 @testable import ClusterTransport
 
 /// Whom control channels with TLS let in, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SecureChannelsTests {
   private let loop = MultiThreadedEventLoopGroup.singleton.next()
   private let one: NodeID

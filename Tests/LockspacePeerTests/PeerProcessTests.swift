@@ -10,7 +10,7 @@ import Testing
 @testable import LockspacePeer
 
 /// Whole peers with pipes for standard input and output, on loopback addresses.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct PeerProcessTests {
   @Test(
     "Two peers lock, one dies without a word and comes back, both leave",
