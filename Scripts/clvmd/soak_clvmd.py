@@ -124,10 +124,7 @@ def crowd(daemon, _):
     clients = [daemon.client() for _ in range(soak.CLIENTS_AT_ONCE)]
     for client in clients:
         client.send(encode(51, LOCAL, bytes([WRITE, 0]) + b"V_vg1\0"))
-    # Whoever holds the lock goes, and the next one has it.
-    for client in clients:
-        expect(client.receive(), "a client did not get its turn")
-        client.close()
+    soak.serve_in_turn(clients, lambda client: client.receive())
     daemon.settle()
     expect(daemon.descriptors() <= before, f"{daemon.descriptors() - before} descriptors are left")
     return f"{soak.CLIENTS_AT_ONCE} clients at once in the queue of one lock"

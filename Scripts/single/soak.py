@@ -2,6 +2,7 @@
 import os
 import random
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -124,6 +125,20 @@ def soak(daemon, count):
     return f"{done} requests, {count * 0.9 / seconds:.0f} a second, memory {growth:+d} KiB"
 
 
+def serve_in_turn(clients, takes_its_turn):
+    """Waits for each one's answer, whoever is next, and ends its turn: only one has the lock at a time."""
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.socket, selectors.EVENT_READ, client)
+        for _ in clients:
+            ready = selector.select(20)
+            expect(len(ready) == 1, f"{len(ready)} clients have their turn")
+            client = ready[0][0].data
+            selector.unregister(client.socket)
+            expect(takes_its_turn(client), "a client did not get its turn")
+            client.close()
+
+
 def crowd(daemon, _):
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     daemon.settle()
@@ -134,9 +149,7 @@ def crowd(daemon, _):
     expect(all(client.reply() for client in clients), "a client was not served")
     for client in clients[1:]:
         client.send(b'request="lock_vg"\nvg_name ="vg1"\nmode ="ex"\n\n##\n')
-    for client in clients[1:]:
-        expect(client.reply().get("op_result") == "0", "a client did not get its turn")
-        client.close()
+    serve_in_turn(clients[1:], lambda client: client.reply().get("op_result") == "0")
     clients[0].close()
     daemon.settle()
     expect(daemon.descriptors() <= before, f"{daemon.descriptors() - before} descriptors are left")
