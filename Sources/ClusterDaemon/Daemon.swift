@@ -386,14 +386,14 @@ final class Daemon: ClusterObserver {
     return promise.futureResult
   }
 
-  /// Closes every connection and listener without leaving anything first.
+  /// Closes every connection and listener without leaving anything first; files stay, as after a kill.
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
     fenceDevices.stop()
     nodes?.stop()
     node.stop()
     clusterLocking?.prepareStop()
-    return sockets.stop().and(network.stop()).map { _ in }
+    return sockets.stop(leavingFiles: true).and(network.stop()).map { _ in }
   }
 
   /// Looks at once, without patience.

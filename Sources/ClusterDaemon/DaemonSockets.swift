@@ -62,9 +62,12 @@ final class DaemonSockets {
   }
 
   /// Commands that wait see their connection closed; what they held is released.
-  func stop() -> EventLoopFuture<Void> {
-    let frontendStop = frontend?.stop() ?? loop.makeSucceededVoidFuture()
-    let clusterLockingStop = clusterLocking?.stop() ?? loop.makeSucceededVoidFuture()
-    return frontendStop.and(clusterLockingStop).and(admin.stop()).map { _ in }
+  ///
+  /// - Parameter leavingFiles: a daemon that comes at once takes over sockets and pid files.
+  func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
+    let done = loop.makeSucceededVoidFuture()
+    return (frontend?.stop(leavingFiles: leavingFiles) ?? done)
+      .and(clusterLocking?.stop(leavingFiles: leavingFiles) ?? done)
+      .and(admin.stop(leavingFile: leavingFiles)).map { _ in }
   }
 }

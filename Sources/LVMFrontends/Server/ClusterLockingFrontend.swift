@@ -49,9 +49,9 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
   }
 
   /// Disconnects all clients; what they hold is released as if they had died.
-  public func stop() -> EventLoopFuture<Void> {
+  public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
     timer.set(nil)
-    return server?.stop() ?? eventLoop.makeSucceededVoidFuture()
+    return server?.stop(leavingFiles: leavingFiles) ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// Hands an event to the machine and carries its effects out. May be called while that happens:

@@ -64,7 +64,7 @@ public final class ClusterLockingServer {
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     return listener.start(path: configuration.socketPath) { ClusterLockingConnection(server.value) }
       .flatMapErrorThrowing { error in
-        server.value.removePidFile()
+        server.value.giveUpPidFile()
         throw error
       }
   }
@@ -75,15 +75,16 @@ public final class ClusterLockingServer {
   /// Disconnects a client once it has taken its replies; the delegate hears `clientClosed`.
   func close(_ client: ClientID) { connections[client]?.close() }
 
-  /// Disconnects all clients, which see the end of the stream, and removes the files.
-  public func stop() -> EventLoopFuture<Void> {
-    removePidFile()
+  /// Disconnects all clients, which see the end of the stream, and removes the files unless it is to
+  /// look as after a kill.
+  public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
+    giveUpPidFile(leavingIt: leavingFiles)
     for connection in connections.inOrder { connection.closeNow() }
-    return listener.stop()
+    return listener.stop(leavingFile: leavingFiles)
   }
 
-  private func removePidFile() {
-    if let file = pidFile.take() { file.remove() }
+  private func giveUpPidFile(leavingIt: Bool = false) {
+    if let file = pidFile.take(), !leavingIt { file.remove() }
   }
 }
 

@@ -82,10 +82,11 @@ public final class FramedTextServer {
     connections[client]?.close()
   }
 
-  /// Disconnects all clients, which see the end of the stream, and removes the socket.
-  public func stop() -> EventLoopFuture<Void> {
+  /// Disconnects all clients, which see the end of the stream, and removes the socket unless it is to
+  /// look as after a kill.
+  public func stop(leavingFile: Bool = false) -> EventLoopFuture<Void> {
     for connection in connections.inOrder { connection.close() }
-    return listener.stop()
+    return listener.stop(leavingFile: leavingFile)
   }
 }
 

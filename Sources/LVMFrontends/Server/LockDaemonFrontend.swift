@@ -45,9 +45,9 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
     return server.start()
   }
 
-  public func stop() -> EventLoopFuture<Void> {
+  public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
     timer.set(nil)
-    return server?.stop() ?? eventLoop.makeSucceededVoidFuture()
+    return server?.stop(leavingFiles: leavingFiles) ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// Nodes that failed to load the last change of a VG, by VG, with their reasons.

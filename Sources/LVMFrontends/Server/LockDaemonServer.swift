@@ -53,7 +53,7 @@ public final class LockDaemonServer {
     }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     return server.start().flatMapErrorThrowing { error in
-      bound.value.removePidFile()
+      bound.value.giveUpPidFile()
       throw error
     }
   }
@@ -70,13 +70,14 @@ public final class LockDaemonServer {
 
   public func close(_ client: ClientID) { server.close(client) }
 
-  /// Commands that wait see their connection closed; later ones do not try to connect.
-  public func stop() -> EventLoopFuture<Void> {
-    removePidFile()
-    return server.stop()
+  /// Commands that wait see their connection closed; later ones do not try to connect, unless all is to
+  /// look as after a kill.
+  public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
+    giveUpPidFile(leavingIt: leavingFiles)
+    return server.stop(leavingFile: leavingFiles)
   }
 
-  private func removePidFile() {
-    if let file = pidFile.take() { file.remove() }
+  private func giveUpPidFile(leavingIt: Bool = false) {
+    if let file = pidFile.take(), !leavingIt { file.remove() }
   }
 }

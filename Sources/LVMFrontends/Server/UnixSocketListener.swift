@@ -52,18 +52,18 @@ final class UnixSocketListener {
     state = .listening(file, channel)
   }
 
-  /// Accepts nobody any more and removes the file.
-  func stop() -> EventLoopFuture<Void> {
+  /// Accepts nobody any more, and removes the file unless it is to look as after a kill.
+  func stop(leavingFile: Bool) -> EventLoopFuture<Void> {
     eventLoop.preconditionInEventLoop()
     let ended = state
     state = .stopped
     switch ended {
     case .stopped: return eventLoop.makeSucceededVoidFuture()
     case .starting(let file):
-      file.remove()
+      if !leavingFile { file.remove() }
       return eventLoop.makeSucceededVoidFuture()
     case .listening(let file, let channel):
-      file.remove()
+      if !leavingFile { file.remove() }
       return channel.close()
     }
   }
