@@ -233,6 +233,10 @@ class Replay:
             elif line["dir"] == "c2d":
                 if connection not in self.clients:
                     self.clients[connection] = Client()
+                before = self.recording.lines[index - 1]
+                if before["dir"] == "c2d" and before["conn"] == connection:
+                    # In one piece with the request before it would be taken for surplus bytes.
+                    time.sleep(0.5)
                 self.before_request(line)
                 self.clients[connection].send(self.translate(bytes.fromhex(line["hex"])))
             elif line["dir"] == "d2c":
