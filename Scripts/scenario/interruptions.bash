@@ -13,6 +13,7 @@ interruptible_config() {
 # User-Mode-Linux has nothing in flight.
 embedded_membership() {
   cat <<'CONFIG'
+cluster/allow_plaintext = 1
 membership {
   provider = "embedded"
   timers { silence_ms = 8000 lease_ms = 12000 restart_hold_ms = 15000 drain_ms = 0 }
