@@ -54,7 +54,8 @@ final class VolumeService: ClusterObserver {
   private var isWorking = false
   private var wake: Scheduled<Void>?
   private var tails: [String: EventLoopFuture<Void>] = [:]
-  private var lastNumber: UInt64 = 0
+  /// Begins above every number of an earlier daemon of the same member, which others remember.
+  private var lastNumber = Timestamp.now.nanoseconds / 1_000_000
   /// Ids of the volume groups that are started here, by name.
   var volumeGroupIDs: [String: String] = [:]
   /// Who waits until a volume group is settled on this node, by name.
