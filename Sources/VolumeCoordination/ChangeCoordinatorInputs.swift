@@ -146,7 +146,7 @@ extension ChangeCoordinator {
   /// A dead node does nothing any more, and nothing is expected of it. Before the commit the change
   /// is given up all the same: if only the daemon died, its devices still run on the old mapping.
   /// After the commit they are suspended, and the daemon's next life follows the disk.
-  mutating func forget(_ node: NodeInstance) -> [Effect] {
+  mutating func forget(_ node: NodeInstance, because reason: String) -> [Effect] {
     guard participants.contains(node) else { return [] }
     let effects = remove(node)
     participants.remove(node)
@@ -161,7 +161,7 @@ extension ChangeCoordinator {
       .closing, .finished:
       break
     }
-    return effects + [.report("\(change) goes on without node \(node.node), which is fenced.")]
+    return effects + [.report("\(change) goes on without node \(node.node), which \(reason).")]
   }
 
   mutating func changeQuorum(to quorate: Bool) -> [Effect] {

@@ -59,6 +59,8 @@ public struct ChangeParticipant: Sendable {
   var removed: Set<NodeInstance> = []
   /// The newest life of each node that is known to have ended.
   var ended: [NodeID: Incarnation] = [:]
+  /// Of instances that go on in a new life of their daemon: the last request known of the one before.
+  var renewed: [NodeInstance: UInt64] = [:]
   /// What this node could not follow, by volume group UUID: volumes there fail I/O until a later
   /// change, reload or recovery succeeds.
   var stranded: [String: String] = [:]
@@ -92,7 +94,7 @@ public struct ChangeParticipant: Sendable {
 
   private func isRecovery(_ activity: Activity) -> Bool {
     guard case .change(let open) = activity else { return false }
-    return open.change.map { isDead($0.id.origin) } ?? true
+    return open.change.map { isOrphan($0.id) } ?? true
   }
 
   /// One sentence for each change that is open or could not be followed, sorted.
@@ -137,7 +139,8 @@ public struct ChangeParticipant: Sendable {
     case .message(let message, let sender): receive(message, from: sender, at: now)
     case .jobFinished(let job, let result): finish(job, result, at: now)
     case .nodeRemoved(let node): remove(node)
-    case .nodeFenced(let node): forget(node, at: now)
+    case .nodeFenced(let node): forget(node)
+    case .nodeRenewed(let node): renew(node)
     case .orphaned(let id, let step): outlive(id, at: step, now)
     case .recorded, .unrecorded: []  // A coordinator's concern.
     case .quorum(let quorate): changeQuorum(to: quorate)
@@ -147,6 +150,11 @@ public struct ChangeParticipant: Sendable {
 
   func isDead(_ instance: NodeInstance) -> Bool {
     ended[instance.node].map { instance.incarnation <= $0 } ?? false
+  }
+
+  /// Whether nobody lives who could go on with the request.
+  func isOrphan(_ id: VolumeRequestID) -> Bool {
+    isDead(id.origin) || renewed[id.origin].map { id.number <= $0 } ?? false
   }
 
   func openChange(_ volumeGroupID: String) -> OpenChange? {

@@ -35,7 +35,7 @@ extension ChangeParticipant {
 
   private mutating func prepare(_ change: VolumeChange) -> [Effect] {
     let coordinator = change.id.origin
-    guard !removed.contains(coordinator) else { return [] }
+    guard !removed.contains(coordinator), !isOrphan(change.id) else { return [] }
     guard isNewest(change) else { return refuse(change.id, "\(change) is over on this node.") }
     switch activities[change.volumeGroupID] {
     case .change(let open) where open.change?.id == change.id: return repeatAnswer(of: open)

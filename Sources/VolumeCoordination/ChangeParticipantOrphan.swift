@@ -13,7 +13,7 @@ extension ChangeParticipant {
   mutating func outlive(
     _ id: VolumeRequestID, at step: RecordedStep, _ now: Timestamp
   ) -> [Effect] {
-    guard removed.contains(id.origin) || isDead(id.origin), let open = openChange(withID: id),
+    guard removed.contains(id.origin) || isOrphan(id), let open = openChange(withID: id),
       let change = open.change, change.kind.leavesOldMappingFirst
     else { return [] }
     switch step {

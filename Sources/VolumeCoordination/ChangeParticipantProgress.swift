@@ -176,9 +176,34 @@ extension ChangeParticipant {
   }
 
   /// The instance is dead: what it committed is on the disks, and nothing will be added.
-  mutating func forget(_ instance: NodeInstance, at now: Timestamp) -> [Effect] {
-    removed.remove(instance)
+  mutating func forget(_ instance: NodeInstance) -> [Effect] {
     ended[instance.node] = max(ended[instance.node] ?? instance.incarnation, instance.incarnation)
+    renewed[instance] = nil
+    return settle(instance)
+  }
+
+  /// The instance lives, and nothing will be added to what its daemon had begun before.
+  mutating func renew(_ instance: NodeInstance) -> [Effect] {
+    renewed[instance] = lastNumber(of: instance)
+    return settle(instance)
+  }
+
+  /// The newest request of the instance that this node knows.
+  private func lastNumber(of instance: NodeInstance) -> UInt64? {
+    var numbers = changes(of: instance).compactMap { $0.change?.id.number }
+    numbers += closed.values.compactMap { $0[instance]?.number }
+    let requests = heldReloads.values.map(\.id) + answeredReloads.values.map(\.id)
+    numbers += requests.filter { $0.origin == instance }.map(\.number)
+    for case .reload(let request) in activities.values where request.id.origin == instance {
+      numbers.append(request.id.number)
+    }
+    if let before = renewed[instance] { numbers.append(before) }
+    return numbers.max()
+  }
+
+  /// What the instance has begun follows the disk, and nobody asks any more how it went.
+  private mutating func settle(_ instance: NodeInstance) -> [Effect] {
+    removed.remove(instance)
     for volumeGroupID in closed.keys {
       closed[volumeGroupID]?[instance] = nil
       if closed[volumeGroupID]?.isEmpty == true { closed[volumeGroupID] = nil }
@@ -229,7 +254,7 @@ extension ChangeParticipant {
   }
 
   mutating func remember(_ change: VolumeChange, _ ending: Ending) {
-    guard !isDead(change.id.origin), isNewest(change) else { return }
+    guard !isOrphan(change.id), isNewest(change) else { return }
     closed[change.volumeGroupID, default: [:]][change.id.origin] = Closed(
       number: change.id.number, ending: ending)
   }

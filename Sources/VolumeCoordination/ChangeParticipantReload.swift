@@ -49,7 +49,7 @@ extension ChangeParticipant {
     activities[request.volumeGroupID] = nil
     if result.isReloaded { stranded[request.volumeGroupID] = nil }
     var effects: [Effect] = []
-    if !isDead(request.id.origin) {
+    if !isOrphan(request.id) {
       answeredReloads[request.volumeGroupID] = (request.id, answer)
       effects.append(.send(answer, to: request.id.origin))
     } else if !result.isReloaded {

@@ -9,6 +9,9 @@ public enum CoordinationInput: Equatable, Sendable {
   case nodeRemoved(NodeInstance)
   /// Nothing of this instance acts any more: it was fenced, or has shown that it started anew.
   case nodeFenced(NodeInstance)
+  /// The instance goes on in a new life of its daemon, which remembers nothing of what the one before had
+  /// begun, and numbers its requests above all of that one's.
+  case nodeRenewed(NodeInstance)
   /// The cluster's record holds what this coordinator asked for with `Effect.record`.
   case recorded(VolumeRequestID, RecordedStep)
   /// The record will never hold it.

@@ -64,7 +64,7 @@ public struct ReloadCollector: Sendable {
         effects.append(
           .report("\(request): node \(node.node) left the cluster and must be fenced."))
       }
-    case .nodeFenced(let node): accept(.fenced, from: node)
+    case .nodeFenced(let node), .nodeRenewed(let node): accept(.fenced, from: node)
     case .wake:
       if now >= reportAt, let waitingFor {
         reportAt = now + timing.reportInterval

@@ -202,10 +202,10 @@ final class VolumeService: ClusterObserver {
     for orphan in operations?.orphans(of: instance) ?? [] { handle(.input(orphan)) }
   }
   func nodeFenced(_ instance: NodeInstance) { handle(.input(.nodeFenced(instance))) }
-  /// It cannot go on with what it had begun, as if it had died at once and for ever.
+  /// It cannot go on with what it had begun, as if it had died and come back at once.
   func memberRenewed(_ instance: NodeInstance) {
     nodeRemoved(instance)
-    handle(.input(.nodeFenced(instance)))
+    handle(.input(.nodeRenewed(instance)))
   }
   func agreementChanged() { operations?.endOrphans() }
   func quorumChanged(_ isQuorate: Bool) { handle(.input(.quorum(isQuorate))) }
