@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "single"))
-from machine import Failure, expect
+from machine import expect
 import soak
 from clvmd_client import (ACTIVATE, COMMIT, DEACTIVATE, DROP, LOCAL, READ, SOCKET, TEST, UNLOCK, WRITE,
                           Client, encode)
@@ -152,23 +152,9 @@ def deaf(daemon, _):
 
 def main():
     folder, count = sys.argv[1], int(sys.argv[2])
-    daemon = Daemon(folder)
-    failed = False
-    with open(f"{folder}/steps.tsv", "w") as steps:
-        for title, body in (("Many requests on clvmd's socket", many),
-                            ("Many clients on clvmd's socket", crowd), ("A client that never reads", deaf)):
-            started = time.monotonic()
-            try:
-                result, finding = "ok", body(daemon, count)
-            except (Failure, OSError, EOFError) as failure:
-                result, finding, failed = "FAILED", str(failure), True
-            steps.write(f"{result}\t{int((time.monotonic() - started) * 1000)}\t{title}\t{finding}\n")
-    try:
-        daemon.stop()
-    except Failure as failure:
-        print(failure)
-        failed = True
-    sys.exit(1 if failed else 0)
+    soak.run(Daemon(folder), folder, count,
+             (("Many requests on clvmd's socket", many), ("Many clients on clvmd's socket", crowd),
+              ("A client that never reads", deaf)))
 
 
 if __name__ == "__main__":

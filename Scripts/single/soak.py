@@ -174,17 +174,15 @@ def exchange(daemon, _):
             f" {processor:.2f} ms of the daemon's processor time")
 
 
-def main():
-    folder, count = sys.argv[1], int(sys.argv[2])
-    daemon = Daemon(folder)
+def run(daemon, folder, count, steps_to_take):
+    """Takes the steps, writes what came of each, and ends the daemon and this program."""
     failed = False
     with open(f"{folder}/steps.tsv", "w") as steps:
-        for title, body in (("Many requests", soak), ("Many clients", crowd),
-                            ("What locking adds to vgs", exchange)):
+        for title, body in steps_to_take:
             started = time.monotonic()
             try:
                 result, finding = "ok", body(daemon, count)
-            except (Failure, OSError) as failure:
+            except (Failure, OSError, EOFError) as failure:
                 result, finding, failed = "FAILED", str(failure), True
             milliseconds = int((time.monotonic() - started) * 1000)
             steps.write(f"{result}\t{milliseconds}\t{title}\t{finding}\n")
@@ -194,6 +192,12 @@ def main():
         print(failure)
         failed = True
     sys.exit(1 if failed else 0)
+
+
+def main():
+    folder, count = sys.argv[1], int(sys.argv[2])
+    run(Daemon(folder), folder, count,
+        (("Many requests", soak), ("Many clients", crowd), ("What locking adds to vgs", exchange)))
 
 
 if __name__ == "__main__":

@@ -70,12 +70,6 @@ public struct ExternalProvider: MembershipProvider {
     var deadline: Timestamp
   }
 
-  /// A submission of this node that was not delivered yet.
-  struct Submission: Sendable {
-    var sequence: UInt64
-    var payload: [UInt8]
-  }
-
   let configuration: Configuration
   public internal(set) var view = View.none
   public internal(set) var isQuorate: Bool
@@ -92,19 +86,15 @@ public struct ExternalProvider: MembershipProvider {
   var noted: ProviderMessage.Proposal?
   var removed: [NodeID: Incarnation] = [:]
 
-  /// The last delivered index, and what was received beyond it.
-  var delivered: UInt64 = 0
-  var pending: [Entry] = []
+  var messages: MessageOrder
   /// Only at the sequencer: what each other member has acknowledged.
   var acknowledged: [NodeID: UInt64] = [:]
-  var submissions: [Submission] = []
-  var submissionsSent = 0
-  var nextSequence: UInt64 = 1
 
   public init(_ configuration: Configuration) {
     self.configuration = configuration
     self.isQuorate = configuration.quorum <= 1
     self.promised = Ballot(round: 0, proposer: configuration.local.node)
+    self.messages = MessageOrder(sender: configuration.local.instance)
   }
 
   var local: Member { configuration.local }

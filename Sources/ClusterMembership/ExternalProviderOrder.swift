@@ -5,26 +5,14 @@ import ClusterTypes
 
 extension ExternalProvider {
   mutating func submit(_ payload: [UInt8], _ effects: inout [MembershipEffect]) {
-    guard payload.count <= ProviderLimits.payload else {
-      effects.append(
-        .report(
-          "a message of \(payload.count) bytes is not sent: \(ProviderLimits.payload) is the limit")
-      )
-      return
-    }
-    submissions.append(Submission(sequence: nextSequence, payload: payload))
-    nextSequence += 1
-    sendSubmissions(&effects)
+    if messages.submit(payload, &effects) { sendSubmissions(&effects) }
   }
 
   /// Sends what may be under way to the sequencer. After a new view everything that was not
   /// delivered goes out again: what the old sequencer had numbered was delivered with the view.
   mutating func sendSubmissions(_ effects: inout [MembershipEffect]) {
     guard isMember, !isFrozen, let sequencer else { return }
-    let limit = ProviderLimits.submissionsInFlight(members: view.members.count)
-    while submissionsSent < min(submissions.count, limit) {
-      let submission = submissions[submissionsSent]
-      submissionsSent += 1
+    while let submission = messages.nextSubmission(members: view.members.count) {
       if sequencer == local.node {
         number(submission.payload, submission.sequence, from: local.instance, &effects)
       } else {
@@ -50,9 +38,9 @@ extension ExternalProvider {
     _ effects: inout [MembershipEffect]
   ) {
     let entry = Entry(
-      index: (pending.last?.index ?? delivered) + 1, sender: sender, sequence: sequence,
+      index: messages.received + 1, sender: sender, sequence: sequence,
       payload: payload)
-    pending.append(entry)
+    messages.append(entry)
     let message = ProviderMessage.order(viewID: view.id, entry).encoded
     for node in view.nodes where node != local.node { effects.append(.send(message, to: node)) }
     declareStable(&effects)
@@ -62,12 +50,12 @@ extension ExternalProvider {
     _ entry: Entry, viewID: UInt64, from node: NodeID, _ effects: inout [MembershipEffect]
   ) {
     guard viewID == view.id, !isFrozen, node == sequencer else { return }
-    guard entry.index == (pending.last?.index ?? delivered) + 1 else {
+    guard entry.index == messages.received + 1 else {
       effects.append(
         .report("node \(node) sent message \(entry.index) out of order; it is not acknowledged"))
       return
     }
-    pending.append(entry)
+    messages.append(entry)
     let message = ProviderMessage.acknowledge(viewID: view.id, index: entry.index)
     effects.append(.send(message.encoded, to: node))
   }
@@ -76,7 +64,7 @@ extension ExternalProvider {
     _ index: UInt64, viewID: UInt64, by node: NodeID, _ effects: inout [MembershipEffect]
   ) {
     guard viewID == view.id, !isFrozen, sequencer == local.node,
-      index <= pending.last?.index ?? delivered
+      index <= messages.received
     else { return }
     acknowledged[node] = max(acknowledged[node] ?? 0, index)
     declareStable(&effects)
@@ -84,12 +72,11 @@ extension ExternalProvider {
 
   private mutating func declareStable(_ effects: inout [MembershipEffect]) {
     let others = view.nodes.filter { $0 != local.node }
-    let received = pending.last?.index ?? delivered
-    let index = others.map { acknowledged[$0] ?? 0 }.min() ?? received
-    guard index > delivered else { return }
+    let index = others.map { acknowledged[$0] ?? 0 }.min() ?? messages.received
+    guard index > messages.delivered else { return }
     let message = ProviderMessage.stable(viewID: view.id, index: index).encoded
     for node in others { effects.append(.send(message, to: node)) }
-    deliver(through: index, &effects)
+    messages.deliver(through: index, &effects)
     sendSubmissions(&effects)
   }
 
@@ -97,22 +84,7 @@ extension ExternalProvider {
     _ index: UInt64, viewID: UInt64, from node: NodeID, _ effects: inout [MembershipEffect]
   ) {
     guard viewID == view.id, !isFrozen, node == sequencer else { return }
-    deliver(through: index, &effects)
+    messages.deliver(through: index, &effects)
     sendSubmissions(&effects)
-  }
-
-  mutating func deliver(through index: UInt64, _ effects: inout [MembershipEffect]) {
-    let count = pending.prefix { $0.index <= index }.count
-    for entry in pending.prefix(count) {
-      delivered = entry.index
-      if entry.sender == local.instance, submissions.first?.sequence == entry.sequence {
-        submissions.removeFirst()
-        submissionsSent = max(0, submissionsSent - 1)
-      }
-      effects.append(
-        .deliver(
-          OrderedMessage(index: entry.index, sender: entry.sender, payload: entry.payload)))
-    }
-    pending.removeFirst(count)
   }
 }

@@ -116,7 +116,8 @@ extension ExternalProvider {
     guard let ballot = snapshotBallot else { return }
     snapshotBallot = nil
     let history = ProviderMessage.History(
-      view: view, delivered: delivered, pending: pending, snapshot: bytes, removed: removedList)
+      view: view, delivered: messages.delivered, pending: messages.pending, snapshot: bytes,
+      removed: removedList)
     let standing = ProviderMessage.Standing(history: history, noted: noted)
     let message = ProviderMessage.accept(ballot, standing).encoded
     guard bytes.count <= ProviderLimits.snapshot, message.count <= ProviderLimits.message else {
@@ -237,15 +238,7 @@ extension ExternalProvider {
     _ newView: View, _ base: ProviderMessage.History, _ effects: inout [MembershipEffect]
   ) {
     guard newView.id > view.id else { return }
-    if view.id == base.view.id {
-      deliver(through: base.delivered, &effects)
-      pending = base.pending.filter { $0.index > delivered }
-    } else {
-      effects.append(.reset(snapshot: base.snapshot))
-      delivered = base.delivered
-      pending = base.pending
-    }
-    deliver(through: pending.last?.index ?? delivered, &effects)
+    messages.takeOver(base, isContinued: view.id == base.view.id, &effects)
     view = newView
     noted = nil
     isFrozen = false
@@ -253,7 +246,7 @@ extension ExternalProvider {
     acknowledged = [:]
     for member in newView.members { peers[member.node]?.openedSinceView = false }
     effects.append(.installed(newView))
-    submissionsSent = 0
+    messages.forgetSent()
     sendSubmissions(&effects)
   }
 

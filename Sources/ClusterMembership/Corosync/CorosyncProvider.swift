@@ -75,18 +75,16 @@ public struct CorosyncProvider: MembershipProvider {
   var heard: Set<NodeID> = []
   var silentSince: [NodeID: Timestamp] = [:]
 
-  /// The last delivered index, and what was received beyond it.
-  var delivered: UInt64 = 0
-  var pending: [Entry] = []
+  var messages: MessageOrder
   /// What each member of the view has.
   var acknowledged: [NodeID: UInt64] = [:]
   /// An acknowledgement of this node is on its way.
   var isAcknowledging = false
-  var submissions: [ExternalProvider.Submission] = []
-  var submissionsSent = 0
-  var nextSequence: UInt64 = 1
 
-  public init(_ configuration: Configuration) { self.configuration = configuration }
+  public init(_ configuration: Configuration) {
+    self.configuration = configuration
+    self.messages = MessageOrder(sender: configuration.local.instance)
+  }
 
   var local: Member { configuration.local }
   var isMember: Bool { view.contains(local.instance) }

@@ -53,7 +53,8 @@ extension CorosyncProvider {
     guard let exchange, awaitsSnapshot else { return }
     awaitsSnapshot = false
     let history = ProviderMessage.History(
-      view: view, delivered: delivered, pending: pending, snapshot: bytes, removed: removedList)
+      view: view, delivered: messages.delivered, pending: messages.pending, snapshot: bytes,
+      removed: removedList)
     let standing = ProviderMessage.Standing(history: history, noted: noted)
     let message = CorosyncMessage.standing(exchange.stage, local, standing).encoded
     guard bytes.count <= ProviderLimits.snapshot, message.count <= ProviderLimits.message else {
@@ -176,7 +177,7 @@ extension CorosyncProvider {
     if exchange.isCarriedThrough {
       beginExchange(at: now)
     } else {
-      submissionsSent = 0
+      messages.forgetSent()
       sendSubmissions(&effects)
     }
   }
@@ -189,15 +190,7 @@ extension CorosyncProvider {
     guard proposal.view.id > view.id else { return }
     removed = Dictionary(
       base.removed.map { ($0.node, $0.incarnation) }, uniquingKeysWith: max)
-    if view.id == base.view.id, view.id > 0 {
-      deliver(through: base.delivered, &effects)
-      pending = base.pending.filter { $0.index > delivered }
-    } else {
-      effects.append(.reset(snapshot: base.snapshot))
-      delivered = base.delivered
-      pending = base.pending
-    }
-    deliver(through: pending.last?.index ?? delivered, &effects)
+    messages.takeOver(base, isContinued: view.id == base.view.id && view.id > 0, &effects)
     view = proposal.view
     acknowledged = [:]
     isAcknowledging = false
