@@ -95,10 +95,14 @@ struct ConfigurationText {
     }
   }
 
-  /// Replaces the file in one step. Everybody may read it: it holds no secret.
+  /// Replaces the file in one step. A new one may be read by everybody: it holds no secret.
   func write() throws(SetupError) {
     do throws(FileReplacementError) {
-      try replaceFile(path, with: Array(text.utf8), permissions: 0o644)
+      if access(path, F_OK) == 0 {
+        try replaceContent(of: path, with: Array(text.utf8))
+      } else {
+        try replaceFile(path, with: Array(text.utf8), permissions: 0o644)
+      }
     } catch {
       throw SetupError("\(error)")
     }

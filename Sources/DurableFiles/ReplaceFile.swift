@@ -40,6 +40,21 @@ public func replaceFile(
   try synchronizeDirectory(of: path)
 }
 
+/// The same for a file that an administrator keeps: its permissions and its owner stay, and if `path` is
+/// a link it goes on leading to the file.
+public func replaceContent(
+  of path: String, with content: [UInt8]
+) throws(FileReplacementError) {
+  guard let resolved = realpath(path, nil) else { throw failure("open", path) }
+  let place = String(cString: resolved)
+  free(resolved)
+  var status = stat()
+  guard stat(place, &status) == 0 else { throw failure("open", place) }
+  try replaceFile(place, with: content, permissions: status.st_mode & 0o700)
+  guard chown(place, status.st_uid, status.st_gid) == 0, chmod(place, status.st_mode & 0o7777) == 0
+  else { throw failure("write", place) }
+}
+
 /// Makes the names in the directory of `path` durable.
 private func synchronizeDirectory(of path: String) throws(FileReplacementError) {
   let slash = path.lastIndex(of: "/")

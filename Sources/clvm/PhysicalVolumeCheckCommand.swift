@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockDevices
 import DurableFiles
+import Glibc
 import LVMMetadata
 
 /// pvck, as LVM's.
@@ -147,6 +148,9 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
       }
     }
     if let file, !inspection.content.isEmpty {
+      var status = stat()
+      // As LVM: nothing is overwritten, no device either.
+      guard lstat(file, &status) != 0 else { throw CommandFailure("Failed to create file \(file)") }
       do {
         try replaceFile(file, with: inspection.content, permissions: 0o600)
       } catch {

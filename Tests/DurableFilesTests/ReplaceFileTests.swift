@@ -20,6 +20,22 @@ import Testing
     rmdir(directory)
   }
 
+  @Test func `an administrator's file keeps its permissions, and a link goes on leading to it`()
+    throws
+  {
+    let directory = try makeDirectory()
+    let (path, link) = (directory + "/settings", directory + "/link")
+    try replaceFile(path, with: Array("old".utf8), permissions: 0o600)
+    #expect(chmod(path, 0o640) == 0 && symlink(path, link) == 0)
+    try replaceContent(of: link, with: Array("new".utf8))
+    #expect(try content(path) == "new" && content(link) == "new")
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o640)
+    #expect(lstat(link, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+    for file in [link, path] { unlink(file) }
+    rmdir(directory)
+  }
+
   @Test func `a directory that is not there is named with the reason`() {
     let error = #expect(throws: FileReplacementError.self) {
       try replaceFile("/nonexistent/clvmd/file", with: [1], permissions: 0o600)

@@ -19,10 +19,13 @@ struct ProgramTests {
   @Test func clvmAndLVMTakeTurns() throws {
     try #require(access(Self.clvm, X_OK) == 0, "\(Self.clvm) is not built")
     let lvm = try RealLVM(sizes: [64 << 20, 64 << 20])
-    func clvm(_ words: String) throws -> String {
+    func start(_ words: String) throws -> RealLVM.Output {
       var arguments = words.split(separator: " ").map(String.init)
       arguments.insert(contentsOf: ["--devices", lvm.paths.joined(separator: ",")], at: 1)
-      let result = try lvm.run(Self.clvm, arguments)
+      return try lvm.run(Self.clvm, arguments)
+    }
+    func clvm(_ words: String) throws -> String {
+      let result = try start(words)
       try #require(result.status == 0, "\(words): \(result.output)\(result.errors)")
       return result.output
     }
@@ -43,6 +46,13 @@ struct ProgramTests {
     ] {
       #expect(try clvm(report) != "", "\(report) prints nothing")
     }
+    let dump = "pvck --dump metadata -f \(lvm.folder)/dumped \(lvm.paths[0])"
+    _ = try clvm(dump)
+    let dumped = try lvm.bytes(of: "dumped")
+    #expect(String(decoding: dumped, as: UTF8.self).contains("vg {"))
+    let again = try start(dump)
+    #expect(again.status == 5 && again.errors.contains("Failed to create file"))
+    #expect(try lvm.bytes(of: "dumped") == dumped)
     _ = try clvm("vgcfgbackup -f \(lvm.folder)/vg.saved vg")
     _ = try clvm("lvremove -y vg/b")
     _ = try clvm("vgck vg")

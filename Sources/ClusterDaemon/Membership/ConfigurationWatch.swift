@@ -96,7 +96,7 @@ final class ConfigurationWatch {
     run {
       let old = String(decoding: try readFile(path, limit: 1 << 20), as: UTF8.self)
       let new = try edit.applied(to: old)
-      if new != old { try replaceFile(path, with: Array(new.utf8), permissions: 0o644) }
+      if new != old { try replaceContent(of: path, with: Array(new.utf8)) }
     } completion: { [self] result in
       switch result {
       case .success:
