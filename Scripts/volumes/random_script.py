@@ -220,10 +220,10 @@ class Script:
         settings = lab.optional(
             50, "--cachesettings 'high_watermark=70 low_watermark=30'", "--cachesettings writeback_jobs=64",
             "--cachesettings 'autocommit_blocks=1000 autocommit_time=500'", "--cachesettings max_age=2000",
-            "--cachesettings fua=1", "--cachesettings nofua=1", "--cachesettings 'block_size=512'",
+            "--cachesettings fua=1", "--cachesettings nofua=1",
             "--cachesettings 'metadata_only=1 pause_writeback=5'")
         return [f"lvcreate -an -l {lab.number(2, 8)} -Wn -Zn -n {name} vg",
-                f"lvconvert --type writecache --cachevol vg/{name}{settings} vg/{origin}"]
+                f"lvconvert --type writecache --cachevol vg/{name} --cachesettings block_size=4096{settings} vg/{origin}"]
 
     def change_cache(self):
         lab = self.lab

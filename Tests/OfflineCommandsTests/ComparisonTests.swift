@@ -288,7 +288,7 @@ struct ComparisonTests {
     for name in ["o", "fast"] { try compare(disks, "lvcreate -an -Zn -n \(name) -l 5 vg") }
     for line in [
       "lvconvert -y --type cache --cachevol fast vg/o", "lvconvert --splitcache vg/o",
-      "lvconvert -y --type writecache --cachevol fast vg/o",
+      "lvconvert -y --type writecache --cachevol fast --cachesettings block_size=512 vg/o",
     ] {
       let made = try disks.ours(line.split(separator: " ").map(String.init))
       #expect(made.status == 0, "\(line): \(made.errors)")

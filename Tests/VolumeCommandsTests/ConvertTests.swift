@@ -128,21 +128,25 @@ import VolumeCommands
   @Test func writecacheIsAttached() throws {
     let before = try group("writecache/02-detached")
     let settings = [
-      "high_watermark=60", "low_watermark=40", "writeback_jobs=128", "autocommit_blocks=1024",
+      "block_size=4096", "high_watermark=60", "low_watermark=40", "writeback_jobs=128", "autocommit_blocks=1024",
       "autocommit_time=2000",
     ].map { "--cachesettings \($0)" }.joined(separator: " ")
     let edit = try convert(
       before, "-y --type writecache --cachevol fast \(settings) vg/o")
     try expectSame(edit.group, "writecache/00-attached")
     #expect(throws: Refused.self) { try convert(edit.group, "--splitcache vg/o") }
+    let block = "--cachesettings block_size=512"
     #expect(throws: Refused.self) {
-      try convert(before, "-y --type writecache --cachevol fast vg/o", active: ["fast"])
+      try convert(before, "-y --type writecache --cachevol fast \(block) vg/o", active: ["fast"])
     }
     #expect(throws: Refused.self) {
-      try convert(before, "-y --type writecache --cachevol o vg/o")
+      try convert(before, "-y --type writecache --cachevol o \(block) vg/o")
     }
     #expect(throws: Refused.self) {
-      try convert(before, "--type writecache --cachevol fast vg/o")
+      try convert(before, "--type writecache --cachevol fast \(block) vg/o")
+    }
+    #expect(throws: Refused.self, "the file system above could have smaller blocks") {
+      try convert(before, "-y --type writecache --cachevol fast vg/o")
     }
   }
 

@@ -23,6 +23,9 @@ public struct CacheRequest: Sendable {
   public var mode = "writethrough"
   public var policy = "smq"
   public var metadataSectors: UInt64?
+  /// Of a write cache; must not be larger than that of the file system above, or the file system is
+  /// damaged. 512 or 4096.
+  public var blockBytes: Int?
   /// In order; of the policy, or of the write cache.
   public var settings: [Setting] = []
   /// The contents of the fast LV may go.
@@ -47,8 +50,6 @@ extension GroupEdit {
     /// What the metadata needs whatever the size.
     static let metadataOverhead: UInt64 = 8192
     static let metadataBytesPerChunk: UInt64 = 44
-    /// 4 KiB blocks suit every device.
-    static let writecacheBlockBytes = 4096
   }
 
   public mutating func addCache(
@@ -62,6 +63,13 @@ extension GroupEdit {
       throw VolumeGroupRefusal("Conversion aborted.")
     }
     let isWritecache = request.kind == .writecache
+    if isWritecache, request.blockBytes == nil {
+      // LVM looks at the file system, and takes 4096 where it finds none.
+      throw VolumeGroupRefusal(
+        "clvm does not look which file system is on \(group.name)/\(name): give the block size with "
+          + "--cachesettings block_size=512 or block_size=4096. It must not be larger than the file "
+          + "system's; 512 suits all of them on disks with sectors of 512 bytes.")
+    }
     let originName = "\(name)_\(isWritecache ? "wcorig" : "corig")"
     let cacheName = "\(fast.name)_cvol"
     for made in [originName, cacheName] where group.logicalVolume(named: made) != nil {
@@ -71,15 +79,6 @@ extension GroupEdit {
       isWritecache
       ? writecacheSegment(volume, originName, cacheName, request)
       : try cacheSegment(volume, fast, originName, cacheName, request)
-    if isWritecache {
-      print(
-        "Using writecache block size \(CacheLimit.writecacheBlockBytes) for unknown file system "
-          + "block size, logical block size 512, physical block size 512.")
-      warn("WARNING: unable to detect a file system block size on \(group.name)/\(name)")
-      warn(
-        "WARNING: using a writecache block size larger than the file system block size may corrupt "
-          + "the file system.")
-    }
     wipeHeld(by: fast)
     update(fast.name) { volume in
       volume.name = cacheName
@@ -191,7 +190,7 @@ extension GroupEdit {
     var section = ConfigSection()
     section.append("writecache", text: cache)
     section.append("origin", text: origin)
-    section.append("writecache_block_size", number: CacheLimit.writecacheBlockBytes)
+    section.append("writecache_block_size", number: request.blockBytes ?? 512)
     for setting in request.settings { section.append(setting.key, number: setting.value) }
     return .whole("writecache", extentCount: volume.extentCount, section)
   }

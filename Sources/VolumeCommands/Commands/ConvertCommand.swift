@@ -114,6 +114,11 @@ public struct ConvertCommand: GroupCommand {
         guard parts.count == 2, !parts[0].isEmpty, let value = Int64(parts[1]), value >= 0 else {
           throw .invalidArgument("cachesettings", text)
         }
+        if request.kind == .writecache, parts[0] == "block_size" {
+          guard value == 512 || value == 4096 else { throw .invalidArgument("cachesettings", text) }
+          request.blockBytes = Int(value)
+          continue
+        }
         if request.kind == .writecache, !writecacheSettings.contains(String(parts[0])) {
           throw CommandLineError("Unknown writecache setting: \(parts[0])")
         }
