@@ -128,8 +128,8 @@ import VolumeCommands
   @Test func writecacheIsAttached() throws {
     let before = try group("writecache/02-detached")
     let settings = [
-      "block_size=4096", "high_watermark=60", "low_watermark=40", "writeback_jobs=128", "autocommit_blocks=1024",
-      "autocommit_time=2000",
+      "block_size=4096", "high_watermark=60", "low_watermark=40", "writeback_jobs=128",
+      "autocommit_blocks=1024", "autocommit_time=2000",
     ].map { "--cachesettings \($0)" }.joined(separator: " ")
     let edit = try convert(
       before, "-y --type writecache --cachevol fast \(settings) vg/o")

@@ -44,7 +44,9 @@ final class SocketClient {
   /// The server has closed the connection.
   func isAtEnd() -> Bool {
     var byte: UInt8 = 0
-    return recv(descriptor, &byte, 1, 0) <= 0 && errno != EAGAIN
+    let length = recv(descriptor, &byte, 1, 0)
+    // Only a failure sets errno; after an end of the stream it is what another test left there.
+    return length == 0 || (length < 0 && errno != EAGAIN)
   }
 }
 
