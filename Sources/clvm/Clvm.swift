@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterDaemon
 
 /// The administrator's view of a node: what the cluster does, and what is on the disks.
 @main
@@ -13,6 +14,7 @@ struct Clvm: ParsableCommand {
       pvchange and pvmove take LVM's own command lines; those about volume groups that the cluster \
       shares go to clvmd, as do all other commands.
       """,
+    version: DaemonRelease.text,
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, ClusterCommand.self,
       LockspacesCommand.self,

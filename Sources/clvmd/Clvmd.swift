@@ -70,7 +70,7 @@ struct Clvmd: ParsableCommand {
 
   func run() throws {
     if version {
-      print("Cluster LVM daemon version: clvmd, in the place of LVM 2.02's")
+      print("Cluster LVM daemon version: clvmd \(DaemonRelease.text), in the place of LVM 2.02's")
       print("Protocol version:           0.2.1")
       return
     }
