@@ -59,7 +59,8 @@ final class Daemon: ClusterObserver {
     self.network = network
     self.keeper = keeper
     fenceDevices = FenceDevices(
-      configuration.fencing, reservations: reservations, loop: loop, logger: logger,
+      configuration.fencing, reservations: reservations,
+      reservedDevices: membership?.machine.reservedDevices ?? 0, loop: loop, logger: logger,
       now: { .now })
     let engine: any ClusterEngine
     if let membership {

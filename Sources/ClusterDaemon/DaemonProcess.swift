@@ -235,6 +235,7 @@ public struct DaemonProcess {
       }
       let setup = try MembershipSetup(
         configuration: configuration, bootID: bootID, startedClean: isClean,
+        reservedDevices: try nameReservedDisks(),
         keeper: keeper ?? UnwatchedNode(holdsNothing: isClean, logger: logger),
         seed: .random(in: 1 ... .max))
       return (setup.local, setup, keeper, nil)
@@ -288,12 +289,15 @@ public struct DaemonProcess {
     return worker
   }
 
-  private var reservedDisks: [String] {
-    var disks: [String] = []
-    for (_, device) in configuration.fencing.devices.sorted(by: { $0.key < $1.key }) {
-      if case .reservations(let more) = device.program { disks += more }
+  /// What all nodes call the set of this node's reserved disks; zero without any.
+  private func nameReservedDisks() throws -> UInt64 {
+    let disks = configuration.fencing.reservedDisks
+    guard !disks.isEmpty else { return 0 }
+    do throws(ReservationError) {
+      return try ReservationRunner.name(of: disks)
+    } catch {
+      throw DaemonError("persistent reservations: \(error)")
     }
-    return disks
   }
 
   /// Registers this node on the disks from which it can be fenced, before it may write to them. A life
@@ -302,9 +306,13 @@ public struct DaemonProcess {
   private func reserveDisks(
     _ local: NodeInstance, isDirty: Bool
   ) throws -> ReservationRunner? {
-    let disks = reservedDisks
+    let disks = configuration.fencing.reservedDisks
     guard !disks.isEmpty else { return nil }
-    let runner = ReservationRunner(clusterID: configuration.clusterID, local: local)
+    let drain = Duration.milliseconds(Int64(configuration.membership.timers.drain))
+    let runner = ReservationRunner(
+      clusterID: configuration.clusterID, local: local,
+      aborts: configuration.fencing.abortsReservations,
+      drain: drain + drain * Int(2 * configuration.membership.timers.clockError) / 1000)
     if !isDirty {
       do throws(ReservationError) {
         try runner.register(disks)
@@ -317,7 +325,7 @@ public struct DaemonProcess {
 
   private func release(_ reservations: ReservationRunner?) {
     do throws(ReservationError) {
-      try reservations?.unregister(reservedDisks)
+      try reservations?.unregister(configuration.fencing.reservedDisks)
     } catch {
       logger.warning("this node's key stays on a disk: \(error)")
     }

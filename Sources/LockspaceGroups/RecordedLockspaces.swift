@@ -113,7 +113,7 @@ public struct RecordedAgreement: AgreedLockspaces {
   }
 
   public var unfencedNodes: [UnfencedNode] {
-    record.removed.filter(\.member.isDirty).compactMap { removed in
+    record.removed.filter(\.awaitsEvidence).compactMap { removed in
       record.instance(removed.member.slot, removed.member.incarnation).map {
         UnfencedNode(
           instance: $0, bootID: removed.member.bootID.description, viewID: removed.sinceView)
@@ -141,7 +141,7 @@ public struct RecordedAgreement: AgreedLockspaces {
 
   /// Every unproven death, as "the fence of node b (2): …".
   public var fenceWaits: [String] {
-    record.removed.filter(\.member.isDirty).compactMap { removed in
+    record.removed.filter(\.awaitsEvidence).compactMap { removed in
       guard let node = record.node(removed.member.slot) else { return nil }
       let note = fenceNote(node.id).map { ": \($0)" } ?? ""
       return "the fence of node \(node.name) (\(node.id))\(note)"

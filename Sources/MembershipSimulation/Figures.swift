@@ -52,6 +52,34 @@ package enum Figures {
     return Distribution(samples: samples)
   }
 
+  /// Seconds from the death of a machine of three until both others have recovered the lockspace that
+  /// they had with it, with fence devices that answer at once.
+  package static func killToWriters(
+    _ timers: MembershipTimers, byReservation: Bool, runs: UInt64
+  ) -> Distribution {
+    var samples: [Double] = []
+    for seed in 1...runs {
+      var plan = SimulationPlan(calm: seed, nodes: 3, timers: timers)
+      plan.fenceLevels = 1
+      plan.reservationLevels = byReservation ? 1 : 0
+      plan.hasOtherDisks = false
+      plan.fencesAtOnce = true
+      plan.trustsWatchdog = false
+      let world = MembershipWorld(plan)
+      for machine in world.machines { machine.wanted = Set(MembershipWorld.names.prefix(1)) }
+      world.run(until: 40 * second + seed * 37_000_000)
+      let victim = world.machines[Int(seed % 3)].slot
+      let killed = world.now
+      var recovered: [NodeSlot: UInt64] = [:]
+      world.onRecovery = { slot, _, moment in recovered[slot] = moment }
+      world.powerOff(victim, "killed", forMilliseconds: 3_600_000)
+      world.run(until: killed + 60 * second)
+      let last = recovered.count == 2 ? recovered.values.max() : nil
+      samples.append(last.map { Double($0 - killed) / Double(second) } ?? .infinity)
+    }
+    return Distribution(samples: samples)
+  }
+
   /// The most views that any lasting one-way fault between two of three nodes leads to.
   package static func viewsDuringOneWayFault(_ timers: MembershipTimers) -> Int {
     var most = 0

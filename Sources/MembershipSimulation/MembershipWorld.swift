@@ -20,6 +20,11 @@ package final class MembershipWorld {
     indirect case recovered(NodeSlot, boot: Int, daemon: Int, LockspaceName, generation: UInt64)
     indirect case fenceActs(FenceAttempt)
     case fenceEnds(NodeSlot, daemon: Int, attempt: UInt64, exit: Int32?)
+    indirect case keysRemoved(NodeSlot, daemon: Int, FenceAttempt)
+    case excluded(NodeSlot, daemon: Int, attempt: UInt64)
+    case readExclusions(NodeSlot, daemon: Int, id: UInt64, [Exclusion])
+    indirect case exclusionsRead(NodeSlot, daemon: Int, id: UInt64, ExclusionReading)
+    case loseReservation
     case leaseCheck(NodeSlot, boot: Int)
     case watchdog(NodeSlot, boot: Int)
     case boot(NodeSlot)
@@ -52,6 +57,7 @@ package final class MembershipWorld {
   var extraDelay: UInt64 = 0
   var nextFault = 1
   var fenceMood = 0
+  var sharedDisks = ReservedDisks()
   /// Crash a machine when it has carried out this many more effects.
   var crashCountdown: (slot: NodeSlot, effects: Int)?
   var isCalm = false
@@ -86,6 +92,8 @@ package final class MembershipWorld {
   package var keepsTranscript = false
   /// Called for every decision that is first seen committed.
   var onDecision: ((Decision, UInt64) -> Void)?
+  /// Called when a kernel has recovered a lockspace.
+  var onRecovery: ((NodeSlot, LockspaceName, UInt64) -> Void)?
   static let names = ["alpha", "beta", "gamma"].compactMap { LockspaceName($0) }
   /// The last one is the daemon's own and ends with it; the kernel's outlive it.
   static func kind(of name: LockspaceName) -> UInt8 {
@@ -104,7 +112,7 @@ package final class MembershipWorld {
       return ConfiguredNode(
         slot: slot, id: id, name: "n\(id)", addresses: ["10.0.0.\(id)"],
         isWitness: plan.hasWitness && Int(slot.index) == plan.nodeCount,
-        fenceLevels: plan.fenceLevels)
+        fenceLevels: plan.fenceLevels, reservationLevels: plan.reservationLevels)
     }
     configuration = ClusterConfiguration(
       nodes: nodes, hasDisk: plan.hasDisk, trustsWatchdog: plan.trustsWatchdog,
@@ -182,10 +190,19 @@ package final class MembershipWorld {
         machines[slot.index.asInt].kernel[name]?.generation == generation,
         machines[slot.index.asInt].kernel[name]?.isRunning == true
       else { return }
+      onRecovery?(slot, name, now)
       feed(.spaceStarted(name, generation: generation), slot, daemon)
     case .fenceActs(let attempt): fenceActs(attempt)
     case .fenceEnds(let slot, let daemon, let attempt, let exit):
       feed(.fenceResult(attempt: attempt, exit: exit), slot, daemon)
+    case .keysRemoved(let slot, let daemon, let attempt): keysRemoved(slot, daemon, attempt)
+    case .excluded(let slot, let daemon, let attempt):
+      feed(.excluded(attempt: attempt, devices: devices(of: slot)), slot, daemon)
+    case .readExclusions(let slot, let daemon, let id, let exclusions):
+      feed(.exclusionsRead(id: id, reading(exclusions, by: slot)), slot, daemon)
+    case .exclusionsRead(let slot, let daemon, let id, let reading):
+      feed(.exclusionsRead(id: id, reading), slot, daemon)
+    case .loseReservation: loseReservation()
     case .leaseCheck(let slot, let boot): checkLease(slot, boot)
     case .watchdog(let slot, let boot): watchdogFires(slot, boot)
     case .boot(let slot): boot(slot)
@@ -228,6 +245,10 @@ package final class MembershipWorld {
     case .received(let message): agenda.schedule(.message(store(message), to: slot), at: at)
     case .fenceResult(let attempt, let exit):
       agenda.schedule(.fenceEnds(slot, daemon: daemon, attempt: attempt, exit: exit), at: at)
+    case .excluded(let attempt, _):
+      agenda.schedule(.excluded(slot, daemon: daemon, attempt: attempt), at: at)
+    case .exclusionsRead(let id, let reading):
+      agenda.schedule(.exclusionsRead(slot, daemon: daemon, id: id, reading), at: at)
     case .spaceStopped(let name, let generation):
       agenda.schedule(
         .kernelStopped(

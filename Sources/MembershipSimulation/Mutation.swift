@@ -47,6 +47,18 @@ package struct Mutation: Sendable {
     plan.faultInterval = 9000
   }
 
+  private static let reservations: @Sendable (inout SimulationPlan) -> Void = { plan in
+    plan.fenceLevels = 1
+    plan.reservationLevels = 1
+    plan.hasOtherDisks = false
+    plan.trustsWatchdog = false
+    plan.nodeCount = 3
+    plan.hasDisk = false
+    plan.hasWitness = false
+    plan.faults = [.isolation, .freeze, .reservationLoss, .slowStop, .muting]
+    plan.faultInterval = 5000
+  }
+
   package static let all: [Mutation] = [
     Mutation("START on a majority of the stops", .startOnMajorityOfStops),
     Mutation("START without evidence", .startWithoutEvidence),
@@ -69,6 +81,17 @@ package struct Mutation: Sendable {
     },
     Mutation("no drain after a return", .noDrainAfterReturn) { $0.faults = [.powerCut, .cascade] },
     Mutation("no drain after a fence", .noDrainAfterFence, prepare: fencing),
+    Mutation("a start without reading again", .startWithoutReading, prepare: reservations),
+    Mutation("a lost reservation counts as proof", []) {
+      reservations(&$0)
+      $0.overlooksLostReservation = true
+    },
+    Mutation("keys off other disks are a proof", .anyDevicesExclude) {
+      reservations(&$0)
+      $0.hasOtherDisks = true
+    },
+    Mutation(
+      "a proof that is withdrawn stops nothing", .withdrawalStopsNothing, prepare: reservations),
     Mutation("any exit of an agent is success", .anyExitIsSuccess, prepare: fencing),
     Mutation("admission while an attempt is open", .admitDuringAttempt, prepare: fencing),
     Mutation("a lost report closes the attempt", .lostReportClosesAttempt, prepare: fencing),

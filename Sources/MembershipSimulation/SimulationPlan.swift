@@ -7,7 +7,7 @@ package enum Fault: Int, CaseIterable, Hashable, Sendable {
   case partition, oneWayCut, isolation, muting, loss, delay, freeze, powerCut, daemonCrash
   case diskStall, syncError, quorumDiskOutage, totalBlackout, slowStop, keeperStall
   case configurationChange, amnesia, cascade, fenceMood, crashAtStep, leaving, administrator
-  case restartAll
+  case restartAll, reservationLoss
 }
 
 /// What one run is made of: everything is drawn from the seed.
@@ -18,6 +18,12 @@ package struct SimulationPlan: Sendable {
   package var hasWitness: Bool
   package var timers: MembershipTimers
   package var fenceLevels: UInt8
+  /// Bit n - 1: level n takes a node's keys off the shared disks, and does nothing else.
+  package var reservationLevels: UInt8 = 0
+  /// The node in slot 0 has another list of disks than the others.
+  package var hasOtherDisks = false
+  /// Fence devices answer at once, for measuring.
+  package var fencesAtOnce = false
   package var trustsWatchdog: Bool
   package var faults: [Fault]
   /// Milliseconds from one fault to the next, on average.
@@ -31,6 +37,8 @@ package struct SimulationPlan: Sendable {
   package var usersToggle = true
   /// A deliberate defect of the world: a restart forgets the vote.
   package var losesVotes = false
+  /// Another: a node whose key is gone counts as kept away though the disks are not reserved.
+  package var overlooksLostReservation = false
   /// Nobody may be removed once the cluster has formed: the faults are such that nobody need be.
   package var expectsNoRemoval = false
   package var checksFenceTargets = true
@@ -63,9 +71,13 @@ package struct SimulationPlan: Sendable {
     fenceLevels = UInt8(Int.random(in: 0...2, using: &chance))
     trustsWatchdog = fenceLevels == 0 || chance.chance(50)
     // Swarm: half of the faults, so that runs differ in kind.
-    faults = Fault.allCases.filter { _ in chance.chance(55) }
+    faults = Fault.allCases.filter { $0 != .reservationLoss && chance.chance(55) }
     if faults.isEmpty { faults = [.powerCut] }
     faultInterval = UInt64.random(in: 5000...25_000, using: &chance)
     baseLoss = chance.chance(30) ? Int.random(in: 1...3, using: &chance) : 0
+    guard fenceLevels > 0, chance.chance(60) else { return }
+    reservationLevels = UInt8(Int.random(in: 1..<1 << Int(fenceLevels), using: &chance))
+    hasOtherDisks = chance.chance(15)
+    if chance.chance(55) { faults.append(.reservationLoss) }
   }
 }

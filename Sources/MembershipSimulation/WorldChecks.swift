@@ -74,6 +74,7 @@ extension MembershipWorld {
     }
     if record.viewID != old.viewID { noteView(record, old, decision.index) }
     noteStarts(record, old)
+    noteWithdrawals(record, old)
     for attempt in record.attempts where attemptsDecided[attempt.id] == nil {
       attemptsDecided[attempt.id] = decision.index
     }
@@ -108,7 +109,8 @@ extension MembershipWorld {
     case .watchdog: situations.insert(.provenByWatchdog)
     case .reboot: situations.insert(.provenByReboot)
     case .administrator: situations.insert(.provenByAdministrator)
-    case .reservation, .externalAuthority: break
+    case .reservation: situations.insert(.provenByReservation)
+    case .externalAuthority: break
     }
   }
 
@@ -168,6 +170,22 @@ extension MembershipWorld {
     }
   }
 
+  /// What started without a node stops in the decision that takes its exclusion back.
+  private func noteWithdrawals(_ record: Record, _ old: Record) {
+    for removed in record.removed where removed.awaitsEvidence {
+      let before = old.removed.first {
+        $0.member.slot == removed.member.slot && $0.member.incarnation == removed.member.incarnation
+      }
+      guard let before, before.exclusion != 0 else { continue }
+      situations.insert(.exclusionWithdrawn)
+      for space in record.spaces
+      where space.phase == .started && space.generation > removed.sinceGeneration {
+        violate(
+          "S5: \(space.name) goes on though n\(removed.member.slot.index) is kept away no more")
+      }
+    }
+  }
+
   /// S4 and S6, when a kernel really starts.
   func checkStart(
     _ slot: NodeSlot, _ name: LockspaceName, _ generation: UInt64, _ members: [NodeInstanceSlot]
@@ -179,9 +197,9 @@ extension MembershipWorld {
     startedSets[generation] = members
     checkLives(slot, name, generation, members)
     for other in machines where other.isOn && other.slot != slot {
-      guard let space = other.kernel[name], space.isRunning, space.generation != generation else {
-        continue
-      }
+      guard let space = other.kernel[name], space.isRunning, space.generation != generation,
+        !isExcluded(other.slot)
+      else { continue }
       violate(
         "S4: n\(slot.index) starts \(name):\(generation) while n\(other.slot.index) runs "
           + "\(space.generation)")
@@ -192,10 +210,19 @@ extension MembershipWorld {
     // Whoever was admitted later is not excluded: the start is of before.
     for (key, lastWrite) in writers
     where lastWrite > now && !inView.contains(key) && admittedIn[key] ?? 0 <= index {
+      guard canWrite(key) else {
+        situations.insert(.startedBesideExcluded)
+        continue
+      }
       violate(
         "S6: n\(slot.index) starts \(name):\(generation), decided without incarnation "
           + "\(key.incarnation) of n\(key.slot.index), which can still write")
     }
+  }
+
+  /// It lives, and what it runs can write to no disk any more.
+  private func isExcluded(_ slot: NodeSlot) -> Bool {
+    !writers.contains { $0.key.slot == slot && $0.value == .max && canWrite($0.key) }
   }
 
   /// Everybody who starts a daemon's lockspace knows who has forgotten what it had there.

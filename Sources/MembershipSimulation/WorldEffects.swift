@@ -52,6 +52,10 @@ extension MembershipWorld {
       _ = record
     case .applied(let record, let at): applied(record, at, slot)
     case .runFence(let attempt, let timeout): runFence(attempt, timeout, slot, daemon)
+    case .readExclusions(let id, let exclusions):
+      sharedDisks.lastReadAt = now
+      schedule(
+        .readExclusions(slot, daemon: daemon, id: id, exclusions), inMilliseconds: random(2...40))
     case .selfFence(let reason):
       situations.insert(.evictedDirty)
       note("n\(slot.index) resets: \(reason)")
@@ -62,6 +66,7 @@ extension MembershipWorld {
       machines[index].kernel = [:]
       machines[index].asked = []
       machines[index].lastDelivered = 0
+      register(slot)
     case .left:
       situations.insert(.leftAndReturned)
       crashDaemon(slot, "left")
@@ -90,6 +95,7 @@ extension MembershipWorld {
       situations.insert(.diskVoted)
     }
     if text.contains("may still be fencing it") { situations.insert(.fenceWaited) }
+    if text.contains("proves nothing") { situations.insert(.otherDisks) }
   }
 
   // MARK: - Network
@@ -217,10 +223,11 @@ extension MembershipWorld {
       violate("n\(slot.index) runs attempt \(attempt.id) twice")
     }
     let limit = UInt64(timeout)
-    var act: UInt64? = random(100...2000)
-    var end = (act ?? 0) + random(50...500)
+    let isQuick = plan.fencesAtOnce || attempt.isByReservation
+    var act: UInt64? = isQuick ? random(5...50) : random(100...2000)
+    var end = (act ?? 0) + (isQuick ? random(5...20) : random(50...500))
     var exit: Int32? = 0
-    switch isCalm ? 0 : (fenceMood + Int(attempt.level)) % 6 {
+    switch isCalm || plan.fencesAtOnce ? 0 : (fenceMood + Int(attempt.level)) % 6 {
     case 1:
       act = nil
       exit = 1
@@ -239,11 +246,15 @@ extension MembershipWorld {
     default: break
     }
     if let act { schedule(.fenceActs(attempt), inMilliseconds: act) }
+    if attempt.isByReservation, exit == 0 {
+      return schedule(.keysRemoved(slot, daemon: daemon, attempt), inMilliseconds: end)
+    }
     schedule(
       .fenceEnds(slot, daemon: daemon, attempt: attempt.id, exit: exit), inMilliseconds: end)
   }
 
   func fenceActs(_ attempt: FenceAttempt) {
+    if attempt.isByReservation { return sharedDisks.fence(attempt) }
     let victim = machines[attempt.victim.index.asInt]
     guard victim.isOn else { return }
     if let incarnation = victim.daemon?.incarnation, incarnation > attempt.incarnation {

@@ -83,6 +83,7 @@ extension MembershipWorld {
     case .administrator: administratorActs()
     case .restartAll:
       for machine in machines { crashDaemon(machine.slot, "upgrade") }
+    case .reservationLoss: loseReservation()
     }
   }
 
@@ -185,16 +186,21 @@ extension MembershipWorld {
     machines[slot.index.asInt].lastVote = 0
   }
 
-  /// A vote that is needed for every quorum cannot be taken back by the others.
+  /// A vote that is needed for every quorum cannot be taken back by the others, nor in a change of the
+  /// configuration that somebody has accepted and that may still be decided.
   private func othersDecide(without slot: NodeSlot) -> Bool {
-    guard let record = decisions[newestIndex]?.record, record.configurations.count == 1 else {
-      return false
+    guard let decided = decisions[newestIndex]?.record else { return false }
+    let accepted = machines.flatMap { machine in
+      [machine.durable?.accepted.record, machine.daemon?.acceptedDecision.record].compactMap { $0 }
     }
-    let nodes = record.configuration.nodes
-    let votes = nodes.reduce(record.configuration.hasDisk ? 1 : 0) {
-      $0 + ($1.slot == slot ? 0 : Int($1.votes))
+    return (accepted + [decided]).allSatisfy { record in
+      guard record.configurations.count == 1 else { return false }
+      let nodes = record.configuration.nodes
+      let votes = nodes.reduce(record.configuration.hasDisk ? 1 : 0) {
+        $0 + ($1.slot == slot ? 0 : Int($1.votes))
+      }
+      return votes >= record.configuration.quorum
     }
-    return votes >= record.configuration.quorum
   }
 
   private func leave(_ slot: NodeSlot) {

@@ -53,7 +53,7 @@ extension MembershipWorld {
         state: state, bootID: machine.bootID,
         capabilities: Capabilities(
           watchdog: .hardware, watchdogTimeout: plan.timers.watchdog, petsByLease: true,
-          inhibitsSleep: true),
+          inhibitsSleep: true, reservedDevices: devices(of: slot)),
         keeperIsAlive: true,
         spaces: machine.kernel.sorted { $0.key < $1.key }.map {
           AdoptedSpace(
@@ -64,6 +64,8 @@ extension MembershipWorld {
     machine.readoptedView = machine.kernel.isEmpty ? 0 : machine.lastViewID
     machines[index].daemon = daemon
     machines[index].daemonNumber += 1
+    // With what an earlier life left running only the key that it has: it may have been taken away.
+    if machine.kernel.isEmpty { register(slot) }
     machines[index].wakeAt = .max
     machines[index].lastTerm = 0
     machines[index].lastViewID = 0
@@ -106,8 +108,8 @@ extension MembershipWorld {
     let index = slot.index.asInt
     guard machines[index].isUp else { return }
     note("n\(slot.index) daemon ends: \(why)")
-    if machines[index].daemon?.record.attempts.contains(where: { $0.executor == slot }) == true {
-      situations.insert(.fenceLost)
+    for attempt in machines[index].daemon?.record.attempts ?? [] where attempt.executor == slot {
+      situations.insert(attempt.hasSucceeded ? .drainOutlivedExecutor : .fenceLost)
     }
     noteDeath(slot)
     for (name, space) in machines[index].kernel where space.kind == Space.kindOfDaemon {
@@ -133,6 +135,7 @@ extension MembershipWorld {
       situations.insert(.leaderDiedWithDecisionInFlight)
     }
     let record = daemon.record
+    if record.attempts.contains(where: \.hasSucceeded) { situations.insert(.drainOutlivedLeader) }
     if record.awaitsEvidence {
       situations.insert(.leaderDiedBetweenViewAndProof)
     } else if record.spaces.contains(where: { $0.phase == .stopping }), !record.removed.isEmpty {

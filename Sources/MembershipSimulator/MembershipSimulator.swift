@@ -69,6 +69,10 @@ struct MembershipSimulator: ParsableCommand {
       print("  kill to decided view: \(Figures.killToView(timers, runs: 200).text)")
       print("    a follower: \(Figures.killToView(timers, runs: 100, killsLeader: false).text)")
       print("    the leader: \(Figures.killToView(timers, runs: 100, killsLeader: true).text)")
+      let agent = Figures.killToWriters(timers, byReservation: false, runs: 100)
+      print("  kill to writers again, an agent that answers at once: \(agent.text)")
+      let keys = Figures.killToWriters(timers, byReservation: true, runs: 100)
+      print("    persistent reservations: \(keys.text)")
       print("  views during a lasting one-way fault: \(Figures.viewsDuringOneWayFault(timers))")
       print(
         "  needless views in 10 hours at 1 % loss: "

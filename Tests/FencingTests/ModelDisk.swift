@@ -15,6 +15,8 @@ final class ModelDisk {
   var hasReservations = true
   /// Commands that reached the disk and were not carried out when a preempt-and-abort came.
   var aborted: [Int] = []
+  /// Called before a registration of a path that had none.
+  var beforeRegistering: (() -> Void)?
   /// Ignores preempts, as broken firmware might.
   var ignoresPreempt = false
 
@@ -90,6 +92,11 @@ struct ModelPath: ReservationTarget {
       list[offset..<(offset + 8)].reduce(0) { $0 << 8 | UInt64($1) }
     }
     let (key, actionKey) = (number(0), number(8))
+    if action == 0, disk.key(of: path) == nil, key == 0 {
+      disk.beforeRegistering?()
+      register(actionKey)
+      return .good
+    }
     if action == 6 {
       register(actionKey)
       disk.persists = list[20] & 1 != 0

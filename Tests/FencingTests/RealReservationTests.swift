@@ -47,13 +47,13 @@ import Testing
     try fencing(1).fence(key(2), on: &first)
     #expect(write(to: Self.paths[0]) == 0)
     #expect(write(to: Self.paths[1]) != 0)
-    try fencing(1).check(key(2), on: &first)
+    #expect(try fencing(1).keepsAway(key(2), on: &first))
     let error = #expect(throws: ReservationError.self) { try fencing(2).fence(key(1), on: &second) }
     #expect(error?.kind == .evicted)
 
     try fencing(2).register(on: &second)
     #expect(write(to: Self.paths[1]) == 0)
-    #expect(throws: ReservationError.self) { try fencing(1).check(key(2), on: &first) }
+    #expect(try !fencing(1).keepsAway(key(2), on: &first))
     try fencing(2).unregister(from: &second)
     try fencing(1).unregister(from: &first)
     #expect(try fencing(1).state(of: &first) == .init(keys: [], holder: nil))

@@ -34,7 +34,7 @@ import Testing
     try ReservationFencing(key: key(1)).fence(key(2), on: &target)
     #expect(disk.mayWrite(1) && !disk.mayWrite(2) && !disk.mayWrite(12))
     #expect(Set(disk.aborted) == [2, 12])
-    try ReservationFencing(key: key(1)).check(key(2), on: &target)
+    #expect(try ReservationFencing(key: key(1)).keepsAway(key(2), on: &target))
   }
 
   @Test func `the holder of the reservation can be fenced, and the reservation stands`() throws {
@@ -98,18 +98,105 @@ import Testing
     #expect(error?.kind == .failed)
   }
 
-  @Test func `the check notices a key or a reservation that changed`() throws {
+  @Test func `a key or a reservation that changed is noticed`() throws {
     try register(1)
     try register(2)
     var target = ModelPath(disk: disk, path: 1)
     let fencing = ReservationFencing(key: key(1))
     try fencing.fence(key(2), on: &target)
+    func keepsAway() throws -> Bool { try fencing.keepsAway(key(2), on: &target) }
+    #expect(try keepsAway())
     disk.registrations.append((2, key(2).rawValue))
-    #expect(throws: ReservationError.self) { try fencing.check(key(2), on: &target) }
+    #expect(try !keepsAway())
     disk.registrations.removeLast()
-    try fencing.check(key(2), on: &target)
+    #expect(try keepsAway())
+    let holder = disk.holder
     disk.holder = nil
-    #expect(throws: ReservationError.self) { try fencing.check(key(2), on: &target) }
+    #expect(try !keepsAway())
+    disk.holder = (9, key(1, cluster: 8).rawValue, 5)
+    #expect(try !keepsAway())
+    disk.holder = holder
+    disk.persists = false
+    #expect(try !keepsAway())
+    disk.persists = true
+    #expect(try keepsAway())
+  }
+
+  @Test func `a node whose own key is gone cannot tell`() throws {
+    try register(1)
+    try register(2)
+    try register(3)
+    var target = ModelPath(disk: disk, path: 1)
+    try ReservationFencing(key: key(1)).fence(key(2), on: &target)
+    disk.registrations.removeAll { $0.path == 3 }
+    var third = ModelPath(disk: disk, path: 3)
+    let error = #expect(throws: ReservationError.self) {
+      try ReservationFencing(key: key(3)).keepsAway(key(2), on: &third)
+    }
+    #expect(error?.kind == .evicted)
+  }
+
+  @Test func `a path that appears later is registered, another keeps its key`() throws {
+    try register(1)
+    var late = ModelPath(disk: disk, path: 11)
+    let fencing = ReservationFencing(key: key(1))
+    #expect(!disk.mayWrite(11))
+    #expect(try fencing.registerLate(on: &late))
+    #expect(disk.mayWrite(11))
+    #expect(try !fencing.registerLate(on: &late))
+    #expect(disk.registrations.count == 2)
+  }
+
+  @Test func `an evicted node registers no late path`() throws {
+    try register(1)
+    try register(2)
+    var target = ModelPath(disk: disk, path: 1)
+    try ReservationFencing(key: key(1)).fence(key(2), on: &target)
+    var late = ModelPath(disk: disk, path: 12)
+    #expect(throws: ReservationError.self) {
+      try ReservationFencing(key: key(2)).registerLate(on: &late)
+    }
+    #expect(!disk.mayWrite(12))
+  }
+
+  /// Between the look at its key and the new registration the node is evicted.
+  @Test func `a late path of a node that is evicted meanwhile does not stay`() throws {
+    try register(1)
+    try register(2)
+    let disk = disk
+    let (victim, other) = (key(2).rawValue, key(1))
+    disk.beforeRegistering = {
+      disk.beforeRegistering = nil
+      disk.registrations.removeAll { $0.key == victim }
+      disk.holder = (1, other.rawValue, 5)
+    }
+    var late = ModelPath(disk: disk, path: 12)
+    #expect(throws: ReservationError.self) {
+      try ReservationFencing(key: key(2)).registerLate(on: &late)
+    }
+    #expect(!disk.mayWrite(2) && !disk.mayWrite(12))
+  }
+
+  @Test func `the holder of the reservation leaves without taking it along`() throws {
+    try register(1)
+    try register(2)
+    try register(3)
+    var second = ModelPath(disk: disk, path: 2)
+    try ReservationFencing(key: key(2)).fence(key(3), on: &second)
+    var target = ModelPath(disk: disk, path: 1)
+    try ReservationFencing(key: key(1)).unregister(from: &target)
+    #expect(try ReservationFencing(key: key(2)).keepsAway(key(3), on: &second))
+    #expect(!disk.mayWrite(3))
+    try register(1, life: 2)
+    #expect(disk.mayWrite(1) && !disk.mayWrite(3))
+    #expect(disk.registrations.count == 2)
+  }
+
+  @Test func `a set of disks has one name in whatever order`() {
+    let name = ReservationRunner.name(ofIdentities: ["naa.1", "naa.2"])
+    #expect(name == ReservationRunner.name(ofIdentities: ["naa.2", "naa.1"]))
+    #expect(name != ReservationRunner.name(ofIdentities: ["naa.1"]))
+    #expect(name != ReservationRunner.name(ofIdentities: ["naa.1naa.2"]))
   }
 
   @Test func `devices that cannot do it are refused by name`() throws {

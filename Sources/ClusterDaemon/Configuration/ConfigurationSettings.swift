@@ -108,6 +108,8 @@ enum Settings {
   static let keeperWatchdog = Setting<String>(path: "keeper/watchdog", presence: .optional)
 
   static let powerOn = Setting<Bool>(path: "fencing/power_on", presence: .standard(false))
+  static let reservationsAbort = Setting<Bool>(
+    path: "fencing/reservations_abort", presence: .standard(true))
   static let fenceDevices = "fencing/devices"
   static let fenceAgent = Setting<String>(path: "fencing/devices/*/agent", presence: .optional)
   static let fenceCommand = Setting<[String]>(
@@ -175,8 +177,9 @@ enum Settings {
     nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
     profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,
     silenceTimeout.path, kernelEnabled.path, kernelPort.path,
-    keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path, fenceAgent.path,
-    fenceCommand.path, fenceReservations.path, fenceParameters.path, fenceSecrets.path,
+    keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path,
+    reservationsAbort.path, fenceAgent.path, fenceCommand.path, fenceReservations.path,
+    fenceParameters.path, fenceSecrets.path,
     fencePorts.path, fenceOffAction.path, fenceTimeout.path, fenceRetries.path, fenceDelay.path,
     fenceMonitor.path, fenceMonitorInterval.path, fenceLevels.path,
     lvmlockdEnabled.path, lvmlockdSocket.path, lvmlockdPidFile.path,

@@ -11,6 +11,7 @@ extension DaemonConfiguration {
   /// `nodes`: the cluster's, nil when they could not be read; then names are not compared.
   static func fencing(_ reader: inout SettingsReader, nodes: [Node]?) -> FenceTopology? {
     let powerOn = reader.value(of: Settings.powerOn)
+    let aborts = reader.value(of: Settings.reservationsAbort)
     let names = reader.sectionNames(in: Settings.fenceDevices)
     let devices = names.compactMap { fenceDevice($0, nodes, &reader) }
     var levels: [String: [[String]]] = [:]
@@ -19,10 +20,27 @@ extension DaemonConfiguration {
       levels[node] = found
     }
     checkFenceCoverage(names, levels, nodes, &reader)
-    guard let powerOn else { return nil }
+    guard let powerOn, let aborts else { return nil }
     let ids = Dictionary((nodes ?? []).map { ($0.name, $0.id) }, uniquingKeysWith: { id, _ in id })
-    return FenceTopology(
-      devices: devices, levels: levels, nodeIDs: ids, switchesOnAgain: powerOn)
+    let topology = FenceTopology(
+      devices: devices, levels: levels, nodeIDs: ids, switchesOnAgain: powerOn,
+      abortsReservations: aborts)
+    checkReservations(topology, &reader)
+    return topology
+  }
+
+  /// A node that keeps its key on one disk goes on writing to it.
+  private static func checkReservations(_ topology: FenceTopology, _ reader: inout SettingsReader) {
+    for node in topology.levels.keys.sorted() {
+      for level in topology.reservationLevels(of: node) {
+        let missing = topology.disksLeftOut(ofLevel: level, of: node)
+        guard !missing.isEmpty else { continue }
+        reader.error(
+          Settings.fenceLevels.path(node: node),
+          "level \(level) keeps the node from some disks only: add the devices with "
+            + missing.joined(separator: ", "))
+      }
+    }
   }
 
   private static func fenceDevice(

@@ -8,41 +8,67 @@ import NIOCore
 /// they are needed.
 final class FenceDevices: FenceExecutor {
   private var machine: FencingMachine
+  private let topology: FenceTopology
   private let runner: FencingRunner
+  private let reservations: DiskReservations?
+  /// `Capabilities.reservedDevices` of this node.
+  private let reservedDevices: UInt64
   private let loop: any EventLoop
   private let logger: Logger
   private let now: () -> Timestamp
-  private var completions: [UInt64: (Int32?) -> Void] = [:]
+  private var completions: [UInt64: (FenceResult) -> Void] = [:]
+  /// Attempts that only take keys off disks.
+  private var byReservation: Set<UInt64> = []
   private var inputs: [FencingInput] = []
   private var wake: Scheduled<Void>?
   private var isStopped = false
 
-  /// `now` tells the boot-time clock; `reservations` who this node is on disks.
+  /// - Parameters:
+  ///   - reservations: who this node is on disks.
+  ///   - reservedDevices: names those disks; zero without.
+  ///   - now: tells the boot-time clock.
   init(
-    _ topology: FenceTopology, reservations: ReservationRunner?, loop: any EventLoop,
-    logger: Logger, now: @escaping () -> Timestamp
+    _ topology: FenceTopology, reservations: ReservationRunner?, reservedDevices: UInt64,
+    loop: any EventLoop, logger: Logger, now: @escaping () -> Timestamp
   ) {
+    self.topology = topology
+    self.reservedDevices = reservedDevices
     runner = FencingRunner(reservations: reservations)
+    self.reservations = reservations.map {
+      DiskReservations($0, disks: topology.reservedDisks, loop: loop, logger: logger)
+    }
     machine = FencingMachine(topology: topology, startedAt: now())
     self.loop = loop
     self.logger = logger
     self.now = now
   }
 
-  func start() { handle(.tick) }
+  func start() {
+    reservations?.start()
+    handle(.tick)
+  }
 
   /// Kills what runs; orders that are not finished end as failed.
   func stop() {
     isStopped = true
     wake?.cancel()
+    reservations?.stop()
     runner.cancelAll()
   }
 
-  func run(_ order: FenceOrder, completion: @escaping (Int32?) -> Void) {
-    guard completions[order.attempt] == nil, !isStopped else {
-      completion(nil)
-      return
+  func run(_ order: FenceOrder, completion: @escaping (FenceResult) -> Void) {
+    guard completions[order.attempt] == nil, !isStopped else { return completion(.exited(nil)) }
+    let isByReservation =
+      topology.reservationLevels(of: order.victimName).contains(order.level)
+    guard isByReservation == order.isByReservation else {
+      logger.error(
+        """
+        node \(order.victimName) is not fenced: level \(order.level) is another one in this node's \
+        clvmd.conf than the cluster has decided; run: clvm cluster apply
+        """)
+      return completion(.exited(nil))
     }
+    if isByReservation { byReservation.insert(order.attempt) }
     completions[order.attempt] = completion
     handle(
       .attempt(
@@ -51,6 +77,19 @@ final class FenceDevices: FenceExecutor {
           id: order.victim.node, name: order.victimName, incarnation: order.victim.incarnation),
         level: order.level, timeoutMilliseconds: UInt32(clamping: order.timeout.wholeMilliseconds)))
   }
+
+  private func attemptEnded(_ id: UInt64, exit: Int32?) {
+    let isByReservation = byReservation.remove(id) != nil
+    guard let completion = completions.removeValue(forKey: id) else { return }
+    completion(isByReservation && exit == 0 ? .excluded(devices: reservedDevices) : .exited(exit))
+  }
+
+  func readExclusions(_ nodes: [NodeInstance], completion: @escaping ([Bool?]) -> Void) {
+    guard let reservations else { return completion(nodes.map { _ in nil }) }
+    reservations.keepAway(nodes, completion: completion)
+  }
+
+  func leaseExtended(until end: Timestamp) { reservations?.leaseExtended(until: end) }
 
   func note(about node: NodeID) -> String? {
     let failing = machine.deviceStatus.filter { status in
@@ -95,7 +134,7 @@ final class FenceDevices: FenceExecutor {
     switch effect {
     case .run(let run): start(run)
     case .cancel(let id): runner.cancel(id)
-    case .attemptEnded(let id, let exit): completions.removeValue(forKey: id)?(exit)
+    case .attemptEnded(let id, let exit): attemptEnded(id, exit: exit)
     case .report(let report):
       switch report.severity {
       case .notice: logger.notice("\(report.text)")

@@ -10,7 +10,8 @@ enum ConfigurationChange {
 
   /// A newcomer has no vote before it is there: until then it would only be missing.
   static func adding(
-    _ new: NewNode, fenceLevels: UInt8, to current: ClusterConfiguration
+    _ new: NewNode, fenceLevels: UInt8, reservationLevels: UInt8 = 0,
+    to current: ClusterConfiguration
   ) throws(AdminFailure) -> (configuration: ClusterConfiguration, node: ConfiguredNode) {
     let taken = Set(current.nodes.map(\.id))
     let free = (1...idMax).lazy.compactMap { NodeID($0) }.first { id in
@@ -28,7 +29,7 @@ enum ConfigurationChange {
     try checkAddresses(new.addresses, current)
     let node = ConfiguredNode(
       slot: slot, id: id, name: new.name, addresses: new.addresses, votes: 0,
-      isWitness: new.isWitness, fenceLevels: fenceLevels)
+      isWitness: new.isWitness, fenceLevels: fenceLevels, reservationLevels: reservationLevels)
     var voting = node
     voting.votes = 1
     if let problem = current.with(nodes: current.nodes + [voting]).problems.first {
@@ -126,6 +127,7 @@ enum ConfigurationChange {
       nodes[index].name = there.name
       nodes[index].addresses = there.addresses
       nodes[index].fenceLevels = there.fenceLevels
+      nodes[index].reservationLevels = there.reservationLevels
     }
     var changed = current.with(nodes: nodes)
     changed.timers = file.timers

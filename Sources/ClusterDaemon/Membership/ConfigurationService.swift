@@ -90,8 +90,9 @@ final class ConfigurationService: RecordObserver {
     _ new: NewNode, _ completion: @escaping (Result<[String], AdminFailure>) -> Void
   ) {
     do throws(AdminFailure) {
-      let levels = UInt8(clamping: configuration.fencing.levels[new.name]?.count ?? 0)
-      let (changed, added) = try ConfigurationChange.adding(new, fenceLevels: levels, to: decided)
+      let (changed, added) = try ConfigurationChange.adding(
+        new, fenceLevels: configuration.fenceLevels(of: new.name),
+        reservationLevels: configuration.reservationLevels(of: new.name), to: decided)
       guard configuration.cluster.id != nil || configuration.cluster.nodes.count > 1 else {
         throw AdminFailure(.refused, "The cluster has no keys: run 'clvm cluster init' first.")
       }

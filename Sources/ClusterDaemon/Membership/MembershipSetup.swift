@@ -19,11 +19,12 @@ struct MembershipSetup: Sendable {
   /// Reads the node's memory and the quorum disk; blocks.
   ///
   /// - Parameters:
+  ///   - reservedDevices: names the disks from which this node can be fenced by reservation; zero without.
   ///   - startedClean: nothing of an earlier life on this boot may still write.
   ///   - seed: chance for jitter and incarnations.
   init(
     configuration: DaemonConfiguration, bootID: String, startedClean: Bool,
-    keeper: any LeaseKeeper, seed: UInt64
+    reservedDevices: UInt64 = 0, keeper: any LeaseKeeper, seed: UInt64
   ) throws {
     guard let boot = BootID(bootID) else {
       throw DaemonError("the kernel's boot id is '\(bootID)', which is none")
@@ -61,9 +62,11 @@ struct MembershipSetup: Sendable {
         path: path, clusterID: record.clusterID, slot: state.slot, slots: Array(record.configured))
     }
     let findings = keeper.findings
+    var capabilities = keeper.capabilities
+    capabilities.reservedDevices = reservedDevices
     machine = EmbeddedMembership(
       EmbeddedStart(
-        state: state, bootID: boot, capabilities: keeper.capabilities,
+        state: state, bootID: boot, capabilities: capabilities,
         keeperIsAlive: findings.isAlive, spaces: findings.spaces, seed: seed &* 3))
     isDirty = state.wasDirty && state.bootID == boot
     local = Member(
@@ -118,7 +121,8 @@ extension DaemonConfiguration {
         ConfiguredNode(
           slot: slot, id: node.id, name: node.name,
           addresses: [node.address, node.secondAddress].compactMap { $0.map { "\($0)" } },
-          isWitness: node.isWitness, fenceLevels: fenceLevels(of: node.id))
+          isWitness: node.isWitness, fenceLevels: fenceLevels(of: node.name),
+          reservationLevels: reservationLevels(of: node.name))
       }
     }
     return ClusterConfiguration(
@@ -137,9 +141,13 @@ extension DaemonConfiguration {
   }
 
   /// Topology levels of a node's fence devices, 0 to 255.
-  func fenceLevels(of node: NodeID) -> UInt8 {
-    guard let name = cluster.node(node)?.name else { return 0 }
-    return UInt8(clamping: fencing.levels[name]?.count ?? 0)
+  func fenceLevels(of name: String) -> UInt8 {
+    UInt8(clamping: fencing.levels[name]?.count ?? 0)
+  }
+
+  /// Which of them take the node's keys off disks and do nothing else, as bits from level 1 on.
+  func reservationLevels(of name: String) -> UInt8 {
+    fencing.reservationLevels(of: name).reduce(0) { $0 | 1 << ($1 - 1) }
   }
 }
 
@@ -160,6 +168,9 @@ extension ClusterConfiguration {
       }
       if there.fenceLevels != node.fenceLevels {
         found.append("node \(node.id) has \(there.fenceLevels) fence levels")
+      }
+      if there.reservationLevels != node.reservationLevels {
+        found.append("node \(node.id) is fenced by reservation on other levels")
       }
     }
     for node in other.nodes where self[node.id] == nil { found.append("node \(node.id) is new") }

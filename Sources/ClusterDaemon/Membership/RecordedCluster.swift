@@ -272,7 +272,9 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     case .diskRound(let round):
       storage.run(round, on: loop) { [self] in feed(.diskRound(id: round.id, $0)) }
     case .writeMail(let mail): storage.write(mail, on: loop)
-    case .setLease(let until): keeper.setLease(until: until)
+    case .setLease(let until):
+      keeper.setLease(until: until)
+      executor.leaseExtended(until: until)
     case .stopSpace, .startSpace, .leftSpace:
       if let order = lockspaces.driverEffect(for: effect, record: machine.record) {
         tell(.lockspace(order))
@@ -281,6 +283,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     case .reset: requests.missed()
     case .applied(let record, _): applied(record)
     case .runFence(let attempt, let timeout): runFence(attempt, timeout)
+    case .readExclusions(let id, let exclusions): readExclusions(id, exclusions)
     case .selfFence(let reason):
       logger.critical("this node must write to shared disks no more: \(reason)")
       keeper.selfFence(reason: reason)
@@ -430,11 +433,30 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     logger.warning("fencing node \(node.name), level \(attempt.level), attempt \(attempt.id)")
     let order = FenceOrder(
       attempt: attempt.id, victim: NodeInstance(node.id, attempt.incarnation),
-      victimName: node.name, level: Int(attempt.level), timeout: .milliseconds(timeout))
-    executor.run(order) { [self] exit in
-      let result = exit.map { $0 == 0 ? "succeeded" : "failed, exit \($0)" } ?? "did not end"
-      logger.warning("fencing node \(node.name), attempt \(attempt.id): \(result)")
-      feed(.fenceResult(attempt: attempt.id, exit: exit))
+      victimName: node.name, level: Int(attempt.level), isByReservation: attempt.isByReservation,
+      timeout: .milliseconds(timeout))
+    executor.run(order) { [self] result in
+      let text: String
+      switch result {
+      case .exited(let exit):
+        text = exit.map { $0 == 0 ? "succeeded" : "failed, exit \($0)" } ?? "did not end"
+        feed(.fenceResult(attempt: attempt.id, exit: exit))
+      case .excluded(let devices):
+        text = "its keys are off the disks"
+        feed(.excluded(attempt: attempt.id, devices: devices))
+      }
+      logger.warning("fencing node \(node.name), attempt \(attempt.id): \(text)")
+    }
+  }
+
+  private func readExclusions(_ id: UInt64, _ exclusions: [Exclusion]) {
+    let record = machine.record
+    let nodes = exclusions.compactMap { record.instance($0.slot, $0.incarnation) }
+    guard nodes.count == exclusions.count else { return feed(.exclusionsRead(id: id, .unknown)) }
+    executor.readExclusions(nodes) { [self] kept in
+      let broken = zip(exclusions, kept).filter { $0.1 == false }.map(\.0)
+      if !broken.isEmpty { return feed(.exclusionsRead(id: id, .broken(broken))) }
+      feed(.exclusionsRead(id: id, kept.allSatisfy { $0 == true } ? .hold : .unknown))
     }
   }
 

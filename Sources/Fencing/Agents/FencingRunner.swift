@@ -90,6 +90,9 @@ public final class FencingRunner: Sendable {
     }
   }
 
+  /// Runs blocking work of reservations on a thread of its own; false if none can be made.
+  public static func onThread(_ body: @escaping @Sendable () -> Void) -> Bool { startThread(body) }
+
   private static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var attributes = pthread_attr_t()

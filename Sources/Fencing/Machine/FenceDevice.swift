@@ -16,6 +16,8 @@ public struct FenceDevice: Hashable, Sendable {
     case reservations([String])
   }
 
+  var isReservation: Bool { if case .reservations = program { true } else { false } }
+
   /// What the device is asked for to see whether it would work.
   public enum Monitoring: String, CaseIterable, Hashable, Sendable {
     case monitor
@@ -105,20 +107,47 @@ public struct FenceTopology: Hashable, Sendable {
   public var nodeIDs: [String: NodeID]
   /// Switch a node on again once all devices of a level have switched it off.
   public var switchesOnAgain: Bool
+  /// Disks with persistent reservations end what a fenced node has under way.
+  public var abortsReservations: Bool
 
   /// Refers only to devices that exist: the configuration has been checked.
   public init(
     devices: [FenceDevice], levels: [String: [[String]]], nodeIDs: [String: NodeID],
-    switchesOnAgain: Bool = false
+    switchesOnAgain: Bool = false, abortsReservations: Bool = true
   ) {
     self.devices = Dictionary(
       devices.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     self.levels = levels
     self.nodeIDs = nodeIDs
     self.switchesOnAgain = switchesOnAgain
+    self.abortsReservations = abortsReservations
   }
 
   public static let none = FenceTopology(devices: [], levels: [:], nodeIDs: [:])
+
+  /// All disks with persistent reservations, each once.
+  public var reservedDisks: [String] { Self.disks(of: devices.values) }
+
+  /// The levels of a node, from 1, that take its keys off disks and do nothing else.
+  public func reservationLevels(of node: String) -> [Int] {
+    (levels[node] ?? []).indices.map { $0 + 1 }.filter { number in
+      level(number, of: node)?.allSatisfy(\.isReservation) == true
+    }
+  }
+
+  /// Disks that such a level leaves out: a node would write to them in spite of it.
+  public func disksLeftOut(ofLevel number: Int, of node: String) -> [String] {
+    guard let level = level(number, of: node) else { return [] }
+    let disks = Set(Self.disks(of: level))
+    return reservedDisks.filter { !disks.contains($0) }
+  }
+
+  private static func disks(of devices: some Sequence<FenceDevice>) -> [String] {
+    let all = devices.flatMap { device in
+      if case .reservations(let disks) = device.program { disks } else { [String]() }
+    }
+    return Set(all).sorted()
+  }
 
   /// `number` counts from 1; nil when the node has no such level, or a device of it is missing.
   func level(_ number: Int, of node: String) -> [FenceDevice]? {

@@ -31,6 +31,8 @@ public enum ReservationCommand: Hashable, Sendable {
   case readKeys
   case readReservation
   case reportCapabilities
+  /// Registers `key` on a path that has none; one that has is not touched, and answers with a conflict.
+  case register(key: ReservationKey, persists: Bool)
   /// Registers `key` whatever this path had registered before; zero unregisters. `persists`: the
   /// device keeps it over a loss of power (APTPL).
   case registerAndIgnore(key: ReservationKey?, persists: Bool)
@@ -48,6 +50,8 @@ public enum ReservationCommand: Hashable, Sendable {
     case .readKeys: Self.input(action: 0)
     case .readReservation: Self.input(action: 1)
     case .reportCapabilities: Self.input(action: 2)
+    case .register(let key, let persists):
+      Self.output(action: 0, type: 0, key: 0, actionKey: key.rawValue, persists: persists)
     case .registerAndIgnore(let key, let persists):
       Self.output(action: 6, type: 0, key: 0, actionKey: key?.rawValue ?? 0, persists: persists)
     case .reserve(let key, let type):

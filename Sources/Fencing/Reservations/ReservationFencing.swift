@@ -2,20 +2,18 @@ import ByteCoding
 
 // How persistent reservations keep nodes from a device (membership design, section 11). Every node
 // registers its key on each path, and one of them reserves the device for registered writers. To fence
-// a node is to take its keys away: the device itself then refuses its writes, also those under way,
-// and also after the node has come back from a pause. Nothing has to be drained.
+// a node is to take its keys away: the device itself then refuses its writes, also after the node has
+// come back from a pause. A preempt-and-abort ends those under way, too, so that nothing has to be
+// drained; after a plain preempt, for devices that cannot do the other, they have the drain time to land.
 
 /// Reservations of one cluster, as one node in one of its lives handles them.
 public struct ReservationFencing: Sendable {
   public let key: ReservationKey
-  /// What a victim has under way is aborted, too. False only in tests: the SCSI target of Linux 6.1 waits
-  /// for itself when it aborts for a way that it serves in memory.
-  let aborts: Bool
+  /// What a victim has under way is aborted, too.
+  public let aborts: Bool
   private static let type = ReservationType.writeExclusiveRegistrantsOnly
 
-  public init(key: ReservationKey) { self.init(key: key, aborts: true) }
-
-  init(key: ReservationKey, aborts: Bool) {
+  public init(key: ReservationKey, aborts: Bool = true) {
     self.key = key
     self.aborts = aborts
   }
@@ -68,30 +66,74 @@ public struct ReservationFencing: Sendable {
     let found = try state(of: &target)
     try refuseForeign(found, on: target.name)
     guard found.keys.contains(key) else {
-      throw ReservationError(
-        .evicted, "\(target.name) does not know this node: somebody has taken its key away")
+      throw unknownNode(target.name)
     }
     try reserve(&target)
     for found in Set(found.keys).sorted() where isFenced(found, by: victim) {
       _ = try target.carryOut(.preempt(key: key, victim: found, Self.type, aborts: aborts))
     }
     try verify(&target, excludes: { isFenced($0, by: victim) })
+    guard try capabilities(of: &target).persists else {
+      throw ReservationError(
+        .failed, "\(target.name) would forget its reservations with a loss of power (APTPL)")
+    }
   }
 
-  /// Whether a fenced node is still kept away: its keys absent, this node registered, and the device
-  /// reserved, for ever. To be asked again right before anything starts without the node.
-  /// Without a victim: whether this node may write and the device is reserved.
+  /// Whether this node may write and the device is reserved; throws if not.
   public func check(
-    _ victim: ReservationKey?, on target: inout some ReservationTarget & ~Copyable
+    on target: inout some ReservationTarget & ~Copyable
   ) throws(ReservationError) {
-    try verify(&target, excludes: { found in victim.map { isFenced(found, by: $0) } ?? false })
+    try verify(&target, excludes: { _ in false })
   }
 
-  /// Takes this node's registration off a path, when it leaves and writes no more.
+  /// Whether a fenced node is still kept from the device: its keys gone, the device reserved by the
+  /// cluster, and that for longer than its power lasts. Throws where it cannot be told, as on a device
+  /// that does not know this node any more.
+  public func keepsAway(
+    _ victim: ReservationKey, on target: inout some ReservationTarget & ~Copyable
+  ) throws(ReservationError) -> Bool {
+    let found = try state(of: &target)
+    guard let holder = found.holder, holder.type == Self.type, holder.scope == 0,
+      holder.key.isSameCluster(as: key), !found.keys.contains(where: { isFenced($0, by: victim) }),
+      try capabilities(of: &target).persists
+    else { return false }
+    guard found.keys.contains(key) else { throw unknownNode(target.name) }
+    return true
+  }
+
+  /// Registers a path that appeared while this node runs, where the node's key stands on another one.
+  /// A path that has a key keeps it. Reads again whether the node was evicted in the meantime; then the
+  /// path's key is taken off at once.
+  ///
+  /// - Returns: whether the path had no key before.
+  public func registerLate(
+    on target: inout some ReservationTarget & ~Copyable
+  ) throws(ReservationError) -> Bool {
+    let count = try state(of: &target).keys.count { $0 == key }
+    guard count > 0 else { throw unknownNode(target.name) }
+    do {
+      _ = try target.carryOut(.register(key: key, persists: true))
+    } catch {
+      if error.kind == .evicted { return false }
+      throw error
+    }
+    guard try state(of: &target).keys.count(where: { $0 == key }) > count else {
+      _ = try target.carryOut(.registerAndIgnore(key: nil, persists: true))
+      throw unknownNode(target.name)
+    }
+    return true
+  }
+
+  /// Takes this node's registration off a path, when it leaves and writes no more. The key that holds the
+  /// reservation stays as long as others are registered: the reservation would go with it, and with it
+  /// what keeps fenced nodes away. The node's next life replaces it.
   public func unregister(from target: inout some ReservationTarget & ~Copyable)
     throws(ReservationError)
   {
-    guard try state(of: &target).keys.contains(key) else { return }
+    let found = try state(of: &target)
+    guard found.keys.contains(key),
+      found.holder?.key != key || found.keys.allSatisfy({ $0 == key })
+    else { return }
     _ = try target.carryOut(.registerAndIgnore(key: nil, persists: true))
   }
 
@@ -159,11 +201,14 @@ public struct ReservationFencing: Sendable {
       throw ReservationError(.failed, "\(target.name) still has the key \(still)")
     }
     guard found.keys.contains(key) else {
-      throw ReservationError(
-        .evicted, "\(target.name) does not know this node: somebody has taken its key away")
+      throw unknownNode(target.name)
     }
     guard let holder = found.holder, holder.type == Self.type, holder.scope == 0 else {
       throw ReservationError(.failed, "\(target.name) is not reserved: everybody could write to it")
     }
+  }
+
+  private func unknownNode(_ name: String) -> ReservationError {
+    ReservationError(.evicted, "\(name) does not know this node: somebody has taken its key away")
   }
 }

@@ -48,6 +48,36 @@ public struct SCSIDevice: ReservationTarget, ~Copyable {
     return (status, received)
   }
 
+  /// What the device itself is called on every node and path, as in `naa.600140500000000`; throws where
+  /// it has no such name, or its paths have different ones.
+  public static func identity(of device: String) throws(ReservationError) -> String {
+    var found: String?
+    for path in try paths(of: device) {
+      let name = path.split(separator: "/").last.map(String.init) ?? path
+      let identity = readLine("/sys/class/block/\(name)/device/wwid")
+      guard let identity, !identity.isEmpty else {
+        throw ReservationError(.unsupported, "\(path) has no name that all nodes would know it by")
+      }
+      guard found == nil || found == identity else {
+        throw ReservationError(.failed, "\(device) has paths to different disks")
+      }
+      found = identity
+    }
+    guard let found else { throw ReservationError(.failed, "\(device) has no path") }
+    return found
+  }
+
+  /// A short text of the kernel's, without what surrounds it; nil when there is none.
+  private static func readLine(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 512)
+    let count = read(descriptor, &bytes, bytes.count)
+    guard count > 0 else { return nil }
+    return String(decoding: bytes[..<count].filter { $0 > 0x20 }, as: UTF8.self)
+  }
+
   /// The paths of a device: the disks below a multipath device, or itself.
   public static func paths(of device: String) throws(ReservationError) -> [String] {
     var status = stat()

@@ -32,7 +32,7 @@ struct RandomRecords {
     Capabilities(
       watchdog: Capabilities.Watchdog(rawValue: UInt8(number(0...3))) ?? .none,
       watchdogTimeout: small(), petsByLease: flag(), inhibitsSleep: flag(),
-      isVirtualMachine: flag(), reservationKey: number(0...UInt64.max),
+      isVirtualMachine: flag(), reservedDevices: number(0...UInt64.max),
       oldestVersion: UInt16(number(0...9)), newestVersion: UInt16(number(0...9)))
   }
 
@@ -49,7 +49,7 @@ struct RandomRecords {
         slot: slot, id: id, name: text(ConfiguredNode.maximumName),
         addresses: list(2) { $0.text(ConfiguredNode.maximumAddress) },
         votes: UInt8(number(0...3)), isWitness: flag(), amnesia: number(),
-        fenceLevels: UInt8(number(0...3)))
+        fenceLevels: UInt8(number(0...3)), reservationLevels: UInt8(number(0...7)))
     }
     return ClusterConfiguration(
       nodes: nodes, hasDisk: flag(), preferred: flag() ? slot() : nil, leaseResets: flag(),
@@ -71,7 +71,11 @@ struct RandomRecords {
     record.configurationVersion = number()
     record.viewID = number()
     record.members = list(5) { $0.member() }
-    record.removed = list(4) { RemovedMember(member: $0.member(), sinceView: $0.number()) }
+    record.removed = list(4) {
+      RemovedMember(
+        member: $0.member(), sinceView: $0.number(), sinceGeneration: $0.number(),
+        exclusion: $0.number())
+    }
     record.admissions = list(5) {
       Admission(
         slot: $0.slot(), incarnation: $0.incarnation(), bootID: $0.bootID(),
@@ -80,7 +84,8 @@ struct RandomRecords {
     record.attempts = list(3) {
       FenceAttempt(
         id: $0.number(), victim: $0.slot(), incarnation: $0.incarnation(), executor: $0.slot(),
-        executorIncarnation: $0.incarnation(), executorLife: $0.small(), level: 1)
+        executorIncarnation: $0.incarnation(), executorLife: $0.small(), level: 1,
+        isByReservation: $0.flag(), hasSucceeded: $0.flag())
     }
     record.lastAttempt = number()
     record.spaces = list(6) {
@@ -115,7 +120,7 @@ struct RandomRecords {
   }
 
   mutating func request() -> Request {
-    switch number(0...12) {
+    switch number(0...14) {
     case 0: .joinSpace(name(), kind: 2)
     case 1: .leaveSpace(name())
     case 2: .restartSpace(name(), waitsFor: flag() ? slot() : nil)
@@ -128,6 +133,8 @@ struct RandomRecords {
     case 9: .beginOperation(operation())
     case 10: .advanceOperation(operation().id, .committed)
     case 11: .endOperation(operation().id)
+    case 12: .excluded(attempt: number(), devices: number(0...UInt64.max))
+    case 13: .withdrawExclusion(attempt: number())
     default: .capabilities(capabilities())
     }
   }

@@ -132,6 +132,11 @@ public enum Request: Hashable, Sendable {
   case leave
   case message([UInt8])
   case fenceResult(attempt: UInt64, FenceOutcome)
+  /// The attempt has taken its victim's keys off these disks (`Capabilities.reservedDevices`), and has
+  /// read that they are gone and that the disks are reserved.
+  case excluded(attempt: UInt64, devices: UInt64)
+  /// What the attempt had taken away is back on a disk, or the disk is not reserved any more.
+  case withdrawExclusion(attempt: UInt64)
   /// Somebody vouches that a removed incarnation is dead.
   case prove(NodeSlot, Incarnation, Evidence, by: String)
   case changeConfiguration(ClusterConfiguration)

@@ -46,6 +46,13 @@ extension ByteWriter {
     case .capabilities(let capabilities):
       write(UInt8(13))
       write(capabilities)
+    case .excluded(let attempt, let devices):
+      write(UInt8(14))
+      write(attempt)
+      write(devices)
+    case .withdrawExclusion(let attempt):
+      write(UInt8(15))
+      write(attempt)
     }
   }
 
@@ -78,6 +85,8 @@ extension ByteReader {
     case 11: .advanceOperation(try readOperationID(), try readCase())
     case 12: .endOperation(try readOperationID())
     case 13: .capabilities(try readCapabilities())
+    case 14: .excluded(attempt: try readNumber(), devices: try read())
+    case 15: .withdrawExclusion(attempt: try readNumber())
     default: throw .invalid("kind of request")
     }
   }

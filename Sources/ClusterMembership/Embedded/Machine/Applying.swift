@@ -8,10 +8,11 @@ extension EmbeddedMembership {
     let decision = consensus.committed
     guard decision.index > appliedIndex || appliedIndex == 0 else { return }
     let previous = appliedIndex
-    let settled = applied.requests
+    let before = applied
     applied = decision.record
     appliedIndex = decision.index
-    tellAskers(unless: settled)
+    tellFollowers(before)
+    noteDraining()
     consensus.appliedIndexes[me] = appliedIndex
     deliver(since: previous, decision, &effects)
     confirmRequests()
@@ -24,11 +25,16 @@ extension EmbeddedMembership {
     forgetDirtIfClean()
   }
 
-  /// Whoever waits for an answer learns now, and not with its next heartbeat, that it is decided.
-  private mutating func tellAskers(unless settled: [LastRequest]) {
+  /// Whoever waits for an answer, or has to do something, learns now, and not with its next heartbeat,
+  /// that it is decided.
+  private mutating func tellFollowers(_ before: Record) {
     guard consensus.isLeader else { return }
-    for request in applied.requests where request.slot != me && !settled.contains(request) {
-      consensus.sendAccept(to: request.slot, &consensusEffects)
+    let concernsAll =
+      applied.viewID != before.viewID || applied.removed != before.removed
+      || applied.attempts != before.attempts || applied.spaces != before.spaces
+    for slot in applied.memberSet where slot != me {
+      let isAsker = applied.requests.contains { $0.slot == slot && !before.requests.contains($0) }
+      if concernsAll || isAsker { consensus.sendAccept(to: slot, &consensusEffects) }
     }
   }
 

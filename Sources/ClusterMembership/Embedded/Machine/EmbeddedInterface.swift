@@ -15,6 +15,10 @@ public enum EmbeddedInput: Hashable, Sendable {
   case diskRound(id: UInt64, DiskRoundResult)
   /// The agent of an attempt ended; nil if it was killed or could not be run. Only 0 is success.
   case fenceResult(attempt: UInt64, exit: Int32?)
+  /// An attempt by reservation has read that its victim's keys are off these disks, and that what they
+  /// had under way is aborted or has landed.
+  case excluded(attempt: UInt64, devices: UInt64)
+  case exclusionsRead(id: UInt64, ExclusionReading)
   /// The kernel's stop of the lockspace has returned.
   case spaceStopped(LockspaceName, generation: UInt64)
   case spaceStarted(LockspaceName, generation: UInt64)
@@ -50,6 +54,8 @@ public enum EmbeddedEffect: Hashable, Sendable {
   case applied(Record, index: UInt64)
   /// Run the level's agents against the victim, once.
   case runFence(FenceAttempt, timeoutMilliseconds: UInt32)
+  /// Read on all reserved disks whether these are still kept from them; answered by `exclusionsRead`.
+  case readExclusions(id: UInt64, [Exclusion])
   /// Reset the machine at once: the cluster went on without what this node holds.
   case selfFence(reason: String)
   /// The node left with nothing that could write, and begins anew: discard all of the old one.
@@ -141,4 +147,7 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let successByNode = Self(rawValue: 1 << 21)
   package static let evictedMayReturn = Self(rawValue: 1 << 22)
   package static let replyBeforeSync = Self(rawValue: 1 << 24)
+  package static let startWithoutReading = Self(rawValue: 1 << 25)
+  package static let anyDevicesExclude = Self(rawValue: 1 << 26)
+  package static let withdrawalStopsNothing = Self(rawValue: 1 << 27)
 }

@@ -8,6 +8,7 @@ import ClusterTypes
 //   Applying             from a decided record to what this node does
 //   LocalSpaces          stop and start of this node's lockspaces
 //   Requests             what this node asks the leader to decide
+//   Exclusions           reading again that reservations keep removed nodes from the disks
 //   DiskVoter            the quorum disk's vote and lease
 //   Leader…              everything that only a leader does: views, phases, evidence, fencing, requests
 
@@ -92,6 +93,10 @@ public struct EmbeddedMembership: Sendable {
   var hasAskedToLeave = false
   var nextSequence: UInt64 = 1
   var handledAttempts: [UInt64] = []
+  /// When this node first saw each attempt that has succeeded: the drain time counts from there, on
+  /// whichever node leads when it is over.
+  var drainingSince: [UInt64: Nanoseconds] = [:]
+  var exclusions = ExclusionReads()
   var delayedRequests: [DelayedRequest] = []
   var disk = DiskVoter()
   var leader: LeaderState?
@@ -154,6 +159,8 @@ public struct EmbeddedMembership: Sendable {
   public var slot: NodeSlot { me }
   public var incarnation: Incarnation { consensus.state.incarnation }
   public var record: Record { applied }
+  /// The disks from which this node can be fenced by reservation; zero without.
+  public var reservedDevices: UInt64 { capabilities.reservedDevices }
   public var isMember: Bool { stage == .member }
   /// Starts of the daemon within this incarnation.
   public var life: UInt32 { consensus.state.life }
@@ -197,7 +204,9 @@ public struct EmbeddedMembership: Sendable {
     case .persisted(let token): consensus.persisted(token, &consensusEffects)
     case .persistFailed(let token): persistFailed(token, &effects)
     case .diskRound(let id, let result): diskRoundEnded(id, result, &effects)
-    case .fenceResult(let attempt, let exit): fenceEnded(attempt, exit: exit)
+    case .fenceResult(let attempt, let exit): fenceEnded(attempt, exit: exit, &effects)
+    case .excluded(let attempt, let devices): excluded(attempt, on: devices, &effects)
+    case .exclusionsRead(let id, let reading): exclusionsRead(id, reading, &effects)
     case .spaceStopped(let name, let generation): spaceStopped(name, generation, &effects)
     case .spaceStarted(let name, let generation): spaceStarted(name, generation)
     case .spaceStuck(let name, let generation, let slot): spaceStuck(name, generation, slot)

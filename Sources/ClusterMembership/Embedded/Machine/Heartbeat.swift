@@ -35,6 +35,7 @@ extension EmbeddedMembership {
     }
     for request in delayedRequests where now >= request.dueAt { submit(request.request, &effects) }
     delayedRequests.removeAll { now >= $0.dueAt }
+    watchExclusions(&effects)
     runDisk(&effects)
     if consensus.isLeader {
       if now >= leaderLease, now > (leader?.electedAt ?? 0) + timers.silence.milliseconds {
@@ -54,6 +55,9 @@ extension EmbeddedMembership {
       moment = min(moment, max(due, now + 1_000_000))
     }
     if let due = disk.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
+    if let due = delayedRequests.map(\.dueAt).min() {
+      moment = min(moment, max(due, now + 1_000_000))
+    }
     return moment
   }
 

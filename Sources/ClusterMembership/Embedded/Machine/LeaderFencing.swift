@@ -7,18 +7,23 @@ extension EmbeddedMembership {
   mutating func attemptStep(_ record: Record) -> Record? {
     var next = record
     closeAbandoned(&next)
-    for removed in record.removed where removed.member.isDirty {
+    for removed in record.removed where removed.awaitsEvidence {
       openAttempt(against: removed, &next)
     }
     return next == record ? nil : next
   }
 
   /// An attempt whose executor was removed may still act until the executor's lease and its agent are
-  /// over, counted from the executor's proof of death or from the election.
+  /// over, counted from the executor's proof of death or from the election. One that has succeeded acts
+  /// no more, and one by reservation hits nothing later.
   private mutating func closeAbandoned(_ record: inout Record) {
     var gone: [UInt64: Nanoseconds] = [:]
     for attempt in record.attempts
-    where !record.isMember(attempt.executor, attempt.executorIncarnation) {
+    where !attempt.hasSucceeded && !record.isMember(attempt.executor, attempt.executorIncarnation) {
+      if attempt.isByReservation {
+        record.attempts.removeAll { $0.id == attempt.id }
+        continue
+      }
       let isProven = !record.removed.contains {
         $0.member.slot == attempt.executor && $0.member.isDirty
           && $0.member.incarnation == attempt.executorIncarnation
@@ -60,13 +65,14 @@ extension EmbeddedMembership {
     }
     guard !executors.isEmpty else { return }
     let executor = executors[failures % executors.count]
+    let level = UInt8(failures / executors.count % Int(node.fenceLevels) + 1)
     record.lastAttempt += 1
     record.attempts.append(
       FenceAttempt(
         id: record.lastAttempt, victim: victim, incarnation: removed.member.incarnation,
         executor: executor.slot, executorIncarnation: executor.incarnation,
         executorLife: executor.slot == me ? life : peers[executor.slot.number].life,
-        level: UInt8(failures / executors.count % Int(node.fenceLevels) + 1)))
+        level: level, isByReservation: node.isByReservation(level: level)))
   }
 
   /// A newer incarnation of the victim is heard: its return is the proof.
@@ -75,37 +81,70 @@ extension EmbeddedMembership {
     return peer.incarnation > removed.member.incarnation && heard.contains(removed.member.slot)
   }
 
-  /// The outcome of an attempt, as its executor tells it.
+  /// The outcome of an attempt, as its executor tells it. A success stays in the record until the drain
+  /// time is over: neither a new leader nor a restarted executor loses it.
   mutating func close(
     _ id: UInt64, _ outcome: FenceOutcome, by slot: NodeSlot, _ change: inout Change
   ) {
-    guard let attempt = change.record.attempts.first(where: { $0.id == id }),
-      attempt.executor == slot
+    guard let index = change.record.attempts.firstIndex(where: { $0.id == id }),
+      change.record.attempts[index].executor == slot, !change.record.attempts[index].hasSucceeded
     else { return }
-    change.record.attempts.removeAll { $0.id == id }
+    let attempt = change.record.attempts[index]
     switch outcome {
-    case .succeeded:
-      let limit =
-        defects.contains(.successByNode) ? Incarnation(.max) : attempt.incarnation
-      for removed in change.record.removed
-      where removed.member.slot == attempt.victim && removed.member.isDirty
-        && removed.member.incarnation <= limit && change.batch.count < Decision.maximumBatch
-      {
-        change.batch.append(
-          proof(of: removed.member, .fenceAgent, by: "\(nodeName(slot)), level \(attempt.level)"))
-      }
-      change.record.settle(attempt.victim, through: limit)
-      leader?.retries.removeAll { $0.slot == attempt.victim }
-    case .failed, .lost:
-      let old = leader?.retries.first {
-        $0.slot == attempt.victim && $0.incarnation == attempt.incarnation
-      }
-      let failures = (old?.failures ?? 0) + 1
-      leader?.retries.removeAll { $0.slot == attempt.victim }
-      leader?.retries.append(
-        LeaderState.Retry(
-          slot: attempt.victim, incarnation: attempt.incarnation, failures: failures,
-          nextAt: now + min(30, 1 << UInt64(min(failures - 1, 5))) * 1_000_000_000))
+    case .succeeded where !attempt.isByReservation:
+      change.record.attempts[index].hasSucceeded = true
+      if defects.contains(.noDrainAfterFence) { settle(attempt, &change) }
+    case .succeeded, .failed, .lost:
+      change.record.attempts.remove(at: index)
+      retryLater(attempt)
     }
+  }
+
+  mutating func retryLater(_ attempt: FenceAttempt) {
+    let old = leader?.retries.first {
+      $0.slot == attempt.victim && $0.incarnation == attempt.incarnation
+    }
+    let failures = (old?.failures ?? 0) + 1
+    leader?.retries.removeAll { $0.slot == attempt.victim }
+    leader?.retries.append(
+      LeaderState.Retry(
+        slot: attempt.victim, incarnation: attempt.incarnation, failures: failures,
+        nextAt: now + min(30, 1 << UInt64(min(failures - 1, 5))) * 1_000_000_000))
+  }
+
+  // MARK: - Power off: the drain time
+
+  mutating func noteDraining() {
+    let succeeded = applied.attempts.filter(\.hasSucceeded).map(\.id)
+    for id in succeeded where drainingSince[id] == nil { drainingSince[id] = now }
+    drainingSince = drainingSince.filter { succeeded.contains($0.key) }
+  }
+
+  /// Decides the deaths of those whose last I/O has landed.
+  mutating func drainStep(_ record: Record) -> Change? {
+    var change = Change(record: record)
+    for attempt in record.attempts where attempt.hasSucceeded {
+      guard let since = drainingSince[attempt.id] else { continue }
+      let end = since + timers.stretchedDrain
+      if now >= end { settle(attempt, &change) } else { leaderLooksAgain(at: end) }
+    }
+    return change.record == record ? nil : change
+  }
+
+  /// The attempt's victim is dead, in that life and all before it.
+  private mutating func settle(_ attempt: FenceAttempt, _ change: inout Change) {
+    let limit = defects.contains(.successByNode) ? Incarnation(.max) : attempt.incarnation
+    for removed in change.record.removed
+    where removed.member.slot == attempt.victim && removed.member.isDirty
+      && removed.member.incarnation <= limit && change.batch.count < Decision.maximumBatch
+    {
+      change.batch.append(
+        proof(
+          of: removed.member, .fenceAgent,
+          by: "\(nodeName(attempt.executor)), level \(attempt.level)"))
+    }
+    change.record.attempts.removeAll { $0.id == attempt.id }
+    change.record.settle(attempt.victim, through: limit)
+    leader?.retries.removeAll { $0.slot == attempt.victim }
   }
 }

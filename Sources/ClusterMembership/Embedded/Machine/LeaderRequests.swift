@@ -82,6 +82,8 @@ extension EmbeddedMembership {
         ControlMessage(
           origin: slot, incarnation: pending.incarnation, payload: .message(bytes)))
     case .fenceResult(let id, let outcome): close(id, outcome, by: slot, &change)
+    case .excluded(let id, let devices): exclude(id, devices, by: slot, &change)
+    case .withdrawExclusion(let id): withdrawExclusion(id, &change.record)
     case .prove(let victim, let victimIncarnation, let evidence, let by):
       refusal = prove(victim, victimIncarnation, evidence, by, &change)
     case .changeConfiguration(let configuration):

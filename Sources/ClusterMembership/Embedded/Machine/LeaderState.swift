@@ -37,6 +37,8 @@ struct LeaderState: Sendable {
   /// When each view that this leader decided was proposed.
   var viewChangedAt: [UInt64: Nanoseconds] = [:]
   var lastReport: [NodeInstanceSlot: Nanoseconds] = [:]
+  /// Sentences that go out with the next decision.
+  var reports: [String] = []
 
   init(electedAt: Nanoseconds) { self.electedAt = electedAt }
 }
@@ -94,7 +96,10 @@ extension EmbeddedMembership {
     }
     leader?.isDue = false
     leader?.dueAt = nil
-    if let change = nextDecision(&effects) {
+    let next = nextDecision(&effects)
+    for text in leader?.reports ?? [] { effects.append(.report(text)) }
+    leader?.reports = []
+    if let change = next {
       consensus.propose(change.record, batch: change.batch, &consensusEffects)
     }
   }
@@ -114,6 +119,7 @@ extension EmbeddedMembership {
     if let next = viewStep(record, &effects) { return Change(record: next) }
     if let next = livesStep(record) { return Change(record: next) }
     if let next = evidenceStep(record) { return next }
+    if let next = drainStep(record) { return next }
     if let next = requestStep(record) { return next }
     if let next = attemptStep(record) { return Change(record: next) }
     if let next = startStep(record) { return Change(record: next) }
@@ -196,7 +202,7 @@ extension EmbeddedMembership {
 
   /// Every ten seconds, in words, what keeps lockspaces from starting.
   private mutating func reportWaits(_ effects: inout [EmbeddedEffect]) {
-    for removed in applied.removed where removed.member.isDirty {
+    for removed in applied.removed where removed.awaitsEvidence {
       let key = NodeInstanceSlot(
         slot: removed.member.slot, incarnation: removed.member.incarnation)
       guard now >= (leader?.lastReport[key] ?? 0) + 10_000_000_000 else { continue }
@@ -221,6 +227,11 @@ extension EmbeddedMembership {
     let fences = consensus.isLeader ? fencesOfLeader : heardFences
     let fence = fences.first { $0.victim == slot }
     if let attempt = applied.attempts.first(where: { $0.victim == slot }) {
+      if attempt.hasSucceeded {
+        return
+          "\(nodeName(attempt.executor)) has fenced it, level \(attempt.level); what it had under "
+          + "way has \(timers.drain) ms to land"
+      }
       let earlier = fence.map { ", after \($0.failures) that failed" } ?? ""
       return "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)\(earlier)"
     }
@@ -234,7 +245,7 @@ extension EmbeddedMembership {
     let awaited = (leader?.retries ?? []).filter { retry in
       applied.removed.contains {
         $0.member.slot == retry.slot && $0.member.incarnation == retry.incarnation
-          && $0.member.isDirty
+          && $0.awaitsEvidence
       }
     }
     return awaited.map { retry in

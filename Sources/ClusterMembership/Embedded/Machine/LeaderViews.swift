@@ -62,7 +62,7 @@ extension EmbeddedMembership {
       return "this incarnation was in the cluster before"
     }
     if !defects.contains(.admitDuringAttempt) {
-      if let attempt = record.attempts.first(where: { $0.victim == slot }) {
+      if let attempt = record.attempts.first(where: { $0.victim == slot && !$0.isByReservation }) {
         return "\(nodeName(attempt.executor)) may still be fencing it"
       }
     }
@@ -70,6 +70,13 @@ extension EmbeddedMembership {
     if old.filter({ $0.member.isDirty }).count + (record[member: slot]?.isDirty == true ? 1 : 0) > 1
     {
       return "two earlier incarnations of it are not known to be dead"
+    }
+    if let excluded = record.removed.first(where: { $0.member.isDirty && $0.exclusion != 0 }),
+      join.capabilities.reservedDevices != excluded.member.capabilities.reservedDevices
+    {
+      return
+        "\(nodeName(excluded.member.slot)) is kept from the disks by reservations, which this node "
+        + "has not, or on other disks, and could not read before a start"
     }
     guard hasGoodLinks(slot, record) else { return "not all members hear it, or it not them" }
     if let admission = record.admission(slot), admission.bootID == join.bootID, slot != me {
@@ -342,7 +349,8 @@ extension Record {
   /// Takes a member out of the view: its lockspaces stop, and it is kept until its death is proven.
   mutating func remove(_ member: ViewMember) {
     members.removeAll { $0.slot == member.slot }
-    removed.append(RemovedMember(member: member, sinceView: viewID))
+    removed.append(
+      RemovedMember(member: member, sinceView: viewID, sinceGeneration: lastGeneration))
     for index in admissions.indices where admissions[index].slot == member.slot {
       admissions[index].holdLevel = min(admissions[index].holdLevel + 1, 5)
     }

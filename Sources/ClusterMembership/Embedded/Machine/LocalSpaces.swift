@@ -107,8 +107,8 @@ extension EmbeddedMembership {
     enqueue(.restartSpace(name, waitsFor: waitsFor))
   }
 
-  /// Carries out what may start: decided, stopped here in this life, and with a lease; the dirt is on
-  /// disk before.
+  /// Carries out what may start: decided, stopped here in this life, and with a lease. The dirt is on
+  /// disk before, and whom only reservations keep from writing is read again.
   mutating func startSpaces(_ effects: inout [EmbeddedEffect]) {
     guard stage == .member, now < lease else { return }
     for space in applied.spaces where space.phase == .started && space.members.contains(me) {
@@ -132,6 +132,7 @@ extension EmbeddedMembership {
         consensus.whenDurable(.dirtyMark, &consensusEffects)
         return
       }
+      guard areExclusionsRead(&effects) else { return }
       start(index, space, &effects)
     }
   }

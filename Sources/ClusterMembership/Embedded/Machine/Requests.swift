@@ -80,12 +80,13 @@ extension EmbeddedMembership {
     where attempt.executor == me && attempt.executorIncarnation == incarnation {
       guard !handledAttempts.contains(attempt.id) else { continue }
       handledAttempts.append(attempt.id)
+      if attempt.hasSucceeded { continue }
       if attempt.executorLife == life {
         effects.append(
           .runFence(attempt, timeoutMilliseconds: timers.agentTimeout))
       } else {
-        let wait =
-          defects.contains(.lostReportClosesAttempt) ? 0 : timers.agentTimeout.milliseconds
+        let isHarmless = attempt.isByReservation || defects.contains(.lostReportClosesAttempt)
+        let wait = isHarmless ? 0 : timers.agentTimeout.milliseconds
         delayedRequests.append(
           DelayedRequest(
             dueAt: now + timers.stretched(wait),
@@ -95,14 +96,17 @@ extension EmbeddedMembership {
     handledAttempts.removeAll { id in !applied.attempts.contains { $0.id == id } }
   }
 
-  mutating func fenceEnded(_ id: UInt64, exit: Int32?) {
+  /// A success is told at once: the record keeps it while what the victim had under way lands.
+  mutating func fenceEnded(_ id: UInt64, exit: Int32?, _ effects: inout [EmbeddedEffect]) {
     guard handledAttempts.contains(id) else { return }
     let isSuccess = exit == 0 || (defects.contains(.anyExitIsSuccess) && exit != nil)
-    let drain = isSuccess && !defects.contains(.noDrainAfterFence) ? timers.stretchedDrain : 0
-    delayedRequests.append(
-      DelayedRequest(
-        dueAt: now + drain,
-        request: .fenceResult(attempt: id, isSuccess ? .succeeded : .failed)))
-    nextHeartbeat = min(nextHeartbeat, now + drain)
+    submit(.fenceResult(attempt: id, isSuccess ? .succeeded : .failed), &effects)
+  }
+
+  mutating func excluded(
+    _ id: UInt64, on devices: UInt64, _ effects: inout [EmbeddedEffect]
+  ) {
+    guard handledAttempts.contains(id) else { return }
+    submit(.excluded(attempt: id, devices: devices), &effects)
   }
 }

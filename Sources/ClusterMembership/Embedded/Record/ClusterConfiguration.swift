@@ -20,10 +20,13 @@ public struct ConfiguredNode: Hashable, Sendable {
   public var amnesia: UInt64
   /// Topology levels of its fence devices; zero when it has none.
   public var fenceLevels: UInt8
+  /// Bit n - 1 is set where level n takes the node's reservation keys off disks and does nothing else.
+  public var reservationLevels: UInt8
 
   public init(
     slot: NodeSlot, id: NodeID, name: String, addresses: [String], votes: UInt8 = 1,
-    isWitness: Bool = false, amnesia: UInt64 = 0, fenceLevels: UInt8 = 0
+    isWitness: Bool = false, amnesia: UInt64 = 0, fenceLevels: UInt8 = 0,
+    reservationLevels: UInt8 = 0
   ) {
     self.slot = slot
     self.id = id
@@ -33,6 +36,12 @@ public struct ConfiguredNode: Hashable, Sendable {
     self.isWitness = isWitness
     self.amnesia = amnesia
     self.fenceLevels = fenceLevels
+    self.reservationLevels = reservationLevels
+  }
+
+  /// `level` counts from 1.
+  func isByReservation(level: UInt8) -> Bool {
+    (1...8).contains(level) && reservationLevels & 1 << (level - 1) != 0
   }
 }
 

@@ -53,15 +53,16 @@ public struct Capabilities: Hashable, Sendable {
   public var petsByLease: Bool
   public var inhibitsSleep: Bool
   public var isVirtualMachine: Bool
-  /// The node's SCSI-3 reservation key; zero without.
-  public var reservationKey: UInt64
+  /// Names the set of disks on which this incarnation has registered its SCSI-3 reservation key, all
+  /// that it may write to; zero without.
+  public var reservedDevices: UInt64
   /// Versions of the membership protocol that it speaks.
   public var oldestVersion: UInt16
   public var newestVersion: UInt16
 
   public init(
     watchdog: Watchdog = .none, watchdogTimeout: UInt32 = 0, petsByLease: Bool = false,
-    inhibitsSleep: Bool = false, isVirtualMachine: Bool = false, reservationKey: UInt64 = 0,
+    inhibitsSleep: Bool = false, isVirtualMachine: Bool = false, reservedDevices: UInt64 = 0,
     oldestVersion: UInt16 = 1, newestVersion: UInt16 = 1
   ) {
     self.watchdog = watchdog
@@ -69,7 +70,7 @@ public struct Capabilities: Hashable, Sendable {
     self.petsByLease = petsByLease
     self.inhibitsSleep = inhibitsSleep
     self.isVirtualMachine = isVirtualMachine
-    self.reservationKey = reservationKey
+    self.reservedDevices = reservedDevices
     self.oldestVersion = oldestVersion
     self.newestVersion = newestVersion
   }
@@ -106,16 +107,28 @@ public struct ViewMember: Hashable, Sendable {
   }
 }
 
-/// An incarnation that was removed from the view. While a dirty one is here, nothing starts.
+/// An incarnation that was removed from the view. While one is here that may write, nothing starts.
 public struct RemovedMember: Hashable, Sendable {
   public var member: ViewMember
   /// The view that removed it.
   public var sinceView: UInt64
+  /// Later generations of lockspaces are without it.
+  public var sinceGeneration: UInt64
+  /// The fence attempt that took its keys off the disks; zero without. It may live, and is kept from
+  /// writing for as long as that is read on the disks.
+  public var exclusion: UInt64
 
-  package init(member: ViewMember, sinceView: UInt64) {
+  package init(
+    member: ViewMember, sinceView: UInt64, sinceGeneration: UInt64 = 0, exclusion: UInt64 = 0
+  ) {
     self.member = member
     self.sinceView = sinceView
+    self.sinceGeneration = sinceGeneration
+    self.exclusion = exclusion
   }
+
+  /// It may write, as far as is decided.
+  public var awaitsEvidence: Bool { member.isDirty && exclusion == 0 }
 }
 
 /// The newest incarnation of a node that was ever admitted.
@@ -127,7 +140,7 @@ public struct Admission: Hashable, Sendable {
   public var holdLevel: UInt8
 }
 
-/// A run of a fence device that may still act.
+/// A run of a fence device that may still act, or whose victim's last I/O may still land.
 public struct FenceAttempt: Hashable, Sendable {
   public var id: UInt64
   public var victim: NodeSlot
@@ -137,6 +150,11 @@ public struct FenceAttempt: Hashable, Sendable {
   public var executorLife: UInt32
   /// Topology level, from 1.
   public var level: UInt8
+  /// It takes the victim's keys off disks and does nothing else: it cannot hit a later incarnation,
+  /// however late it acts.
+  public var isByReservation = false
+  /// The victim was switched off; what it had under way has the drain time to land.
+  public var hasSucceeded = false
 }
 
 /// A lockspace as the cluster has decided it.
@@ -263,7 +281,15 @@ public struct Record: Hashable, Sendable {
   var usesDisk: Bool { configurations.contains(where: \.hasDisk) }
 
   /// A removed incarnation may still write.
-  public var awaitsEvidence: Bool { removed.contains { $0.member.isDirty } }
+  public var awaitsEvidence: Bool { removed.contains(where: \.awaitsEvidence) }
+
+  /// The removed incarnations that only reservations keep from writing.
+  var exclusions: [Exclusion] {
+    removed.filter { $0.member.isDirty && $0.exclusion != 0 }.map {
+      Exclusion(
+        slot: $0.member.slot, incarnation: $0.member.incarnation, attempt: $0.exclusion)
+    }
+  }
 
   func space(_ name: LockspaceName) -> Space? { spaces.first { $0.name == name } }
 

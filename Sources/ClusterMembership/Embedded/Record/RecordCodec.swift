@@ -36,6 +36,8 @@ extension ByteWriter {
     writeList(record.removed) { writer, removed in
       writer.write(removed.member)
       writer.write(removed.sinceView)
+      writer.write(removed.sinceGeneration)
+      writer.write(removed.exclusion)
     }
     writeList(record.admissions) { writer, admission in
       writer.write(admission.slot.index)
@@ -76,6 +78,7 @@ extension ByteWriter {
     write(flags: [node.isWitness])
     write(node.amnesia)
     write(node.fenceLevels)
+    write(node.reservationLevels)
   }
 
   mutating func write(_ capabilities: Capabilities) {
@@ -85,7 +88,7 @@ extension ByteWriter {
       flags: [
         capabilities.petsByLease, capabilities.inhibitsSleep, capabilities.isVirtualMachine,
       ])
-    write(capabilities.reservationKey)
+    write(capabilities.reservedDevices)
     write(capabilities.oldestVersion)
     write(capabilities.newestVersion)
   }
@@ -113,6 +116,7 @@ extension ByteWriter {
     write(attempt.executorIncarnation.rawValue)
     write(attempt.executorLife)
     write(attempt.level)
+    write(flags: [attempt.isByReservation, attempt.hasSucceeded])
   }
 
   mutating func write(_ space: Space) {
@@ -190,7 +194,9 @@ extension ByteReader {
       try r.readMember()
     }
     record.removed = try readList(limit: RecordLimits.removed) { r throws(ByteDecodingError) in
-      RemovedMember(member: try r.readMember(), sinceView: try r.readNumber())
+      RemovedMember(
+        member: try r.readMember(), sinceView: try r.readNumber(),
+        sinceGeneration: try r.readNumber(), exclusion: try r.readNumber())
     }
     record.admissions = try readList(limit: NodeSlot.limit) { r throws(ByteDecodingError) in
       Admission(
@@ -198,10 +204,14 @@ extension ByteReader {
         bootID: try r.readBootID(), holdLevel: try r.read())
     }
     record.attempts = try readList(limit: RecordLimits.attempts) { r throws(ByteDecodingError) in
-      FenceAttempt(
+      var attempt = FenceAttempt(
         id: try r.readNumber(), victim: try r.readSlot(), incarnation: Incarnation(try r.read()),
         executor: try r.readSlot(), executorIncarnation: Incarnation(try r.read()),
         executorLife: try r.read(), level: try r.read())
+      let flags = try r.readFlags(2)
+      attempt.isByReservation = flags[0]
+      attempt.hasSucceeded = flags[1]
+      return attempt
     }
     record.lastAttempt = try readNumber()
     record.spaces = try readList(limit: RecordLimits.spaces) { r throws(ByteDecodingError) in
@@ -247,7 +257,7 @@ extension ByteReader {
         try r.readString(limit: ConfiguredNode.maximumAddress)
       },
       votes: try read(), isWitness: try readFlags(1)[0], amnesia: try read(),
-      fenceLevels: try read())
+      fenceLevels: try read(), reservationLevels: try read())
   }
 
   mutating func readCapabilities() throws(ByteDecodingError) -> Capabilities {
@@ -257,7 +267,7 @@ extension ByteReader {
     let flags = try readFlags(3)
     return Capabilities(
       watchdog: watchdog, watchdogTimeout: timeout, petsByLease: flags[0],
-      inhibitsSleep: flags[1], isVirtualMachine: flags[2], reservationKey: try read(),
+      inhibitsSleep: flags[1], isVirtualMachine: flags[2], reservedDevices: try read(),
       oldestVersion: try read(), newestVersion: try read())
   }
 
