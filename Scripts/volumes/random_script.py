@@ -189,6 +189,76 @@ class Script:
             f"pvresize {lab.pick(*lab.disks)}",
             f"pvresize --setphysicalvolumesize {lab.number(40, 64)}m {lab.pick(*lab.disks)}")
 
+    def cache_pool(self):
+        lab = self.lab
+        return (f"lvcreate -an --type cache-pool -n {self.name()} {self.size()}"
+                f"{lab.optional(40, '-c 64k', '-c 128k', '-c 96k', '-c 1m', '-c 20k')}"
+                f"{lab.optional(40, '--cachemode writeback', '--cachemode writethrough', '--cachemode passthrough')}"
+                f"{lab.optional(30, '--cachemetadataformat 1', '--cachemetadataformat 2')}"
+                f"{lab.optional(25, '--cachesettings migration_threshold=4096', '--cachepolicy cleaner', '--cachepolicy mq')}"
+                f"{lab.optional(25, '--poolmetadatasize 4m', '--poolmetadatasize 9m', '--poolmetadatasize 1m')}"
+                f"{lab.optional(15, '--poolmetadataspare n')}{lab.optional(15, '-r 64', '--addtag c', '--alloc cling')}"
+                f" vg{self.places()}")
+
+    def cached(self):
+        lab = self.lab
+        pool, volume = lab.a_volume("cache-pool"), lab.a_volume("striped", "raid1", "raid5", "raid10", "cache", "thin")
+        settings = lab.optional(30, "--cachemode writeback", "--cachemode passthrough", "--cachepolicy cleaner",
+                                "--cachesettings migration_threshold=2048", "--cachemetadataformat 1")
+        if volume and lab.chance(40):
+            return f"lvcreate --type cache -l {lab.number(4, 12)} -n {self.name()}{settings} vg/{volume}"
+        if not pool or not volume:
+            return None
+        return f"lvconvert --type cache --cachepool {pool}{settings} vg/{volume}"
+
+    def uncached(self):
+        name = self.lab.a_volume("cache")
+        return name and f"lvconvert {self.lab.pick('--splitcache', '--uncache')} vg/{name}"
+
+    def pool_of_volume(self):
+        lab = self.lab
+        name, metadata = lab.a_volume("striped", "raid1", "raid5", "cache"), lab.a_volume("striped", "raid1")
+        given = f" --poolmetadata {metadata}" if metadata and lab.chance(40) else ""
+        return name and (f"lvconvert --type {lab.pick('thin-pool', 'cache-pool')}{given}"
+                         f"{lab.optional(30, '-c 64k', '-c 256k')}"
+                         f"{lab.optional(15, '--poolmetadataspare n')} vg/{name}")
+
+    def thin_of_volume(self):
+        lab = self.lab
+        pool, name = lab.a_volume("thin-pool"), lab.a_volume("striped", "raid1", "thin")
+        return pool and name and (f"lvconvert --type thin --thinpool {pool}"
+                                  f"{lab.optional(50, f'--originname {self.name()}')} vg/{name}")
+
+    def swap_metadata(self):
+        lab = self.lab
+        pool, name = lab.a_volume("thin-pool", "cache-pool"), lab.a_volume("striped")
+        return pool and name and f"lvconvert --swapmetadata --poolmetadata {name} vg/{pool}"
+
+    def split_snapshot(self):
+        lab = self.lab
+        group = (lab.group() or {}).get("logical_volumes", {})
+        stores = [volume["segment1"]["cow_store"] for volume in group.values()
+                  if "cow_store" in volume["segment1"]]
+        name = lab.random.choice(stores) if stores and lab.chance(60) else lab.a_volume()
+        other = lab.a_volume("striped", "raid1")
+        if name and other and lab.chance(40):
+            return f"lvconvert -s{lab.optional(40, '-c 8k', '-c 3k')}{lab.optional(30, '-Zn')} vg/{other} {name}"
+        return name and f"lvconvert --splitsnapshot vg/{name}"
+
+    def convert_mirror(self):
+        lab = self.lab
+        name = lab.a_volume("mirror", "mirror", "striped")
+        return name and "lvconvert " + lab.pick(
+            "-m 0", "-m 1", "--mirrorlog core", "--mirrorlog disk", "--type mirror -m 1",
+            "--type mirror -m 2 --mirrorlog core") + f" vg/{name}"
+
+    def convert_raid(self):
+        lab = self.lab
+        name = lab.a_volume("raid1", "raid5", "raid5_ls", "raid6", "raid10", "raid0")
+        return name and "lvconvert " + lab.pick(
+            "-m 0", "-m +1", "--type striped", "--type raid5", "--repair", f"--replace {lab.pick(*lab.disks)}",
+            "-R 1m") + f" vg/{name}"
+
     # --- what clvm does not do ---
 
     def cache(self):
@@ -290,6 +360,8 @@ class Script:
         "plain": 10, "striped": 8, "virtual": 2, "mirror": 5, "raid": 12, "snapshot": 6, "thin_pool": 5,
         "thin": 6, "thin_snapshot": 4, "extend": 16, "extend_metadata": 2, "reduce": 8, "rename": 3,
         "remove": 4, "change": 6, "change_pool": 3, "change_group": 8, "virtual_snapshot": 1,
+        "cache_pool": 4, "cached": 5, "uncached": 3, "pool_of_volume": 4, "thin_of_volume": 3, "swap_metadata": 2,
+        "split_snapshot": 4, "convert_mirror": 4, "convert_raid": 2,
     }
     LVMS = {
         "integrity": 5, "cache": 10, "writecache": 6, "change_cache": 5, "change_raid": 8, "convert": 22,

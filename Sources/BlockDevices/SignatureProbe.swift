@@ -1,67 +1,63 @@
 import CBlkid
 import CLinux
 import Glibc
+import LVMMetadata
 
-/// What a device carries, according to libblkid.
-public enum ContentSignature: Equatable, Sendable, CustomStringConvertible {
-  case none
-  /// An LVM2 label.
-  case physicalVolume
-  /// A file system, swap space, RAID member, partition table …; libblkid's word for it.
-  case other(String)
-  /// Several that exclude each other.
-  case ambiguous
+/// libblkid cannot look at what it is given.
+public struct SignatureProbeError: Error, Equatable, Sendable, CustomStringConvertible {
+  public var device: String
+  public var reason: String
 
-  public var description: String {
-    switch self {
-    case .none: "nothing known"
-    case .physicalVolume: "an LVM physical volume"
-    case .other(let type): "a signature of type \(type)"
-    case .ambiguous: "signatures that contradict each other"
-    }
+  public var description: String { "\(device) cannot be probed for signatures: \(reason)" }
+}
+
+extension MetadataDevice {
+  /// Lets libblkid go through what others would recognise the device by, as LVM does before it uses
+  /// one: superblocks first, then partition tables.
+  ///
+  /// Nothing is written.
+  ///
+  /// - Parameter isWiped: true when the signature counts as gone from then on; what lay behind it is
+  ///   found next (a backup of it, another file system).
+  /// - Throws: `SignatureProbeError`, `MetadataDeviceError`.
+  public func reviewSignatures(_ isWiped: (ForeignSignature) -> Bool) throws {
+    try SignatureProbe(self).review(isWiped)
   }
 }
 
-/// A device that must not be used as a physical volume, or could not be probed.
-public enum SignatureProbeError: Error, Equatable, Sendable, CustomStringConvertible {
-  case occupied(device: String, ContentSignature)
-  case failed(device: String, reason: String)
-
-  public var description: String {
-    switch self {
-    case .occupied(let device, let signature):
-      "\(device) carries \(signature); if it is not needed any more, remove it with wipefs"
-    case .failed(let device, let reason):
-      "\(device) cannot be probed: \(reason)"
-    }
-  }
-}
-
-/// Looks for signatures with libblkid.
-public struct SignatureProbe: ~Copyable {
-  /// What `blkid_do_safeprobe` answers; the library has no names for it everywhere.
-  private enum Answer {
-    static let found: Int32 = 0
-    static let nothing: Int32 = 1
-    static let ambiguous: Int32 = -2
-  }
+/// The ends of a device, where all signatures are, in a file in memory that libblkid reads.
+private final class SignatureProbe {
+  /// Nothing that libblkid knows lies farther from the start (LUKS2's last header, 4 MiB) or from the
+  /// end (ZFS, 512 KiB).
+  private static let headSize: UInt64 = 5 << 20
+  private static let tailSize: UInt64 = 1 << 20
+  /// More than a device can have; ends a search that goes round in circles.
+  private static let countMaximum = 100
 
   private let device: String
   private let descriptor: Int32
   private let probe: blkid_probe
 
-  /// - Parameter path: a block device or an image file.
-  public init(path: String) throws(SignatureProbeError) {
-    device = path
-    descriptor = clinux_open_block(path, 0, 0)
+  init(_ device: some MetadataDevice) throws {
+    self.device = device.name
+    let descriptor = clinux_memory_file("signatures")
     guard descriptor >= 0 else {
-      throw .failed(device: path, reason: String(cString: strerror(errno)))
+      throw SignatureProbeError(device: device.name, reason: String(cString: strerror(errno)))
     }
     guard let probe = blkid_new_probe() else {
       close(descriptor)
-      throw .failed(device: path, reason: "out of memory")
+      throw SignatureProbeError(device: device.name, reason: "out of memory")
     }
-    self.probe = probe
+    (self.descriptor, self.probe) = (descriptor, probe)
+    try fill(from: device)
+    guard blkid_probe_set_device(probe, descriptor, 0, 0) == 0,
+      blkid_probe_set_sectorsize(probe, UInt32(device.logicalSectorSize)) == 0,
+      blkid_probe_enable_superblocks(probe, 1) == 0,
+      blkid_probe_set_superblocks_flags(
+        probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM) == 0,
+      blkid_probe_enable_partitions(probe, 1) == 0,
+      blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC) == 0
+    else { throw SignatureProbeError(device: device.name, reason: "libblkid does not accept it") }
   }
 
   deinit {
@@ -69,38 +65,58 @@ public struct SignatureProbe: ~Copyable {
     close(descriptor)
   }
 
-  public func signature() throws(SignatureProbeError) -> ContentSignature {
-    guard blkid_probe_set_device(probe, descriptor, 0, 0) == 0,
-      blkid_probe_enable_superblocks(probe, 1) == 0,
-      blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE) == 0,
-      blkid_probe_enable_partitions(probe, 1) == 0
-    else { throw .failed(device: device, reason: "libblkid does not accept it") }
-    errno = 0
-    switch blkid_do_safeprobe(probe) {
-    case Answer.found:
-      guard let type = value("TYPE") ?? value("PTTYPE") else { return .ambiguous }
-      return type == "LVM2_member" ? .physicalVolume : .other(type)
-    case Answer.nothing:
-      return .none
-    case Answer.ambiguous:
-      return .ambiguous
-    default:
-      throw .failed(device: device, reason: String(cString: strerror(errno)))
+  private func fill(from device: some MetadataDevice) throws {
+    let size = device.sizeBytes
+    guard ftruncate(descriptor, off_t(clamping: size)) == 0 else { throw failure() }
+    let head = min(size, Self.headSize)
+    let tail = max(head, size - min(size, Self.tailSize))
+    for range in [0..<head, tail..<size] where !range.isEmpty {
+      try replace(try device.read(at: range.lowerBound, count: range.count), at: range.lowerBound)
     }
   }
 
-  /// Throws `occupied` unless the device carries nothing, or an LVM label only.
-  public func requireUnoccupied() throws(SignatureProbeError) {
-    let signature = try signature()
-    switch signature {
-    case .none, .physicalVolume: break
-    case .other, .ambiguous: throw .occupied(device: device, signature)
-    }
+  private func replace(_ bytes: [UInt8], at offset: UInt64) throws {
+    let written = pwrite(descriptor, bytes, bytes.count, off_t(clamping: offset))
+    guard written == bytes.count else { throw failure() }
   }
 
-  private func value(_ key: String) -> String? {
-    var text: UnsafePointer<CChar>?
-    guard blkid_probe_lookup_value(probe, key, &text, nil) == 0, let text else { return nil }
-    return String(cString: text)
+  private func failure() -> SignatureProbeError {
+    SignatureProbeError(device: device, reason: String(cString: strerror(errno)))
+  }
+
+  func review(_ isWiped: (ForeignSignature) -> Bool) throws {
+    for _ in 0..<Self.countMaximum {
+      errno = 0
+      switch blkid_do_probe(probe) {
+      case 0: break
+      case 1: return
+      default: throw failure()
+      }
+      guard let signature = found(), isWiped(signature) else { continue }
+      try replace([UInt8](repeating: 0, count: signature.byteCount), at: signature.offset)
+      guard blkid_probe_step_back(probe) == 0 else { throw failure() }
+    }
+    throw SignatureProbeError(device: device, reason: "there is no end of signatures")
+  }
+
+  private func found() -> ForeignSignature? {
+    for (type, offset, magic) in [
+      ("TYPE", "SBMAGIC_OFFSET", "SBMAGIC"), ("PTTYPE", "PTMAGIC_OFFSET", "PTMAGIC"),
+    ] {
+      guard let word = value(type)?.text, let place = value(offset).flatMap({ UInt64($0.text) }),
+        let bytes = value(magic)
+      else { continue }
+      return ForeignSignature(type: word, offset: place, byteCount: bytes.count)
+    }
+    return nil
+  }
+
+  /// - Returns: the value, and how many bytes it has.
+  private func value(_ key: String) -> (text: String, count: Int)? {
+    var bytes: UnsafePointer<CChar>?
+    var count = 0
+    guard blkid_probe_lookup_value(probe, key, &bytes, &count) == 0, let bytes else { return nil }
+    let raw = UnsafeRawBufferPointer(start: bytes, count: count)
+    return (String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self), count)
   }
 }

@@ -183,7 +183,7 @@ public final class OfflineSession {
         disk(path).flatMap { physicalVolume(on: $0)?.label.id }
       },
       deviceName: { [self] in deviceName(of: $0) }, isActive: { [self] in isActive($0) },
-      confirm: { [self] in confirm($0) })
+      confirm: { [self] in confirm($0) }, announce: { [self] in error($0) })
   }
 }
 
@@ -199,6 +199,8 @@ extension CommandSettings {
       configuration.boolean("allocation/mirror_logs_require_separate_pvs") ?? false
     allocation.separatesPoolMetadata =
       configuration.boolean("allocation/thin_pool_metadata_require_separate_pvs") ?? false
+    wipesSignaturesWhenZeroing =
+      configuration.boolean("allocation/wipe_signatures_when_zeroing_new_lvs") ?? true
     if let size = configuration.integer("metadata/stripesize"), size >= 4, size < 1 << 20 {
       allocation.defaultStripeSizeSectors = UInt64(size) * 2
     }

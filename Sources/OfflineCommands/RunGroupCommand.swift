@@ -1,3 +1,4 @@
+import BlockDevices
 import LVMMetadata
 import VolumeCommands
 
@@ -53,6 +54,15 @@ extension OfflineSession {
       !scan.groups(named: rename.newName).isEmpty
     {
       throw CommandStop("New volume group \"\(rename.newName)\" already exists")
+    }
+    var context = context
+    context.reviewSignatures = { volume, isWiped throws(VolumeGroupRefusal) in
+      volume.open(on: current)
+      do {
+        try volume.reviewSignatures(isWiped)
+      } catch {
+        throw VolumeGroupRefusal("\(error)")
+      }
     }
     switch command.edit(current.volumeGroup, context) {
     case .failure(let failure):

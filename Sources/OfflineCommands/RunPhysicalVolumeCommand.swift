@@ -67,48 +67,6 @@ extension OfflineSession {
     return label
   }
 
-  /// Whatever else is on the device goes only if the user says so.
-  private func clearSignatures(
-    _ disk: Disk, _ options: PhysicalVolumeOptions
-  ) throws(CommandStop) {
-    let name = disk.device.name
-    guard let found = try signature(on: disk) else { return }
-    let question = "WARNING: \(found) detected on \(name). Wipe it? [y/n]: "
-    guard options.isForced || confirm(question) else {
-      throw CommandStop(
-        "Aborted wiping of \(found).", "1 existing signature left on the device.",
-        "\(name): physical volume not initialized.")
-    }
-    guard !isTest else { return }
-    output("Wiping \(found) on \(name).")
-    do {
-      let size = Int(min(disk.device.sizeBytes, 1 << 20))
-      try disk.device.write([UInt8](repeating: 0, count: size), at: 0)
-      try disk.device.write(
-        [UInt8](repeating: 0, count: size), at: disk.device.sizeBytes - UInt64(size))
-      try disk.device.flush()
-    } catch {
-      throw CommandStop("\(error)", "\(name): physical volume not initialized.")
-    }
-    if let left = try signature(on: disk) {
-      throw CommandStop(
-        "\(name) still carries \(left): remove it with wipefs.",
-        "\(name): physical volume not initialized.")
-    }
-  }
-
-  private func signature(on disk: Disk) throws(CommandStop) -> ContentSignature? {
-    do {
-      let probe = try SignatureProbe(path: disk.path)
-      switch try probe.signature() {
-      case .none, .physicalVolume: return nil
-      case let other: return other
-      }
-    } catch {
-      throw CommandStop("\(error)", "\(disk.device.name): physical volume not initialized.")
-    }
-  }
-
   func run(_ command: RemovePhysicalVolumesCommand) throws(CommandStop) {
     for name in command.devices {
       guard let disk = disk(name), let volume = physicalVolume(on: disk) else {

@@ -19,20 +19,35 @@ public struct ExtentWriter {
   public func wipe(_ wipes: [ExtentWipe]) throws(MetadataDeviceError) {
     for wipe in wipes {
       let (device, offset) = try position(of: wipe.firstExtent, on: wipe.volume)
-      let extentBytes = Int(group.volumeGroup.extentSizeSectors) * 512
-      for extent in 0..<max((wipe.byteCount + extentBytes - 1) / extentBytes, 1) {
+      let extentBytes = group.volumeGroup.extentSizeSectors * 512
+      let last = (wipe.offset + UInt64(max(wipe.byteCount, 1)) - 1) / extentBytes
+      for extent in 0...Int(last) {
         try requireFree(
           wipe.firstExtent + extent, on: wipe.volume, orHeldBy: wipe.givenUpBy)
       }
-      var written = 0
-      while written < wipe.byteCount {
-        let count = min(wipe.byteCount - written, Self.transferSize)
-        let unit = device.logicalSectorSize
-        let padded = (count + unit - 1) / unit * unit
-        try device.write([UInt8](repeating: 0, count: padded), at: offset + UInt64(written))
-        written += padded
-      }
+      try zero(wipe.byteCount, at: offset + wipe.offset, on: device)
       try device.flush()
+    }
+  }
+
+  /// Zeroes bytes; others of their sectors stay as they are.
+  private func zero(
+    _ count: Int, at offset: UInt64, on device: any MetadataDevice
+  ) throws(MetadataDeviceError) {
+    let unit = UInt64(device.logicalSectorSize)
+    let end = offset + UInt64(count)
+    var position = offset
+    while position < end {
+      let next = min(end, (position / unit * unit) + UInt64(Self.transferSize))
+      let first = position / unit * unit
+      let padded = Int((next + unit - 1) / unit * unit - first)
+      var bytes = [UInt8](repeating: 0, count: padded)
+      if first != position || Int(next - first) != padded {
+        bytes = try device.read(at: first, count: padded)
+        for index in Int(position - first)..<Int(next - first) { bytes[index] = 0 }
+      }
+      try device.write(bytes, at: first)
+      position = next
     }
   }
 

@@ -16,6 +16,9 @@ public struct CommandMessage: Sendable, Equatable {
   }
 }
 
+public typealias SignatureReview =
+  (FutureVolume, (ForeignSignature) -> Bool) throws(VolumeGroupRefusal) -> Void
+
 /// What a command must know besides the volume group.
 public struct CommandContext {
   public var settings: CommandSettings
@@ -33,6 +36,11 @@ public struct CommandContext {
   public var isActive: (LVMIdentifier) -> Bool
   /// Answers a question that `--yes` does not answer.
   public var confirm: (String) -> Bool
+  /// Shows a line on standard error before the question that it is about.
+  public var announce: (String) -> Void
+  /// Goes through what others would take the old contents of a new LV for; the closure tells whether
+  /// the signature is wiped.
+  public var reviewSignatures: SignatureReview
 
   public init(
     settings: CommandSettings, hostName: String, now: UInt64,
@@ -40,7 +48,9 @@ public struct CommandContext {
     physicalVolume: @escaping (String) -> LVMIdentifier?,
     deviceName: @escaping (LVMIdentifier) -> String,
     isActive: @escaping (LVMIdentifier) -> Bool = { _ in false },
-    confirm: @escaping (String) -> Bool = { _ in false }
+    confirm: @escaping (String) -> Bool = { _ in false },
+    announce: @escaping (String) -> Void = { _ in },
+    reviewSignatures: @escaping SignatureReview = { _, _ in }
   ) {
     self.settings = settings
     self.hostName = hostName
@@ -50,6 +60,8 @@ public struct CommandContext {
     self.deviceName = deviceName
     self.isActive = isActive
     self.confirm = confirm
+    self.announce = announce
+    self.reviewSignatures = reviewSignatures
   }
 }
 
@@ -57,17 +69,20 @@ public struct CommandContext {
 public struct ExtentWipe: Sendable, Equatable {
   public var volume: LVMIdentifier
   public var firstExtent: Int
-  /// Bytes from the start of that extent.
+  /// Of the first byte, from the start of that extent.
+  public var offset: UInt64
   public var byteCount: Int
   /// The LV, by its name on disk, whose contents go with it; nil for extents that no LV has.
   public var givenUpBy: String?
 
   public init(
-    volume: LVMIdentifier, firstExtent: Int, byteCount: Int, givenUpBy: String? = nil
+    volume: LVMIdentifier, firstExtent: Int, byteCount: Int, offset: UInt64 = 0,
+    givenUpBy: String? = nil
   ) {
     self.volume = volume
     self.firstExtent = firstExtent
     self.byteCount = byteCount
+    self.offset = offset
     self.givenUpBy = givenUpBy
   }
 }
@@ -112,6 +127,8 @@ public struct GroupEdit {
 /// Settings of lvm.conf that steer commands.
 public struct CommandSettings: Sendable {
   public var allocation = AllocationSettings()
+  /// `allocation/wipe_signatures_when_zeroing_new_lvs`.
+  public var wipesSignaturesWhenZeroing = true
   /// The host's system id; nil when it has none.
   public var systemID: String?
   public var metadata = PhysicalVolumeDefaults()

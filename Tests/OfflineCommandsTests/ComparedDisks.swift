@@ -113,6 +113,24 @@ final class ComparedDisks {
     }
   }
 
+  /// Puts bytes on LVM's disk and on ours.
+  func write(_ bytes: [UInt8], at offset: UInt64, on index: Int) throws {
+    for side in ["lvm", "ours"] {
+      let device = try disks(side)[index].device
+      let first = offset / 512 * 512
+      let end = (offset + UInt64(bytes.count) + 511) / 512 * 512
+      var sectors = try device.read(at: first, count: Int(end - first))
+      sectors.replaceSubrange(Int(offset - first)..<Int(offset - first) + bytes.count, with: bytes)
+      try device.write(sectors, at: first)
+      try device.flush()
+    }
+  }
+
+  /// Bytes of our disk.
+  func ourBytes(at offset: UInt64, count: Int, on index: Int) throws -> [UInt8] {
+    try disks("ours")[index].device.read(at: offset, count: count)
+  }
+
   private func disks(_ side: String) throws -> [OfflineSession.Disk] {
     try (side == "lvm" ? real.images : images).enumerated().map { index, path in
       OfflineSession.Disk(

@@ -16,6 +16,10 @@ int clinux_block_size(int descriptor, uint64_t *bytes);
 // with errno set.
 int clinux_block_sector_size(int descriptor, int *bytes);
 
+// An empty file in memory, close-on-exec; `name` shows in /proc. Returns a descriptor, or -1 with errno
+// set.
+int clinux_memory_file(const char *name);
+
 uint32_t clinux_device_major(dev_t device);
 uint32_t clinux_device_minor(dev_t device);
 

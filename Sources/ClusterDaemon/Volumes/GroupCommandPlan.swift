@@ -1,4 +1,5 @@
 import AdminProtocol
+import BlockDevices
 import Glibc
 import LVMMetadata
 import VolumeCommands
@@ -49,6 +50,7 @@ extension VolumeWorkers {
     try group.volumeGroup.checkNativeResize()
     var generator = SystemRandomNumberGenerator()
     var questions: [String] = []
+    var announced: [String] = []
     let names = group.members.compactMap { member in
       member.scanned.map { (id: member.id, name: $0.device.name) }
     }
@@ -64,12 +66,21 @@ extension VolumeWorkers {
       confirm: { question in
         if !answersYes { questions.append("\(question)[n]") }
         return answersYes
+      },
+      announce: { announced.append($0) },
+      reviewSignatures: { volume, isWiped throws(VolumeGroupRefusal) in
+        volume.open(on: group)
+        do {
+          try volume.reviewSignatures(isWiped)
+        } catch {
+          throw VolumeGroupRefusal("\(error)")
+        }
       })
     let edit: GroupEdit
     switch command.edit(group.volumeGroup, context) {
     case .success(let result): edit = result
     case .failure(let failure):
-      let lines = questions + failure.messages.map(\.text)
+      let lines = announced + questions + failure.messages.map(\.text)
       throw AdminFailure(.refused, lines.joined(separator: "\n  "))
     }
     var changed = edit.group
@@ -89,7 +100,7 @@ extension VolumeWorkers {
       inactive: mayBeActive ? [] : group.volumeGroup.volumesTouched(by: edit.group),
       shared: shared, isTest: isTest,
       output: edit.messages.filter { $0.stream == .output }.map(\.text),
-      warnings: edit.messages.filter { $0.stream == .error }.map(\.text)
+      warnings: announced + edit.messages.filter { $0.stream == .error }.map(\.text)
         + edit.activations.map {
           "Logical volume \(name)/\($0) is not active yet: activate it with lvchange -ay."
         })

@@ -9,25 +9,15 @@ public struct CacheRequest: Sendable {
     case writecache
   }
 
-  public struct Setting: Sendable {
-    public var key: String
-    public var value: Int64
-  }
-
   public var kind: Kind
   /// The fast LV.
   public var cacheVolume: String
-  /// Nil is 64 KiB.
-  public var chunkSectors: UInt64?
-  /// "writethrough", "writeback" or "passthrough".
-  public var mode = "writethrough"
-  public var policy = "smq"
-  public var metadataSectors: UInt64?
+  public var options = CacheOptions()
   /// Of a write cache; must not be larger than that of the file system above, or the file system is
   /// damaged. 512 or 4096.
   public var blockBytes: Int?
-  /// In order; of the policy, or of the write cache.
-  public var settings: [Setting] = []
+  /// Of a write cache, in order.
+  public var settings: [CacheOptions.Setting] = []
   /// The contents of the fast LV may go.
   public var isForced = false
 
@@ -79,22 +69,29 @@ extension GroupEdit {
       isWritecache
       ? writecacheSegment(volume, originName, cacheName, request)
       : try cacheSegment(volume, fast, originName, cacheName, request)
-    wipeHeld(by: fast)
+    wipeStart(of: fast, isGivenUp: true)
     update(fast.name) { volume in
       volume.name = cacheName
+      volume.lockArguments = nil
       volume.status.remove(.visible)
       volume.flags.insert(.cacheVolume)
     }
-    var origin = makeVolume(originName, isVisible: false, isWritable: volume.isWritable)
-    origin.segments = volume.segments
-    add(origin)
+    moveBelow(volume, to: originName)
     update(name) { $0.segments = [segment] }
     if context.isActive(volume.id) { reloads.append(name) }
     let path = "Logical volume \(group.name)/\(name)"
     print(isWritecache ? "\(path) now has writecache." : "\(path) is now cached.")
   }
 
-  private func cacheableVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
+  /// Gives what an LV consists of to a new hidden one; the caller gives it something else.
+  mutating func moveBelow(_ volume: LogicalVolume, to newName: String) {
+    renameParts(of: volume.name, to: newName, itself: false)
+    var below = makeVolume(newName, isVisible: false, isWritable: volume.isWritable)
+    below.segments = group.logicalVolume(named: volume.name)?.segments ?? volume.segments
+    add(below)
+  }
+
+  func cacheableVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
     guard let volume = group.logicalVolume(named: name) else {
       throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
     }
@@ -143,8 +140,8 @@ extension GroupEdit {
     _ request: CacheRequest
   ) throws(VolumeGroupRefusal) -> Segment {
     let size = group.sizeSectors(of: fast)
-    var chunk = request.chunkSectors ?? CacheLimit.chunkDefault
-    if request.chunkSectors == nil {
+    var chunk = request.options.chunkSectors ?? CacheLimit.chunkDefault
+    if request.options.chunkSectors == nil {
       while size / chunk > CacheLimit.chunkCountMaximum, chunk < CacheLimit.chunkMaximum {
         chunk *= 2
       }
@@ -159,7 +156,7 @@ extension GroupEdit {
     let least =
       (size / chunk * CacheLimit.metadataBytesPerChunk + 511) / 512 + CacheLimit.metadataOverhead
     let unit = group.extentSizeSectors
-    let metadata = (max(request.metadataSectors ?? least, least) + unit - 1) / unit * unit
+    let metadata = (max(request.options.metadataSectors ?? least, least) + unit - 1) / unit * unit
     guard metadata < size, size - metadata >= chunk else {
       throw VolumeGroupRefusal(
         "Cache volume \(group.name)/\(fast.name) of \(DisplayUnit.message(sectors: size)) has no "
@@ -170,11 +167,9 @@ extension GroupEdit {
     section.append("origin", text: origin)
     section.append("metadata_format", number: 2)
     section.append("chunk_size", number: chunk)
-    section.append("cache_mode", text: request.mode)
-    section.append("policy", text: request.policy)
-    if !request.settings.isEmpty {
-      var settings = ConfigSection()
-      for setting in request.settings { settings.append(setting.key, number: setting.value) }
+    section.append("cache_mode", text: request.options.mode ?? "writethrough")
+    section.append("policy", text: request.options.policy ?? "smq")
+    if let settings = request.options.settingsSection {
       section.append("policy_settings", settings)
     }
     section.append("metadata_start", number: 0)
@@ -193,17 +188,6 @@ extension GroupEdit {
     section.append("writecache_block_size", number: request.blockBytes ?? 512)
     for setting in request.settings { section.append(setting.key, number: setting.value) }
     return .whole("writecache", extentCount: volume.extentCount, section)
-  }
-
-  /// The start of an LV whose contents are given up.
-  private mutating func wipeHeld(by volume: LogicalVolume) {
-    guard let area = volume.segments.first?.stripedLayout?.areas.first,
-      let id = area.physicalVolume
-    else { return }
-    wipes.append(
-      ExtentWipe(
-        volume: id, firstExtent: area.firstExtent, byteCount: Self.wipedByteCount,
-        givenUpBy: volume.name))
   }
 
   // MARK: - Taking it away
@@ -244,11 +228,17 @@ extension GroupEdit {
         "The cache of \(path) may hold what its origin does not: it is active or writes back. Use "
           + "LVM's own lvconvert, which has the kernel empty it.")
     }
-    update(name) { $0.segments = origin.segments }
+    renameParts(of: originName, to: name, itself: false)
+    let segments = group.logicalVolume(named: originName)?.segments ?? origin.segments
+    update(name) { $0.segments = segments }
     group.logicalVolumes.removeAll { $0.id == origin.id }
     try release(cache, removesCache: removesCache)
-    let rest = removesCache ? "." : " and \(cacheTitle(cache)) is unused."
-    print("Logical volume \(path) is not cached\(rest)")
+    let isPool = cache.segments.first?.baseType == "cache-pool"
+    let fate =
+      removesCache
+      ? isPool ? "." : " and \(cacheTitle(cache)) is removed."
+      : " and \(cacheTitle(cache)) is unused."
+    print("Logical volume \(path) is not cached\(fate)")
   }
 
   /// `VG/LV` of a cache as users know it.
@@ -264,13 +254,16 @@ extension GroupEdit {
     guard !removesCache else {
       let parts = isPool ? cache.referencedNames : []
       group.logicalVolumes.removeAll { parts.contains($0.name) || $0.id == cache.id }
-      print("Logical volume \"\(name)\" successfully removed.")
+      removeSpareWithoutPool()
+      print("Logical volume \"\(isPool ? cache.name : name)\" successfully removed.")
       return
     }
     guard group.logicalVolume(named: name) == nil else {
       throw VolumeGroupRefusal("Logical volume \(group.name)/\(name) is in the way.")
     }
+    let lockArguments = group.lockType == "dlm" ? "dlm" : nil
     update(cache.name) { volume in
+      volume.lockArguments = lockArguments
       volume.status.insert(.visible)
       volume.flags.remove(.cacheVolume)
       volume.status.remove(.cacheVolume)

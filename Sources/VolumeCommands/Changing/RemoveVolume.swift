@@ -160,7 +160,7 @@ extension GroupEdit {
     }
   }
 
-  private mutating func removeSpareWithoutPool() {
+  mutating func removeSpareWithoutPool() {
     let hasPool = group.logicalVolumes.contains { volume in
       ["thin-pool", "cache-pool"].contains(volume.segments.first?.baseType ?? "")
     }

@@ -30,10 +30,13 @@ extension GroupEdit {
   }
 
   /// Gives an LV and its parts other names, which nobody has.
-  mutating func renameParts(of name: String, to newName: String) {
+  ///
+  /// - Parameter itself: false for the parts alone.
+  mutating func renameParts(of name: String, to newName: String, itself: Bool = true) {
     guard let volume = group.logicalVolume(named: name) else { return }
     var names = [name: newName]
     collectParts(of: volume, prefix: name, newPrefix: newName, into: &names)
+    if !itself { names[name] = nil }
     apply(names)
   }
 

@@ -4,39 +4,74 @@ import LVMMetadata
 public struct ConvertCommand: GroupCommand {
   public static let name = "lvconvert"
   public static let summary =
-    "Make a raid1 of a linear volume, cache a volume, or note that a snapshot is to be merged."
+    "Make a raid1 of a linear volume, pools, caches and thin volumes of volumes; split and merge snapshots."
   public static let usage = """
     lvconvert [--type raid1] -m N [OPTIONS] VG/LV [PV[:RANGE …] …]
       clvm lvconvert --type cache|writecache --cachevol FASTLV [OPTIONS] VG/LV
+      clvm lvconvert --type cache --cachepool POOL [OPTIONS] VG/LV
       clvm lvconvert --splitcache|--uncache VG/LV
+      clvm lvconvert --type thin-pool|cache-pool [--poolmetadata LV] [OPTIONS] VG/LV [PV …]
+      clvm lvconvert --type thin --thinpool POOL [--originname NAME] VG/LV
+      clvm lvconvert --swapmetadata --poolmetadata LV VG/POOL
       clvm lvconvert --merge VG/SNAPSHOT
+      clvm lvconvert --splitsnapshot VG/SNAPSHOT
+      clvm lvconvert -s [-c SIZE] [-Z y|n] VG/ORIGIN LV
     """
-  public static let ownOptions: [CommandOption] = [
-    .value("type", nil, "raid1, cache or writecache."),
-    .value("mirrors", "m", "Copies beside the first one."),
-    .value("regionsize", "R", "What is synchronised at once, MiB if no unit is given."),
-    .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
-    .value("cachevol", nil, "The volume that becomes the cache; what it holds is lost."),
-    .value("chunksize", "c", "Of a cache, KiB if no unit is given."),
-    .value("cachemode", nil, "writethrough, writeback or passthrough."),
-    .value("cachepolicy", nil, "The policy of a cache."),
-    .value("cachesettings", nil, "Settings of a cache, as KEY=NUMBER …."),
-    .value("cachemetadataformat", nil, "2, which is what a cache volume has."),
-    .value("poolmetadatasize", nil, "Of a cache, MiB if no unit is given."),
-    .flag("splitcache", nil, "Take the cache away and keep it."),
-    .flag("uncache", nil, "Take the cache away and remove it."),
-    .flag("merge", nil, "Let a snapshot go back into its origin at the next activation."),
-    .flag("mergesnapshot", nil, "The same for a thick snapshot."),
-    .flag("mergethin", nil, "The same for a thin snapshot."),
-    .value("interval", "i", "No effect."), .flag("background", "b", "No effect."),
-    .flag("force", "f", "Do not ask."),
-  ]
+  public static let ownOptions: [CommandOption] =
+    [
+      .value("type", nil, "raid1, cache, writecache, cache-pool, thin-pool, thin or snapshot."),
+      .value("mirrors", "m", "Copies beside the first one; +N or -N."),
+      .value("mirrorlog", nil, "core or disk, of type mirror."),
+      .value("regionsize", "R", "What is synchronised at once, MiB if no unit is given."),
+      .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
+      .value("chunksize", "c", "Of a pool or a snapshot, KiB if no unit is given."),
+      .value("poolmetadata", nil, "The volume that becomes a pool's metadata."),
+      .value("poolmetadatasize", nil, "Of a pool, MiB if no unit is given."),
+      .value("poolmetadataspare", nil, "y or n."),
+      .flag("thin", "T", "Make a thin volume over the volume named."),
+      .value("thinpool", nil, "The thin pool, or the volume that becomes one."),
+      .value("originname", nil, "How the origin of a thin volume is called from then on."),
+      .value("discards", nil, "passdown, nopassdown or ignore."),
+      .value("errorwhenfull", nil, "y or n."),
+      .value(
+        "zero", "Z", "y or n: zero new chunks of a thin pool; wipe what a cache or a snapshot held."
+      ),
+      .flag("splitcache", nil, "Take the cache away and keep it."),
+      .flag("uncache", nil, "Take the cache away and remove it."),
+      .flag("swapmetadata", nil, "Exchange the metadata of a pool that is not active."),
+      .flag("snapshot", "s", "Let a volume be the snapshot of another."),
+      .flag("splitsnapshot", nil, "Take a snapshot from its origin."),
+      .flag("merge", nil, "Let a snapshot go back into its origin at the next activation."),
+      .flag("mergesnapshot", nil, "The same for a thick snapshot."),
+      .flag("mergethin", nil, "The same for a thin snapshot."),
+      .flag("repair", nil, "Of RAID volumes: refused."), .value("replace", nil, "The same."),
+      .value("splitmirrors", nil, "The same."), .flag("trackchanges", nil, "The same."),
+      .value("name", "n", "Of what is split off."),
+      .value("interval", "i", "No effect."), .flag("background", "b", "No effect."),
+      .flag("force", "f", "Do not ask."),
+    ] + CommandOption.cacheOptions + foreignOptions
+
+  /// What the kernel decides with LVM, and clvm therefore refuses by name.
+  private static let foreignOptions: [CommandOption] =
+    [
+      "startpoll", "mergemirrors", "vdo",
+    ].map { .flag($0, nil, "Not done by clvm.") }
+    + [
+      "stripes", "stripesize", "raidintegrity", "vdopool",
+    ].map { .value($0, nil, "Not done by clvm.") }
 
   private enum Kind: Sendable {
-    case raid1(copyCount: Int, regionSectors: UInt64?)
+    case images(ImageConversion)
+    case raid(RAIDConversion)
     case cache(CacheRequest)
+    case cachePool(name: String, PoolConversion, zeroesMetadata: Bool?)
     case removeCache(removesCache: Bool)
+    case pool(PoolConversion)
+    case thin(pool: String, PoolConversion, originName: String?)
+    case swapMetadata(volume: String)
     case merge
+    case splitSnapshot
+    case attachSnapshot(store: String, chunkSectors: UInt64, zeroes: Bool)
   }
 
   public var groupNames: [String]? { [group] }
@@ -47,111 +82,268 @@ public struct ConvertCommand: GroupCommand {
   private let physicalVolumes: [PhysicalVolumeArgument]?
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    guard let first = arguments.positional.first else {
+    for option in Self.foreignOptions where arguments.has(option.name) {
+      throw CommandLineError(
+        "clvm lvconvert does not do --\(option.name): use LVM's own lvconvert.")
+    }
+    // A pool may be named by its option alone.
+    let alone = ["thinpool", "cachepool"].compactMap { arguments.value($0) }
+    guard let first = arguments.positional.first ?? alone.first else {
       throw CommandLineError("Please provide the logical volume name")
     }
     (group, volume) = try CommandArguments.logicalVolume(first)
     kind = try Self.kind(arguments)
     allocation = try arguments.allocationPolicy()
-    if case .raid1 = kind {
-      physicalVolumes = try arguments.physicalVolumes(from: 1)
-    } else {
-      guard arguments.positional.count == 1 else {
+    switch kind {
+    case .images, .pool, .raid: physicalVolumes = try arguments.physicalVolumes(from: 1)
+    case .attachSnapshot: physicalVolumes = nil
+    default:
+      guard arguments.positional.count <= 1 else {
         throw CommandLineError("Command does not accept argument: \(arguments.positional[1]).")
       }
       physicalVolumes = nil
     }
   }
 
+  // MARK: - What is asked for
+
   private static func kind(_ arguments: CommandArguments) throws(CommandLineError) -> Kind {
     let merges = ["merge", "mergesnapshot", "mergethin"].contains { arguments.has($0) }
-    let given = [
+    let actions = [
       merges, arguments.has("splitcache"), arguments.has("uncache"), arguments.has("mirrors"),
-      arguments.has("cachevol"),
+      arguments.has("cachevol"), arguments.has("swapmetadata"), arguments.has("splitsnapshot"),
+      arguments.has("snapshot"), arguments.has("repair"), arguments.has("replace"),
+      arguments.has("splitmirrors"),
     ].count { $0 }
-    guard given == 1 else { throw .unsupported }
+    guard actions <= 1 else { throw .unsupported }
     if merges { return .merge }
     if arguments.has("splitcache") { return .removeCache(removesCache: false) }
     if arguments.has("uncache") { return .removeCache(removesCache: true) }
+    if arguments.has("splitsnapshot") { return .splitSnapshot }
+    if arguments.has("swapmetadata") {
+      guard let metadata = arguments.value("poolmetadata") else { throw .noSyntax(name) }
+      return .swapMetadata(volume: bareName(metadata))
+    }
+    let type = arguments.value("type")
+    if arguments.has("snapshot") || type == "snapshot" { return try attachedSnapshot(arguments) }
     if let cache = arguments.value("cachevol") {
       return .cache(try cacheRequest(arguments, over: cache))
     }
-    guard let mirrors = try arguments.number("mirrors", in: 1...9),
-      arguments.value("type") ?? "raid1" == "raid1"
-    else { throw .unsupported }
+    if arguments.has("repair") { return .raid(.repair) }
+    if arguments.has("replace") { return .raid(.replace) }
+    if arguments.has("splitmirrors") {
+      return .raid(.split(tracksChanges: arguments.has("trackchanges")))
+    }
+    if arguments.has("mirrors") || arguments.has("mirrorlog") || type == "mirror" {
+      return try images(arguments)
+    }
+    if let type, ["linear", "striped"].contains(type) || RAIDType(type) != nil {
+      return .raid(.reshape(type: type))
+    }
+    if type == nil, let region = try regionSize(arguments) { return .raid(.regionSize(region)) }
+    switch type ?? impliedType(arguments) {
+    case "thin-pool": return .pool(try poolConversion(.thin, arguments))
+    case "cache-pool": return .pool(try poolConversion(.cache, arguments))
+    case "thin":
+      guard let pool = arguments.value("thinpool") else { throw .noSyntax(name) }
+      return .thin(
+        pool: bareName(pool), try poolConversion(.thin, arguments),
+        originName: arguments.value("originname").map(bareName))
+    case "cache":
+      guard let pool = arguments.value("cachepool") else { throw .noSyntax(name) }
+      return .cachePool(
+        name: bareName(pool), try poolConversion(.cache, arguments),
+        zeroesMetadata: try arguments.bool("zero"))
+    default: throw .unsupported
+    }
+  }
+
+  /// What LVM takes the options for when there is no `--type`.
+  private static func impliedType(_ arguments: CommandArguments) -> String? {
+    let hasVolume = !arguments.positional.isEmpty
+    if arguments.has("thinpool") {
+      return hasVolume && arguments.has("thin") ? "thin" : hasVolume ? nil : "thin-pool"
+    }
+    if arguments.has("cachepool") { return hasVolume ? nil : "cache-pool" }
+    return nil
+  }
+
+  /// What is said of mirrors, and of a linear volume that becomes one.
+  private struct ImageConversion: Sendable {
+    enum Copies: Sendable {
+      case count(Int)
+      case change(Int)
+    }
+
+    var type: String?
+    var copies: Copies?
+    var log: CreateRequest.MirrorLog?
+    var regionSectors: UInt64?
+  }
+
+  private static func images(_ arguments: CommandArguments) throws(CommandLineError) -> Kind {
+    var conversion = ImageConversion()
+    conversion.type = arguments.value("type")
+    if let text = arguments.value("mirrors") {
+      let digits = text.drop { $0 == "+" || $0 == "-" }
+      guard text.utf8.count - digits.utf8.count <= 1, let number = Int(digits), number <= 63 else {
+        throw .invalidArgument("mirrors", text)
+      }
+      conversion.copies =
+        text.hasPrefix("+")
+        ? .change(number)
+        : text.hasPrefix("-")
+          ? .change(-number)
+          : .count(number + 1)
+    }
+    if let text = arguments.value("mirrorlog") {
+      guard let log = CreateRequest.MirrorLog(rawValue: text) else {
+        throw CommandLineError("clvm lvconvert does not make mirror logs of type \(text).")
+      }
+      conversion.log = log
+    }
+    conversion.regionSectors = try regionSize(arguments)
+    return .images(conversion)
+  }
+
+  private static func regionSize(
+    _ arguments: CommandArguments
+  ) throws(CommandLineError) -> UInt64? {
     let region = try arguments.size("regionsize", unit: "m")
     if let region, region < 8 || region.nonzeroBitCount != 1 {
       throw .invalidArgument("regionsize", arguments.value("regionsize") ?? "")
     }
-    return .raid1(copyCount: mirrors + 1, regionSectors: region)
+    return region
   }
 
   private static func cacheRequest(
     _ arguments: CommandArguments, over cache: String
   ) throws(CommandLineError) -> CacheRequest {
-    let fast = String(cache.split(separator: "/").last ?? "")
     var request: CacheRequest
     switch arguments.value("type") {
-    case "cache": request = CacheRequest(.cache, over: fast)
-    case "writecache": request = CacheRequest(.writecache, over: fast)
+    case "cache": request = CacheRequest(.cache, over: bareName(cache))
+    case "writecache": request = CacheRequest(.writecache, over: bareName(cache))
     default: throw .unsupported
     }
-    request.chunkSectors = try arguments.size("chunksize", unit: "k")
-    request.metadataSectors = try arguments.size("poolmetadatasize", unit: "m")
-    if let mode = arguments.value("cachemode") {
-      guard ["writethrough", "writeback", "passthrough"].contains(mode) else {
-        throw .invalidArgument("cachemode", mode)
-      }
-      request.mode = mode
+    if request.kind == .writecache {
+      (request.blockBytes, request.settings) = try arguments.writecacheSettings()
+    } else {
+      request.options = try arguments.cacheOptions()
     }
-    if let policy = arguments.value("cachepolicy") { request.policy = policy }
-    if let format = arguments.value("cachemetadataformat"), format != "2", format != "auto" {
-      throw CommandLineError("clvm makes caches with metadata format 2 only.")
-    }
-    for text in arguments.allValues("cachesettings") {
-      for setting in text.split(separator: " ") {
-        let parts = setting.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let value = Int64(parts[1]), value >= 0 else {
-          throw .invalidArgument("cachesettings", text)
-        }
-        if request.kind == .writecache, parts[0] == "block_size" {
-          guard value == 512 || value == 4096 else { throw .invalidArgument("cachesettings", text) }
-          request.blockBytes = Int(value)
-          continue
-        }
-        if request.kind == .writecache, !writecacheSettings.contains(String(parts[0])) {
-          throw CommandLineError("Unknown writecache setting: \(parts[0])")
-        }
-        request.settings.append(.init(key: String(parts[0]), value: value))
-      }
+    guard request.options.metadataFormat != 1 else {
+      throw CommandLineError("Caches over a volume have metadata format 2 only.")
     }
     request.isForced = arguments.has("force") || arguments.has("yes")
     return request
   }
 
-  /// Those that are numbers of their own in the metadata (lvm2-metadata 7.7).
-  private static let writecacheSettings: Set<String> = [
-    "high_watermark", "low_watermark", "writeback_jobs", "autocommit_blocks", "autocommit_time",
-    "fua", "nofua", "cleaner", "max_age",
-  ]
+  private static func poolConversion(
+    _ kind: PoolConversion.Kind, _ arguments: CommandArguments
+  ) throws(CommandLineError) -> PoolConversion {
+    var request = CreateRequest()
+    request.cache = try arguments.cacheOptions()
+    request.pool.chunkSectors = request.cache.chunkSectors
+    request.pool.metadataSectors = request.cache.metadataSectors
+    request.pool.hasSpare = try arguments.bool("poolmetadataspare") ?? true
+    request.pool.failsWhenFull = try arguments.bool("errorwhenfull") ?? false
+    if let discards = arguments.value("discards") {
+      guard ["passdown", "nopassdown", "ignore"].contains(discards) else {
+        throw .invalidArgument(
+          "discards", discards, "Thin pool discards type \"\(discards)\" is unknown.")
+      }
+      request.pool.discards = discards
+    }
+    let zeroes = try arguments.bool("zero") ?? true
+    if kind == .thin { request.pool.zeroesNewBlocks = zeroes }
+    var conversion = PoolConversion(kind, request)
+    conversion.zeroesMetadata = zeroes
+    conversion.metadataVolume = arguments.value("poolmetadata").map(bareName)
+    return conversion
+  }
+
+  private static func attachedSnapshot(
+    _ arguments: CommandArguments
+  ) throws(CommandLineError) -> Kind {
+    guard arguments.positional.count == 2 else { throw .noSyntax(name) }
+    let chunk = try arguments.size("chunksize", unit: "k") ?? GroupEdit.defaultCOWChunkSectors
+    return .attachSnapshot(
+      store: bareName(arguments.positional[1]), chunkSectors: chunk,
+      zeroes: try arguments.bool("zero") ?? true)
+  }
+
+  private static func bareName(_ path: String) -> String {
+    String(path.split(separator: "/").last ?? "")
+  }
+
+  // MARK: - Doing it
 
   public func apply(to edit: inout GroupEdit) throws(VolumeGroupRefusal) {
     switch kind {
-    case .raid1(let copyCount, let regionSectors):
-      try edit.convertToRAID1(
-        volume, copyCount: copyCount, policy: allocation, regionSectors: regionSectors,
-        physicalVolumes: physicalVolumes)
+    case .images(let conversion): try convertImages(conversion, &edit)
+    case .raid(let conversion): try edit.refuse(conversion, of: volume)
     case .cache(let request): try edit.addCache(to: volume, request)
+    case .cachePool(let pool, let conversion, let zeroesMetadata):
+      try edit.addCache(to: volume, pool: pool, conversion, zeroesMetadata: zeroesMetadata)
     case .removeCache(let removesCache):
       try edit.removeCache(from: volume, removesCache: removesCache)
+    case .pool(var conversion):
+      conversion.request.physicalVolumes = physicalVolumes
+      try edit.convertToPool(volume, conversion)
+    case .thin(let pool, let conversion, let originName):
+      guard let base = edit.group.logicalVolume(named: pool)?.segments.first?.baseType else {
+        throw VolumeGroupRefusal("Thin pool \(pool) not found.")
+      }
+      if base != "thin-pool" {
+        try edit.convertToPool(pool, conversion)
+      }
+      try edit.convertToThin(volume, pool: pool, originName: originName)
+    case .swapMetadata(let other): try edit.swapPoolMetadata(of: volume, with: other)
     case .merge: try edit.merge(volume)
+    case .splitSnapshot: try edit.splitSnapshot(volume)
+    case .attachSnapshot(let store, let chunk, let zeroes):
+      try edit.attachSnapshot(store, to: volume, chunk: chunk, zeroes: zeroes)
     }
+  }
+
+  private func convertImages(
+    _ conversion: ImageConversion, _ edit: inout GroupEdit
+  ) throws(VolumeGroupRefusal) {
+    guard let current = edit.group.logicalVolume(named: volume)?.segments.first else {
+      throw VolumeGroupRefusal("Failed to find logical volume \"\(group)/\(volume)\"")
+    }
+    let count: Int? =
+      switch conversion.copies {
+      case nil: nil
+      case .count(let count)?: count
+      case .change(let change)?: max((current.imageLayout?.images.count ?? 1) + change, 1)
+      }
+    if conversion.type == "mirror" || conversion.log != nil
+      || conversion.type == nil && current.baseType == "mirror"
+    {
+      var request = CreateRequest()
+      request.regionSectors = conversion.regionSectors
+      request.allocation = allocation
+      request.physicalVolumes = physicalVolumes
+      let isNew = conversion.type == "mirror" && current.baseType != "mirror"
+      return try edit.convertMirror(
+        volume, copyCount: count ?? (isNew ? 2 : nil), log: conversion.log, request)
+    }
+    guard current.stripedLayout != nil, let count, count > 1,
+      conversion.type ?? "raid1" == "raid1"
+    else { return try edit.refuse(.reshape(type: conversion.type), of: volume) }
+    guard count <= 10 else {
+      throw VolumeGroupRefusal("Only up to 10 mirrors in raid1 supported currently.")
+    }
+    try edit.convertToRAID1(
+      volume, copyCount: count, policy: allocation, regionSectors: conversion.regionSectors,
+      physicalVolumes: physicalVolumes)
   }
 }
 
 extension CommandLineError {
   fileprivate static let unsupported = CommandLineError(
-    "clvm lvconvert makes raid1 of linear volumes (-m N), caches and write caches over a volume "
-      + "(--type cache|writecache --cachevol), takes caches away (--splitcache, --uncache), and "
-      + "merges snapshots (--merge): for all else use LVM's own lvconvert.")
+    "clvm lvconvert makes raid1 and mirrors of linear volumes (-m N), pools (--type thin-pool|cache-pool), thin "
+      + "volumes over others (--type thin), caches and write caches (--type cache|writecache), takes "
+      + "caches away (--splitcache, --uncache), splits, attaches and merges snapshots: for all else "
+      + "use LVM's own lvconvert.")
 }

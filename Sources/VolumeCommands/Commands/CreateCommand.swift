@@ -6,43 +6,47 @@ public struct CreateCommand: GroupCommand {
   public static let summary = "Create a logical volume."
   public static let usage =
     "lvcreate -L SIZE|-l EXTENTS [-n NAME] [--type TYPE] [OPTIONS] VG [PV[:RANGE …] …]"
-  public static let ownOptions: [CommandOption] = [
-    .value("name", "n", "The new volume's name."),
-    .value("size", "L", "Size, MiB if no unit is given."),
-    .value("extents", "l", "Size in extents, or a percentage of VG, FREE, PVS or ORIGIN."),
-    .value("virtualsize", "V", "Size of a thin volume."),
-    .value(
-      "type", nil, "linear, striped, mirror, raid…, snapshot, thin-pool, thin, error or zero."),
-    .value("stripes", "i", "Data stripes."),
-    .value("stripesize", "I", "Size of a stripe, KiB if no unit is given."),
-    .value("mirrors", "m", "Copies beside the first one."),
-    .value("mirrorlog", nil, "core or disk, of type mirror."),
-    .flag("nosync", nil, "Take the copies for equal."),
-    .value("regionsize", "R", "What is synchronised at once, MiB if no unit is given."),
-    .value("minrecoveryrate", nil, "KiB a second and device."),
-    .value("maxrecoveryrate", nil, "KiB a second and device."),
-    .flag("snapshot", "s", "Make a snapshot of the volume named."),
-    .flag("thin", "T", "Make a thin pool, or a thin volume in it."),
-    .value("thinpool", nil, "The thin pool to make, or to use."),
-    .value("chunksize", "c", "Of a snapshot or a thin pool, KiB if no unit is given."),
-    .value("poolmetadatasize", nil, "Of a thin pool, MiB if no unit is given."),
-    .value("poolmetadataspare", nil, "y or n."),
-    .value("discards", nil, "passdown, nopassdown or ignore."),
-    .value("errorwhenfull", nil, "y or n."),
-    .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
-    .value("contiguous", "C", "y or n."),
-    .value("activate", "a", "y, n, ay, ey, sy …: whether it is active afterwards."),
-    .value("zero", "Z", "y or n: zero the start of the volume; of a pool, its new chunks."),
-    .value("wipesignatures", "W", "y or n."),
-    .value("permission", "p", "r or rw."),
-    .value("readahead", "r", "auto, none or a number of sectors."),
-    .value("persistent", "M", "y or n: fixed minor number."),
-    .value("minor", nil, "The minor number."), .value("major", nil, "Ignored, as by LVM."),
-    .value("setactivationskip", "k", "y or n."),
-    .flag("ignoreactivationskip", "K", "Activate all the same."),
-    .value("setautoactivation", nil, "y or n."), .value("addtag", nil, "A tag."),
-    .flag("ignoremonitoring", nil, "No effect."), .value("monitor", nil, "No effect."),
-  ]
+  public static let ownOptions: [CommandOption] =
+    [
+      .value("name", "n", "The new volume's name."),
+      .value("size", "L", "Size, MiB if no unit is given."),
+      .value("extents", "l", "Size in extents, or a percentage of VG, FREE, PVS or ORIGIN."),
+      .value("virtualsize", "V", "Size of a thin volume."),
+      .value(
+        "type", nil,
+        "linear, striped, mirror, raid…, snapshot, thin-pool, thin, cache-pool, cache, writecache, error "
+          + "or zero."),
+      .value("stripes", "i", "Data stripes."),
+      .value("stripesize", "I", "Size of a stripe, KiB if no unit is given."),
+      .value("mirrors", "m", "Copies beside the first one."),
+      .value("mirrorlog", nil, "core or disk, of type mirror."),
+      .flag("nosync", nil, "Take the copies for equal."),
+      .value("regionsize", "R", "What is synchronised at once, MiB if no unit is given."),
+      .value("minrecoveryrate", nil, "KiB a second and device."),
+      .value("maxrecoveryrate", nil, "KiB a second and device."),
+      .flag("snapshot", "s", "Make a snapshot of the volume named."),
+      .flag("thin", "T", "Make a thin pool, or a thin volume in it."),
+      .value("thinpool", nil, "The thin pool to make, or to use."),
+      .value("chunksize", "c", "Of a snapshot or a pool, KiB if no unit is given."),
+      .value("poolmetadatasize", nil, "Of a pool, MiB if no unit is given."),
+      .value("poolmetadataspare", nil, "y or n."),
+      .value("discards", nil, "passdown, nopassdown or ignore."),
+      .value("errorwhenfull", nil, "y or n."),
+      .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
+      .value("contiguous", "C", "y or n."),
+      .value("activate", "a", "y, n, ay, ey, sy …: whether it is active afterwards."),
+      .value("zero", "Z", "y or n: zero the start of the volume; of a pool, its new chunks."),
+      .value("wipesignatures", "W", "y or n: wipe what others would take its contents for."),
+      .value("permission", "p", "r or rw."),
+      .value("readahead", "r", "auto, none or a number of sectors."),
+      .value("persistent", "M", "y or n: fixed minor number."),
+      .value("minor", nil, "The minor number."), .value("major", nil, "Ignored, as by LVM."),
+      .value("setactivationskip", "k", "y or n."),
+      .flag("ignoreactivationskip", "K", "Activate all the same."),
+      .value("setautoactivation", nil, "y or n."), .value("addtag", nil, "A tag."),
+      .flag("ignoremonitoring", nil, "No effect."), .value("monitor", nil, "No effect."),
+      .flag("cache", "H", "Like --type cache."),
+    ] + CommandOption.cacheOptions
 
   public var groupNames: [String]? { [group] }
   private let group: String
@@ -82,7 +86,7 @@ public struct CreateCommand: GroupCommand {
     try readAttributes(arguments)
     let needsSize =
       switch request.kind {
-      case .thin, .thinSnapshot: false
+      case .thin, .thinSnapshot, .thinOver: false
       default: snapshotOrigin == nil
       }
     guard request.size != nil || !needsSize else { throw .noSyntax(Self.name) }
@@ -110,7 +114,11 @@ public struct CreateCommand: GroupCommand {
   ) throws(CommandLineError) {
     let mirrors = try arguments.number("mirrors", in: 0...63)
     request.copyCount = mirrors.map { $0 + 1 }
-    let type = arguments.value("type")
+    let type =
+      arguments.value("type") ?? (CreateOptionRules.impliesCache(arguments) ? "cache" : nil)
+    if let type, ["cache-pool", "cache", "writecache"].contains(type) {
+      return try readCache(arguments, target: target, type: type)
+    }
     let isSparse = arguments.has("virtualsize") && type == nil
     if type == "snapshot" || arguments.has("snapshot") && !isSparse {
       guard let target else {
@@ -118,6 +126,8 @@ public struct CreateCommand: GroupCommand {
       }
       if request.size != nil {
         request.kind = .snapshot(origin: target)
+      } else if let pool = arguments.value("thinpool") {
+        request.kind = .thinOver(externalOrigin: target, pool: Self.bareName(pool))
       } else {
         snapshotOrigin = target
       }
@@ -141,8 +151,11 @@ public struct CreateCommand: GroupCommand {
         request.kind = .raid(stripes > 1 ? "raid10" : "raid1")
       }
     case let type?:
+      let reason =
+        type.hasPrefix("vdo")
+        ? ", which the program vdoformat formats through their mapped device" : ""
       throw CommandLineError(
-        "clvm lvcreate does not make volumes of type \(type): use LVM's own lvcreate.")
+        "clvm lvcreate does not make volumes of type \(type)\(reason): use LVM's own lvcreate.")
     }
     if case .striped = request.kind { request.copyCount = nil }
   }
@@ -150,7 +163,7 @@ public struct CreateCommand: GroupCommand {
   private mutating func readThin(
     _ arguments: CommandArguments, target: String?, type: String?
   ) throws(CommandLineError) {
-    let named = arguments.value("thinpool").map { String($0.split(separator: "/").last ?? "") }
+    let named = arguments.value("thinpool").map(Self.bareName)
     let pool = named ?? target
     let isVolume = request.virtualSectors != nil
     let kind = isVolume ? "thin" : "thin-pool"
@@ -191,6 +204,44 @@ public struct CreateCommand: GroupCommand {
       throw CommandLineError(
         "Please specify the size of the thin pool (-L, -l) or of a thin volume (-V) in a pool.")
     }
+  }
+
+  private mutating func readCache(
+    _ arguments: CommandArguments, target: String?, type: String
+  ) throws(CommandLineError) {
+    guard type != "writecache" else {
+      guard let fast = arguments.value("cachevol") else { throw .noSyntax(Self.name) }
+      let (blockBytes, settings) = try arguments.writecacheSettings()
+      request.writecacheSettings = settings
+      request.kind = .cached(
+        by: .volume(Self.bareName(fast), blockBytes: blockBytes, isWritecache: true))
+      return
+    }
+    request.cache = try arguments.cacheOptions()
+    if type == "cache-pool" {
+      request.kind = .cachePool
+      let named = arguments.value("cachepool").map(Self.bareName) ?? target
+      if let named, let name = request.name, named != name {
+        throw .usage(Self.name, "Ambiguous cache-pool name specified, \(name) and \(named).")
+      }
+      request.name = request.name ?? named
+    } else if let pool = arguments.value("cachepool"), target == nil {
+      request.kind = .cached(by: .pool(Self.bareName(pool)))
+    } else if let fast = arguments.value("cachevol"), target == nil {
+      request.kind = .cached(
+        by: .volume(Self.bareName(fast), blockBytes: nil, isWritecache: false))
+    } else if let target, !arguments.has("cachevol") {
+      request.kind = .cachePoolOver(volume: target)
+      request.name = request.name ?? arguments.value("cachepool").map(Self.bareName)
+    } else {
+      throw .usage(
+        Self.name,
+        "Creation of cached volume and cache pool in one command is not yet supported.")
+    }
+  }
+
+  private static func bareName(_ path: String) -> String {
+    String(path.split(separator: "/").last ?? "")
   }
 
   private func mirrorLog(
@@ -239,8 +290,10 @@ public struct CreateCommand: GroupCommand {
       guard (8...1024).contains(chunk), chunk.nonzeroBitCount == 1 else {
         throw .usage(Self.name, "Chunk size must be a power of 2 in the range 4K to 512K.")
       }
-    case .thinPool:
-      let problems = GroupEdit.problems(ofPoolChunk: chunk)
+    case .thinPool, .cachePool, .cachePoolOver, .cached:
+      let problems =
+        request.kind == .thinPool
+        ? GroupEdit.problems(ofPoolChunk: chunk) : CacheOptions.problems(ofChunk: chunk)
       guard problems.isEmpty else {
         throw CommandLineError(problems + ["Run `\(Self.name) --help' for more information."])
       }
@@ -325,6 +378,7 @@ public struct CreateCommand: GroupCommand {
     let zero = try arguments.bool("zero")
     request.zeroes = zero ?? true
     let wipes = try arguments.bool("wipesignatures")
+    request.wipesSignatures = wipes
     request.mustZero = zero ?? wipes ?? false
     if let zero, case .thinPool = request.kind { request.pool.zeroesNewBlocks = zero }
     switch arguments.value("permission") {

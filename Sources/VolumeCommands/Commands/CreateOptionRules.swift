@@ -4,6 +4,7 @@ struct CreateOptionRules {
   private enum Form {
     case plain, linear, striped, mirror, raid, mirrored, snapshot, typedSnapshot
     case thinPool, newThin, thin, thinSnapshot
+    case cachePool, cache
   }
 
   private let arguments: CommandArguments
@@ -12,6 +13,11 @@ struct CreateOptionRules {
   init(_ arguments: CommandArguments) {
     self.arguments = arguments
     form = Self.form(of: arguments)
+  }
+
+  /// True for what stands for `--type cache`.
+  static func impliesCache(_ arguments: CommandArguments) -> Bool {
+    arguments.has("cache") || arguments.has("cachepool")
   }
 
   private static func form(of arguments: CommandArguments) -> Form {
@@ -23,11 +29,14 @@ struct CreateOptionRules {
     case "mirror": return .mirror
     case "snapshot": return .typedSnapshot
     case "thin-pool": return .thinPool
+    case "cache-pool": return .cachePool
+    case "cache", "writecache": return .cache
     case "thin": return hasSize ? .newThin : .thin
     case let type? where type.hasPrefix("raid"): return .raid
     case _?: return .plain
     case nil: break
     }
+    if impliesCache(arguments) { return .cache }
     if arguments.has("snapshot"), !arguments.has("virtualsize") {
       return hasSize ? .snapshot : .thinSnapshot
     }
@@ -44,8 +53,23 @@ struct CreateOptionRules {
   private static let rates = ["maxrecoveryrate", "minrecoveryrate"]
   private static let thin = ["snapshot", "thin", "thinpool", "virtualsize"]
 
+  private static let cache = [
+    "cache", "cachemetadataformat", "cachemode", "cachepolicy", "cachepool", "cachesettings",
+    "cachevol",
+  ]
+
   private var foreignOptions: [String] {
     switch form {
+    case .cachePool, .cache:
+      Self.rates + Self.thin + ["discards", "errorwhenfull", "mirrorlog", "mirrors", "regionsize"]
+        + (form == .cache ? [] : ["cache", "cachevol"])
+    default: Self.cache + otherForeignOptions
+    }
+  }
+
+  private var otherForeignOptions: [String] {
+    switch form {
+    case .cachePool, .cache: []
     case .plain: Self.pool + Self.rates + ["mirrorlog", "regionsize", "stripesize"]
     case .linear:
       Self.pool + Self.rates + Self.thin
@@ -123,7 +147,16 @@ struct CreateOptionRules {
       guard arguments.value("permission") != "r" else {
         throw .usage(CreateCommand.name, "Cannot create read-only thin pool.")
       }
-    case .plain, .linear, .striped:
+    case .cachePool:
+      try refuse(
+        [
+          "major", "minor", "nosync", "setautoactivation", "stripes", "stripesize",
+          "wipesignatures", "zero",
+        ], "is unsupported with cache pools.")
+      guard arguments.value("permission") != "r" else {
+        throw .usage(CreateCommand.name, "Cannot create read-only cache pool.")
+      }
+    case .plain, .linear, .striped, .cache:
       try refuseOnly(["nosync"], "is supported only with mirrors or raids.")
     }
   }

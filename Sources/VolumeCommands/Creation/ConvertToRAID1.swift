@@ -61,7 +61,7 @@ extension GroupEdit {
     print("Logical volume \(group.name)/\(name) successfully converted.")
   }
 
-  private func convertibleVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
+  func convertibleVolume(_ name: String) throws(VolumeGroupRefusal) -> LogicalVolume {
     guard let volume = group.logicalVolume(named: name) else {
       throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
     }

@@ -73,7 +73,7 @@ extension GroupEdit {
       // LVM activates it for a moment, which a list of tags in lvm.conf may forbid.
       update("\(name)_rmeta_\(index)") { $0.tags = volume.tags }
     }
-    noteZeroing(of: volume, request)
+    try prepareStart(of: volume, request)
   }
 
   private mutating func addImage(
@@ -151,17 +151,10 @@ extension GroupEdit {
 
     var volume = topVolume(request, name: name)
     if !request.isSynchronised { volume.status.insert(.notSynced) }
-    var section = ConfigSection()
-    section.append("mirror_count", number: parameters.copyCount)
-    if log == .disk { section.append("mirror_log", text: "\(name)_mlog") }
-    section.append("region_size", number: region)
-    section.append(
-      "mirrors",
-      .list(
-        (0..<parameters.copyCount).flatMap {
-          [ConfigValue.string("\(name)_mimage_\($0)"), .integer(0)]
-        }))
-    volume.segments = [.whole("mirror", extentCount: extentCount, section)]
+    volume.segments = [
+      .mirror(
+        name, copyCount: parameters.copyCount, log: log, region: region, extentCount: extentCount)
+    ]
     add(volume)
     for index in 0..<parameters.copyCount {
       let first = index * parameters.stripeCount
@@ -178,17 +171,21 @@ extension GroupEdit {
         to: name, region: region, extentCount: isFull ? extentCount - 1 : extentCount, request,
         avoiding: found.parts.first?.areas.compactMap(\.physicalVolume) ?? [])
     }
-    noteZeroing(of: volume, request)
+    try prepareStart(of: volume, request)
   }
 
-  private mutating func addMirrorLog(
+  /// A header, and a bitmap with one bit a region in whole words (lvm2-allocation 10).
+  func mirrorLogSize(extentCount: Int, region: UInt64) -> (extentCount: Int, sectors: UInt64) {
+    let regions = (group.sectors(extents: extentCount) + region - 1) / region
+    let sectors = (1024 + (regions + 31) / 32 * 4 + 511) / 512
+    return (self.extentCount(sectors: sectors), sectors)
+  }
+
+  mutating func addMirrorLog(
     to name: String, region: UInt64, extentCount: Int, _ request: CreateRequest,
     avoiding volumes: [LVMIdentifier]
   ) throws(VolumeGroupRefusal) {
-    let regions = (group.sectors(extents: extentCount) + region - 1) / region
-    let bitmapBytes = (regions + 31) / 32 * 4
-    let sectors = (1024 + bitmapBytes + 511) / 512
-    let count = Int((sectors + group.extentSizeSectors - 1) / group.extentSizeSectors)
+    let (count, sectors) = mirrorLogSize(extentCount: extentCount, region: region)
     var allocation = AllocationRequest(
       extentCount: 0, areaCount: 0, multiple: 1,
       policy: request.allocation?.policy ?? group.allocationPolicy, settings: settings.allocation)

@@ -16,11 +16,25 @@ public struct CreateRequest: Sendable {
     case thin(pool: String)
     /// A snapshot of a thin volume in its pool.
     case thinSnapshot(origin: String)
+    /// A thin volume over an LV outside of its pool.
+    case thinOver(externalOrigin: String, pool: String)
+    case cachePool
+    /// A cache pool that an LV of the group is cached by at once.
+    case cachePoolOver(volume: String)
+    /// Linear or striped, and cached by an LV of the group.
+    case cached(by: Cache)
   }
 
   public enum MirrorLog: String, Sendable {
     case core
     case disk
+  }
+
+  /// What a new volume is cached by.
+  public enum Cache: Sendable, Equatable {
+    case pool(String)
+    /// An LV that holds data and metadata of the cache, or a write cache.
+    case volume(String, blockBytes: Int?, isWritecache: Bool)
   }
 
   /// Of a thin pool.
@@ -54,6 +68,9 @@ public struct CreateRequest: Sendable {
   /// Nil stands for all.
   public var physicalVolumes: [PhysicalVolumeArgument]?
   public var pool = Pool()
+  public var cache = CacheOptions()
+  /// Of a write cache, in order.
+  public var writecacheSettings: [CacheOptions.Setting] = []
   public var isSynchronised = true
   public var isWritable = true
   public var activates = true
@@ -63,6 +80,8 @@ public struct CreateRequest: Sendable {
   var isActivationSkipped = false
   /// `-Z`.
   public var zeroes = true
+  /// `-W`; nil wipes what is zeroed.
+  public var wipesSignatures: Bool?
   /// `-Zy` or `-Wy` was given.
   public var mustZero = false
   /// What LVM says about an option before it begins.
@@ -83,13 +102,24 @@ public struct CreateRequest: Sendable {
   var zeroingObstacle: String? {
     var words = ""
     switch kind {
-    case .thinPool, .thin, .thinSnapshot, .unmapped, .snapshot: return nil
-    case .striped, .raid, .mirror: break
+    case .thinPool, .thin, .thinSnapshot, .thinOver, .unmapped, .snapshot, .cachePool,
+      .cachePoolOver:
+      return nil
+    case .striped, .raid, .mirror, .cached: break
     }
     if !isWritable { words += "read-only " }
     if !activatesOnRequest { words += "inactive " }
     if isActivationSkipped { words += "skipped from activation " }
     guard mustZero, !words.isEmpty else { return nil }
     return "Cannot zero \(words)logical volume with option -Zy or -Wy."
+  }
+}
+
+extension CreateRequest.Kind {
+  var isPool: Bool {
+    switch self {
+    case .thinPool, .cachePool, .cachePoolOver: true
+    default: false
+    }
   }
 }

@@ -71,7 +71,7 @@ extension GroupEdit {
     case .logicalVolume:
       throw VolumeGroupRefusal("Please express size as %FREE, %PVS or %VG.")
     }
-    if case .thinPool = request.kind, base != .volumeGroup {
+    if base != .volumeGroup {
       // Metadata and spare.
       count = max(count - 2 * (try poolMetadataExtentCount(request, dataExtentCount: count)), 0)
     }
@@ -117,18 +117,22 @@ extension GroupEdit {
     return Int((sectors + group.extentSizeSectors - 1) / group.extentSizeSectors)
   }
 
-  private mutating func limitedToCOWSize(
-    _ count: Int, _ originName: String, _ request: CreateRequest
-  ) throws(VolumeGroupRefusal) -> Int {
-    guard let origin = group.logicalVolume(named: originName) else { return count }
-    let chunk = request.chunkSectors ?? Self.defaultCOWChunkSectors
-    let most = maximumCOWExtentCount(of: origin, chunkSectors: chunk)
+  func checkStoreSize(_ count: Int, chunkSectors chunk: UInt64) throws(VolumeGroupRefusal) {
     guard count * Int(group.extentSizeSectors) >= 3 * Int(chunk) else {
       throw VolumeGroupRefusal(
         "Snapshot volume cannot be smaller than 3 chunks "
           + "(\((3 * chunk + group.extentSizeSectors - 1) / group.extentSizeSectors) extents, "
           + "\(DisplayUnit.message(sectors: 3 * chunk))).")
     }
+  }
+
+  private mutating func limitedToCOWSize(
+    _ count: Int, _ originName: String, _ request: CreateRequest
+  ) throws(VolumeGroupRefusal) -> Int {
+    guard let origin = group.logicalVolume(named: originName) else { return count }
+    let chunk = request.chunkSectors ?? Self.defaultCOWChunkSectors
+    let most = maximumCOWExtentCount(of: origin, chunkSectors: chunk)
+    try checkStoreSize(count, chunkSectors: chunk)
     guard count > most else { return count }
     print(
       "Reducing COW size \(size(extents: count)) down to maximum usable size "

@@ -12,20 +12,13 @@ extension GroupEdit {
     var store = try stripedVolume(request, name: name, parameters, size, extents)
     store.status.remove(.visible)
     wipeStart(of: store)
-    // The LV that binds the two has the words of a visible one.
-    var snapshot = makeVolume(generatedName("snapshot"), isVisible: true)
-    var section = ConfigSection()
-    section.append("chunk_size", number: chunk)
-    section.append("origin", text: originName)
-    section.append("cow_store", text: name)
-    snapshot.segments = [.whole("snapshot", extentCount: origin.extentCount, section)]
     add(store)
-    add(snapshot)
+    bindSnapshot(store: name, to: origin, chunk: chunk)
     if context.isActive(origin.id) { reloads.append(originName) }
   }
 
   /// The origin, unless LVM makes no snapshots of such an LV.
-  private mutating func snapshotOrigin(
+  mutating func snapshotOrigin(
     _ name: String
   ) throws(VolumeGroupRefusal) -> LogicalVolume {
     guard let origin = group.logicalVolume(named: name), let segment = origin.segments.first else {

@@ -18,12 +18,12 @@ extension GroupEdit {
     static let bytesPerChunk: UInt64 = 64
   }
 
-  private struct PoolParameters {
+  struct PoolParameters {
     var chunkSectors: UInt64
     var metadataExtentCount: Int
   }
 
-  private mutating func poolParameters(
+  mutating func poolParameters(
     _ request: CreateRequest, dataExtentCount: Int, announces: Bool
   ) throws(VolumeGroupRefusal) -> PoolParameters {
     let data = group.sectors(extents: dataExtentCount)
@@ -132,12 +132,18 @@ extension GroupEdit {
     return problems
   }
 
-  /// What a pool with so much data would get for its metadata.
+  /// What a pool with so much data would get for its metadata; 0 for what is no pool.
   mutating func poolMetadataExtentCount(
-    _ request: CreateRequest, dataExtentCount: Int
+    _ request: CreateRequest, dataExtentCount count: Int
   ) throws(VolumeGroupRefusal) -> Int {
-    try poolParameters(request, dataExtentCount: dataExtentCount, announces: false)
-      .metadataExtentCount
+    switch request.kind {
+    case .thinPool:
+      try poolParameters(request, dataExtentCount: count, announces: false).metadataExtentCount
+    case .cachePool, .cachePoolOver:
+      try cachePoolParameters(request.cache, dataExtentCount: count, announces: false)
+        .metadataExtentCount
+    default: 0
+    }
   }
 
   // MARK: - Pools
@@ -147,12 +153,7 @@ extension GroupEdit {
   ) throws(VolumeGroupRefusal) -> String {
     let parameters = try poolParameters(
       request, dataExtentCount: size.extentCount, announces: true)
-    if request.pool.hasSpare {
-      try provideSpare(
-        extentCount: parameters.metadataExtentCount, request.physicalVolumes)
-    } else {
-      warn("WARNING: recovery of pools without pool metadata spare LV is not automated.")
-    }
+    try provideSpare(request, extentCount: parameters.metadataExtentCount)
     let name = name ?? generatedName("lvol")
     var allocation = AllocationRequest(
       extentCount: size.extentCount, areaCount: stripes.stripeCount, multiple: stripes.stripeCount,
@@ -170,16 +171,10 @@ extension GroupEdit {
     var pool = topVolume(request, name: name)
     if !request.isWritable { pool.becomeWritable(in: group) }
     if request.pool.failsWhenFull { pool.flags.insert(.errorWhenFull) }
-    var section = ConfigSection()
-    section.append("metadata", text: "\(name)_tmeta")
-    section.append("pool", text: "\(name)_tdata")
-    section.append("transaction_id", number: 0)
-    section.append("chunk_size", number: parameters.chunkSectors)
-    section.append("discards", text: request.pool.discards)
-    if request.pool.zeroesNewBlocks { section.append("zero_new_blocks", number: 1) }
     pool.segments = [
-      .whole(
-        "thin-pool", extentCount: found.extentCountPerSlot * stripes.stripeCount, section)
+      thinPoolSegment(
+        name, request, chunk: parameters.chunkSectors,
+        extentCount: found.extentCountPerSlot * stripes.stripeCount)
     ]
     add(pool)
     var metadata = makeVolume("\(name)_tmeta", isVisible: false)
@@ -191,6 +186,19 @@ extension GroupEdit {
       found.parts, slots: 0..<stripes.stripeCount, stripeSectors: stripes.stripeSectors)
     add(data)
     return name
+  }
+
+  func thinPoolSegment(
+    _ name: String, _ request: CreateRequest, chunk: UInt64, extentCount: Int
+  ) -> Segment {
+    var section = ConfigSection()
+    section.append("metadata", text: "\(name)_tmeta")
+    section.append("pool", text: "\(name)_tdata")
+    section.append("transaction_id", number: 0)
+    section.append("chunk_size", number: chunk)
+    section.append("discards", text: request.pool.discards)
+    if request.pool.zeroesNewBlocks { section.append("zero_new_blocks", number: 1) }
+    return .whole("thin-pool", extentCount: extentCount, section)
   }
 
   /// The LV that stands ready to replace a pool's damaged metadata: made, or made large enough.
@@ -232,7 +240,8 @@ extension GroupEdit {
     if sectors % group.extentSizeSectors != 0 {
       print("Rounding up size to full physical extent \(size(extents: count))")
     }
-    try addThin(request, name: name, pool: pool, origin: nil, extentCount: count)
+    try addThin(request, name: name, pool: pool, extentCount: count)
+    warnOfOvercommitment(pool)
   }
 
   mutating func createThinSnapshot(
@@ -248,12 +257,13 @@ extension GroupEdit {
     request.activates = request.activates && request.skipsActivation == false
     try addThin(
       request, name: name, pool: pool, origin: origin, extentCount: volume.extentCount)
+    warnOfOvercommitment(pool)
   }
 
   /// The pool learns of it by a message, which is sent when the pool is next active.
-  private mutating func addThin(
-    _ request: CreateRequest, name: String, pool poolName: String, origin: String?,
-    extentCount: Int
+  mutating func addThin(
+    _ request: CreateRequest, name: String, pool poolName: String, origin: String? = nil,
+    externalOrigin: String? = nil, extentCount: Int
   ) throws(VolumeGroupRefusal) {
     guard let pool = group.logicalVolume(named: poolName), let segment = pool.segments.first,
       segment.baseType == "thin-pool", case .other(_, let poolSection) = segment.kind
@@ -264,7 +274,7 @@ extension GroupEdit {
     let device = try freeThinDevice(in: poolName)
     var extentCount = extentCount
     let chunk = poolSection.integer("chunk_size").flatMap { UInt64(exactly: $0) } ?? 0
-    if origin == nil, chunk > group.extentSizeSectors {
+    if origin == nil, externalOrigin == nil, chunk > group.extentSizeSectors {
       let whole =
         (group.sectors(extents: extentCount) + chunk - 1) / chunk * chunk
         / group.extentSizeSectors
@@ -278,6 +288,7 @@ extension GroupEdit {
     section.append("thin_pool", text: poolName)
     section.append("transaction_id", number: transaction)
     section.append("device_id", number: device)
+    if let externalOrigin { section.append("external_origin", text: externalOrigin) }
     if let origin { section.append("origin", text: origin) }
     var volume = topVolume(request, name: name)
     volume.segments = [.whole("thin", extentCount: extentCount, section)]
@@ -285,7 +296,6 @@ extension GroupEdit {
     var message = ConfigSection()
     message.append("create", text: name)
     addPoolMessage(message, to: poolName)
-    warnOfOvercommitment(poolName)
   }
 
   /// Queues what the kernel's pool must be told; each raises the transaction by one.

@@ -6,15 +6,28 @@ extension GroupEdit {
   /// Adds the LV, and says so.
   public mutating func create(_ request: CreateRequest) throws(VolumeGroupRefusal) {
     try checkCreatable(request)
-    if let name = request.name { try checkNewName(name) }
+    if let name = request.name {
+      if request.kind.isPool, group.logicalVolume(named: name) != nil {
+        throw VolumeGroupRefusal(
+          "Logical volume \(name) already exists in Volume group \(group.name).")
+      }
+      try checkNewName(name)
+    }
+    if case .cachePoolOver(let volume) = request.kind {
+      return try createCache(over: volume, request)
+    }
+    if case .cached(let cache) = request.kind { try check(cache) }
     var parameters = try stripeParameters(for: request)
     // LVM makes up a name when all that comes first has its own.
     var name = request.name ?? generatedName("lvol")
     switch request.kind {
     case .thin(let pool): try createThin(request, name: name, pool: pool)
     case .thinSnapshot(let origin): try createThinSnapshot(request, name: name, origin: origin)
+    case .thinOver(let origin, let pool):
+      try createThinSnapshot(request, name: name, externalOrigin: origin, pool: pool)
     case .unmapped(let type): try createUnmapped(type, request, name: name)
-    case .striped, .raid, .mirror, .snapshot, .thinPool:
+    case .cachePool, .cachePoolOver: name = try createCachePool(request)
+    case .striped, .raid, .mirror, .snapshot, .thinPool, .cached:
       let extents = try allocatableExtents(request.physicalVolumes)
       let size = try createSize(for: request, &parameters, extents)
       let policy = request.allocation?.policy ?? group.allocationPolicy
@@ -37,7 +50,8 @@ extension GroupEdit {
       }
     }
     print("Logical volume \"\(name)\" created.")
-    if request.activates { activations.append(name) }
+    if case .cached(let cache) = request.kind { try attach(cache, to: name, request) }
+    if request.activates, request.kind != .cachePool { activations.append(name) }
   }
 
   /// Adds a thin pool that a thin volume is about to be made in: LVM speaks of the volume only.
@@ -57,9 +71,9 @@ extension GroupEdit {
     _ extents: AllocatableExtents
   ) throws(VolumeGroupRefusal) {
     switch request.kind {
-    case .striped:
+    case .striped, .cached:
       let volume = try stripedVolume(request, name: name, parameters, size, extents)
-      noteZeroing(of: volume, request)
+      try prepareStart(of: volume, request)
       add(volume)
     case .raid(let type):
       try createRAID(type, request, name: name, parameters, size, extents)
@@ -67,7 +81,7 @@ extension GroupEdit {
       try createMirror(log, request, name: name, parameters, size, extents)
     case .snapshot(let origin):
       try createSnapshot(of: origin, request, name: name, parameters, size, extents)
-    case .thinPool, .thin, .thinSnapshot, .unmapped: break
+    case .thinPool, .thin, .thinSnapshot, .thinOver, .unmapped, .cachePool, .cachePoolOver: break
     }
   }
 
@@ -183,13 +197,4 @@ extension GroupEdit {
 
   /// What LVM writes for the major number, whatever was given: the device-mapper's.
   static let deviceMapperMajor: Int32 = 254
-
-  /// Zeroes the start of an LV that will be active and writable, or warns that it is not done.
-  mutating func noteZeroing(of volume: LogicalVolume, _ request: CreateRequest) {
-    if request.zeroes, request.activates, request.isWritable {
-      wipeStart(of: volume)
-    } else {
-      warn("WARNING: Logical volume \(group.name)/\(volume.name) not zeroed.")
-    }
-  }
 }

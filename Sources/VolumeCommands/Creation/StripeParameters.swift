@@ -23,8 +23,8 @@ extension GroupEdit {
     var isStriped = true
     var stripeCount = request.stripeCount ?? 1
     switch request.kind {
-    case .striped, .thinPool, .snapshot: break
-    case .thin, .thinSnapshot, .unmapped: return parameters
+    case .striped, .thinPool, .snapshot, .cached: break
+    case .thin, .thinSnapshot, .thinOver, .unmapped, .cachePool, .cachePoolOver: return parameters
     case .mirror:
       parameters.copyCount = request.copyCount ?? 2
       guard (2...8).contains(parameters.copyCount) else {

@@ -44,27 +44,32 @@ extension GroupEdit {
     body(&group.logicalVolumes[index])
   }
 
-  mutating func wipe(_ area: SegmentArea, byteCount: Int) {
+  mutating func wipe(_ area: SegmentArea, byteCount: Int, givenUpBy owner: String? = nil) {
     guard let volume = area.physicalVolume else { return }
     wipes.append(
-      ExtentWipe(volume: volume, firstExtent: area.firstExtent, byteCount: byteCount))
+      ExtentWipe(
+        volume: volume, firstExtent: area.firstExtent, byteCount: byteCount, givenUpBy: owner))
   }
 
   /// What LVM zeroes at the start of a new LV.
   static let wipedByteCount = 4096
 
   /// The start of an LV is, below stripes and images, the start of each first area.
-  mutating func wipeStart(of volume: LogicalVolume) {
+  ///
+  /// - Parameter isGivenUp: the LV is on disk already, and its contents go.
+  mutating func wipeStart(of volume: LogicalVolume, isGivenUp: Bool = false) {
     guard let segment = volume.segments.first else { return }
     if let area = segment.stripedLayout?.areas.first {
-      wipe(area, byteCount: Self.wipedByteCount)
+      wipe(area, byteCount: Self.wipedByteCount, givenUpBy: isGivenUp ? volume.name : nil)
     }
     guard let layout = segment.imageLayout else { return }
     // A mirror's legs are equal; of a striped array the first image holds the first stripe, and
     // parity is made anew when the array is first synchronised.
     let isMirrored = layout.raid.map { $0.isRAID1 || $0.isRAID10 } ?? true
     for name in isMirrored ? layout.images[...] : layout.images.prefix(1) {
-      if let image = group.logicalVolume(named: name) { wipeStart(of: image) }
+      if let image = group.logicalVolume(named: name) {
+        wipeStart(of: image, isGivenUp: isGivenUp)
+      }
     }
   }
 }
