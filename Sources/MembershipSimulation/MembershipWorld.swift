@@ -116,7 +116,7 @@ package final class MembershipWorld {
     }
     configuration = ClusterConfiguration(
       nodes: nodes, hasDisk: plan.hasDisk, trustsWatchdog: plan.trustsWatchdog,
-      timers: plan.timers)
+      fenceRace: plan.hasFenceRace, timers: plan.timers)
     genesis = Record(clusterID: 7, configuration: configuration)
     for slot in slots {
       machines[slot.index.asInt].rate = UInt64.random(in: 990_000...1_010_000, using: &chance)

@@ -59,6 +59,17 @@ package struct Mutation: Sendable {
     plan.faultInterval = 5000
   }
 
+  private static let race: @Sendable (inout SimulationPlan) -> Void = { plan in
+    plan.nodeCount = 2
+    plan.hasDisk = false
+    plan.hasWitness = false
+    plan.fenceLevels = 1
+    plan.reservationLevels = 0
+    plan.mayRace = true
+    plan.faults = [.partition, .isolation, .powerCut, .crashAtStep, .fenceMood, .daemonCrash]
+    plan.faultInterval = 9000
+  }
+
   package static let all: [Mutation] = [
     Mutation("START on a majority of the stops", .startOnMajorityOfStops),
     Mutation("START without evidence", .startWithoutEvidence),
@@ -100,6 +111,8 @@ package struct Mutation: Sendable {
       $0.defects.insert(.admitDuringAttempt)
       $0.checksFenceTargets = false
     },
+    Mutation("whoever was just booted races", .anyoneRaces, prepare: race),
+    Mutation("any exit of an agent wins the race", .anyExitIsSuccess, prepare: race),
     Mutation("requests without numbers", .noRequestNumbers) {
       $0.faults = [.delay, .loss, .powerCut, .freeze]
       $0.baseLoss = 3

@@ -24,6 +24,12 @@ package struct SimulationPlan: Sendable {
   package var hasOtherDisks = false
   /// Fence devices answer at once, for measuring.
   package var fencesAtOnce = false
+  /// Where there are two nodes, fence devices that switch off, and no third vote.
+  package var mayRace = false
+  package var hasFenceRace: Bool {
+    mayRace && nodeCount == 2 && !hasDisk && !hasWitness
+      && fenceLevels > reservationLevels.nonzeroBitCount
+  }
   package var trustsWatchdog: Bool
   package var faults: [Fault]
   /// Milliseconds from one fault to the next, on average.
@@ -52,6 +58,7 @@ package struct SimulationPlan: Sendable {
     self.timers = timers
     faults = []
     baseLoss = 0
+    mayRace = false
     trustsWatchdog = true
     usersToggle = false
     calmFrom = Timestamp(milliseconds: .max / 1_000_000 / 4)
@@ -75,6 +82,7 @@ package struct SimulationPlan: Sendable {
     if faults.isEmpty { faults = [.powerCut] }
     faultInterval = UInt64.random(in: 5000...25_000, using: &chance)
     baseLoss = chance.chance(30) ? Int.random(in: 1...3, using: &chance) : 0
+    mayRace = !seed.isMultiple(of: 3)
     guard fenceLevels > 0, chance.chance(60) else { return }
     reservationLevels = UInt8(Int.random(in: 1..<1 << Int(fenceLevels), using: &chance))
     hasOtherDisks = chance.chance(15)

@@ -94,6 +94,13 @@ extension MembershipWorld {
     {
       situations.insert(.diskVoted)
     }
+    if text.hasSuffix("this node goes on without it") { situations.insert(.raceWon) }
+    if text.hasPrefix("fencing node") { situations.insert(.raceFailed) }
+    if text.hasPrefix("this node leads, term"), let daemon = machines[slot.index.asInt].daemon,
+      daemon.decidesAlone, plan.hasFenceRace, !daemon.knowsRecord
+    {
+      situations.insert(.startedAlone)
+    }
     if text.contains("may still be fencing it") { situations.insert(.fenceWaited) }
     if text.contains("proves nothing") { situations.insert(.otherDisks) }
   }
@@ -222,6 +229,8 @@ extension MembershipWorld {
     if !machines[slot.index.asInt].ranAttempts.insert(attempt.id).inserted {
       violate("n\(slot.index) runs attempt \(attempt.id) twice")
     }
+    // Those of a race are not decided.
+    if attempt.id >= FenceRace.firstAttempt { attemptsDecided[attempt.id] = newestIndex }
     let limit = UInt64(timeout)
     let isQuick = plan.fencesAtOnce || attempt.isByReservation
     var act: UInt64? = isQuick ? random(5...50) : random(100...2000)
@@ -257,7 +266,12 @@ extension MembershipWorld {
     if attempt.isByReservation { return sharedDisks.fence(attempt) }
     let victim = machines[attempt.victim.index.asInt]
     guard victim.isOn else { return }
-    if let incarnation = victim.daemon?.incarnation, incarnation > attempt.incarnation {
+    if attempt.id >= FenceRace.firstAttempt, !machines[attempt.executor.index.asInt].isOn {
+      situations.insert(.raceDouble)
+    }
+    if let incarnation = victim.daemon?.incarnation, incarnation > attempt.incarnation,
+      isKnown(attempt)
+    {
       situations.insert(.fencedAfterReturn)
       let key = NodeInstanceSlot(slot: attempt.victim, incarnation: incarnation)
       if plan.checksFenceTargets, let admitted = admittedIn[key],
@@ -268,5 +282,13 @@ extension MembershipWorld {
       }
     }
     powerOff(attempt.victim, "fenced")
+  }
+
+  /// Of a race's attempt only the life that began it knows.
+  private func isKnown(_ attempt: FenceAttempt) -> Bool {
+    guard attempt.id >= FenceRace.firstAttempt,
+      let daemon = machines[attempt.executor.index.asInt].daemon
+    else { return attempt.id < FenceRace.firstAttempt }
+    return daemon.incarnation == attempt.executorIncarnation && daemon.life == attempt.executorLife
   }
 }

@@ -169,7 +169,7 @@ extension MembershipWorld {
 
   /// Nobody's answer is needed for a lease.
   private func isQuorumAlone(_ slot: NodeSlot) -> Bool {
-    machines[slot.index.asInt].daemon?.record.isQuorum([slot], disk: false) ?? false
+    machines[slot.index.asInt].daemon?.decidesAlone ?? false
   }
 
   func checkLease(_ slot: NodeSlot, _ boot: Int) {

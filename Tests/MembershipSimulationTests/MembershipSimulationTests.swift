@@ -19,6 +19,40 @@ import Testing
     #expect(world.starts > 10, "seed \(seed): something must have happened")
   }
 
+  /// Two nodes without a third vote. The seeds are those in which a node was hit that had been admitted
+  /// while an attempt was open, because its peer had voted for it (43) or the configuration was being
+  /// changed (163), and some in which the race is won.
+  @Test(arguments: [UInt64(43), 163])
+  func raceHasNoViolation(seed: UInt64) {
+    for seed in seed..<seed + 12 {
+      let world = MembershipWorld(Self.race(seed))
+      world.run()
+      #expect(world.violations == [], "seed \(seed)")
+    }
+  }
+
+  @Test func racesAreWonAndTheWinnerStartsAlone() {
+    var seen: Set<Situation> = []
+    for seed in UInt64(1)...40 {
+      let world = MembershipWorld(Self.race(seed))
+      world.run()
+      #expect(world.violations == [], "seed \(seed)")
+      seen.formUnion(world.situations)
+    }
+    #expect(seen.isSuperset(of: [.raceWon, .raceFailed, .startedAlone]))
+  }
+
+  private static func race(_ seed: UInt64) -> SimulationPlan {
+    var plan = SimulationPlan(seed: seed)
+    plan.mayRace = true
+    plan.nodeCount = 2
+    plan.hasDisk = false
+    plan.hasWitness = false
+    plan.fenceLevels = max(1, plan.fenceLevels)
+    plan.reservationLevels = 0
+    return plan
+  }
+
   @Test func historyOfASeedIsTheSameTwice() {
     let worlds = (0..<2).map { _ in
       let world = MembershipWorld(SimulationPlan(seed: 5))

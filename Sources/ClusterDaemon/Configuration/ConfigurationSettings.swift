@@ -85,6 +85,7 @@ enum Settings {
     path: "membership/allow_external", presence: .standard(false))
   static let profile = Setting<String>(path: "membership/profile", presence: .standard("default"))
   static let quorumDisk = Setting<String>(path: "membership/quorum_disk", presence: .optional)
+  static let fenceRace = Setting<Bool>(path: "membership/fence_race", presence: .standard(false))
   /// Of the providers that bring no times of their own; 500 and 3000 when absent.
   static let heartbeatInterval = Setting<Int64>(
     path: "membership/heartbeat_interval_ms", presence: .optional)
@@ -175,7 +176,7 @@ enum Settings {
     localNodeID.path,
     controlPort.path, lockPort.path, nodeID.path,
     nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
-    profile.path, quorumDisk.path, clusterDirectory.path, heartbeatInterval.path,
+    profile.path, quorumDisk.path, fenceRace.path, clusterDirectory.path, heartbeatInterval.path,
     silenceTimeout.path, kernelEnabled.path, kernelPort.path,
     keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path,
     reservationsAbort.path, fenceAgent.path, fenceCommand.path, fenceReservations.path,

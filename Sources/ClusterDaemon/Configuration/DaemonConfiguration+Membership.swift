@@ -25,6 +25,7 @@ extension DaemonConfiguration {
     let timers = profile.map { Self.timers($0.timers, &reader) }
     let external = externalTimes(&reader)
     let quorumDisk = reader.has(Settings.quorumDisk) ? reader.path(Settings.quorumDisk) : nil
+    let fenceRace = reader.value(of: Settings.fenceRace)
     if isNamed, named == nil { return nil }
     let provider = named ?? (allowExternal == true ? .external : .embedded)
     switch provider {
@@ -48,7 +49,8 @@ extension DaemonConfiguration {
     for problem in timers.problems { reader.error("membership/timers", problem) }
     return Membership(
       provider: provider, heartbeatInterval: .milliseconds(timers.heartbeat),
-      silenceTimeout: .milliseconds(timers.silence), timers: timers, quorumDisk: quorumDisk)
+      silenceTimeout: .milliseconds(timers.silence), timers: timers, quorumDisk: quorumDisk,
+      fenceRace: fenceRace ?? false)
   }
 
   private static func timers(
@@ -98,6 +100,7 @@ extension DaemonConfiguration {
       let paths =
         Settings.timers.filter { reader.has($0) }.map(\.path)
         + [Settings.quorumDisk, Settings.profile].filter { reader.has($0) }.map(\.path)
+        + [Settings.fenceRace].filter { reader.has($0) }.map(\.path)
       for path in paths {
         reader.error(path, "it belongs to the provider 'embedded', and this one is '\(provider)'")
       }
@@ -128,12 +131,12 @@ extension DaemonConfiguration {
       reader.error(Settings.nodes, "all nodes are witnesses: nobody would do anything")
     }
     let votes = clusterConfiguration.totalVotes
-    if votes == 2 {
+    if votes == 2, !membership.fenceRace {
       reader.warning(
         "membership",
         "of two votes both are needed: when one node fails the other stops. Give the cluster a "
           + "quorum_disk, or a third node with role = \"witness\"")
-    } else if votes.isMultiple(of: 2), votes > 0 {
+    } else if votes > 2, votes.isMultiple(of: 2), votes > 0 {
       reader.warning(
         "membership",
         "the cluster has \(votes) votes: of two halves neither goes on. A quorum_disk or a witness "

@@ -87,16 +87,19 @@ public struct DaemonConfiguration: Equatable, Sendable {
     public let timers: MembershipTimers
     /// Absolute path of the block device that has a vote of its own; nil without one.
     public let quorumDisk: String?
+    /// Of two nodes without a third vote, the one that has switched off the other goes on.
+    public let fenceRace: Bool
 
     init(
       provider: MembershipProvider, heartbeatInterval: Duration, silenceTimeout: Duration,
-      timers: MembershipTimers = .standard, quorumDisk: String? = nil
+      timers: MembershipTimers = .standard, quorumDisk: String? = nil, fenceRace: Bool = false
     ) {
       self.provider = provider
       self.heartbeatInterval = heartbeatInterval
       self.silenceTimeout = silenceTimeout
       self.timers = timers
       self.quorumDisk = quorumDisk
+      self.fenceRace = fenceRace
     }
   }
 

@@ -35,8 +35,7 @@ enum ConfigurationChange {
     if let problem = current.with(nodes: current.nodes + [voting]).problems.first {
       throw refused(
         "With this node: \(problem)."
-          + (current.hasDisk
-            ? " Take quorum_disk out of clvmd.conf and run 'clvm cluster apply' first." : ""))
+          + advice(for: current))
     }
     return (current.with(nodes: current.nodes + [node]), node)
   }
@@ -90,13 +89,12 @@ enum ConfigurationChange {
     if let problem = changed.problems.first {
       throw refused(
         "Without this node: \(problem)."
-          + (current.hasDisk
-            ? " Take quorum_disk out of clvmd.conf and run 'clvm cluster apply' first." : ""))
+          + advice(for: current))
     }
     return changed
   }
 
-  /// Times, fence levels, names, addresses and the quorum disk of a file; nodes come and go by themselves.
+  /// Times, fence levels, names, addresses, the quorum disk and the fence race of a file; nodes come and go by themselves.
   static func applying(
     _ file: ClusterConfiguration, to current: ClusterConfiguration, hasDisk: Bool
   ) throws(AdminFailure) -> ClusterConfiguration {
@@ -132,6 +130,7 @@ enum ConfigurationChange {
     var changed = current.with(nodes: nodes)
     changed.timers = file.timers
     changed.hasDisk = file.hasDisk
+    changed.fenceRace = file.fenceRace
     changed = changed.with(nodes: nodes)
     if let problem = changed.problems.first { throw refused("clvmd.conf: \(problem).") }
     return changed
@@ -145,6 +144,12 @@ enum ConfigurationChange {
     guard let index = nodes.firstIndex(where: { $0.votes == 0 && isThere($0) }) else { return nil }
     nodes[index].votes = 1
     return current.with(nodes: nodes)
+  }
+
+  private static func advice(for current: ClusterConfiguration) -> String {
+    guard current.hasDisk || current.fenceRace else { return "" }
+    let setting = current.hasDisk ? "quorum_disk" : "fence_race"
+    return " Take \(setting) out of clvmd.conf and run 'clvm cluster apply' first."
   }
 
   private static func refused(_ message: String) -> AdminFailure { AdminFailure(.refused, message) }

@@ -126,7 +126,8 @@ extension DaemonConfiguration {
       }
     }
     return ClusterConfiguration(
-      nodes: nodes, hasDisk: membership.quorumDisk != nil, timers: membership.timers)
+      nodes: nodes, hasDisk: membership.quorumDisk != nil, fenceRace: membership.fenceRace,
+      timers: membership.timers)
   }
 
   /// A node's place: the same whatever nodes are added, where ids are small. Ids above the number of
@@ -176,6 +177,9 @@ extension ClusterConfiguration {
     for node in other.nodes where self[node.id] == nil { found.append("node \(node.id) is new") }
     if hasDisk != other.hasDisk {
       found.append(other.hasDisk ? "it has a quorum disk" : "it has no quorum disk")
+    }
+    if fenceRace != other.fenceRace {
+      found.append(other.fenceRace ? "its nodes race" : "its nodes do not race")
     }
     for difference in timers.differences(from: other.timers) {
       found.append("\(difference.name) is \(difference.there) ms instead of \(difference.here) ms")

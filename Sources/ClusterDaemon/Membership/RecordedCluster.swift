@@ -472,9 +472,12 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
     departure.succeed()
   }
 
-  /// The daemon of a member may be gone while its machine lives: a leader is patient with that.
+  /// The daemon of a member may be gone while its machine lives: a leader is patient with that, and so is
+  /// a node that would race against it.
   private func probeSilentMembers() {
-    guard machine.isLeader, Timestamp.now >= nextProbe else { return }
+    guard machine.isLeader || machine.record.configuration.fenceRace,
+      Timestamp.now >= nextProbe
+    else { return }
     nextProbe = .now + .milliseconds(machine.record.timers.heartbeat)
     for member in machine.record.members where member.slot != machine.slot {
       guard let node = machine.record.node(member.slot)?.id, !isHeard(node) else { continue }

@@ -67,6 +67,7 @@ import Testing
     ("silence_timeout_ms = 3000", "membership/silence_timeout_ms", "membership/timers"),
     ("quorum_disk = \"sdb\"", "membership/quorum_disk", "no absolute path"),
     ("quorum_disk = \"/dev/sdb\"", "membership", "makes the number of votes odd"),
+    ("fence_race = 1", "membership", "for two nodes with a vote each"),
     (
       "provider = \"external\" allow_external = 1 profile = \"lan\"", "membership/profile",
       "belongs to the provider 'embedded'"
@@ -84,6 +85,13 @@ import Testing
     #expect(check("").warnings.map(\.place) == ["membership"])
     #expect(check("quorum_disk = \"/dev/sdb\"").problems == [])
     #expect(check("", nodes: witness).problems == [])
+  }
+
+  @Test func `two nodes race only with devices that switch both off`() throws {
+    let result = check("fence_race = 1")
+    #expect(result.configuration == nil)
+    #expect(result.errors.map(\.place) == ["membership", "membership"])
+    #expect(result.errors.allSatisfy { $0.message.contains("that switches node") })
   }
 
   @Test func `a witness runs neither locks nor volumes`() throws {

@@ -67,6 +67,9 @@ struct Consensus: Hashable, Sendable {
   var history: [HistoryEntry]
   /// All nodes that the accepted decision configures.
   private(set) var configured: NodeSet
+  /// Two nodes without a third vote: the peer in this and all earlier incarnations is switched off for
+  /// certain, so it neither votes nor decides (`FenceRace`).
+  private(set) var switchedOff: NodeInstanceSlot?
   /// How far the others have applied, as they say.
   var appliedIndexes: [NodeSlot: UInt64] = [:]
 
@@ -101,13 +104,42 @@ struct Consensus: Hashable, Sendable {
   /// formation, all voters, none of which remembers anything.
   func isDecisive(_ set: NodeSet, blank: NodeSet, disk: Bool, in record: Record) -> Bool {
     if record.isQuorum(set, disk: disk) { return true }
+    if set.contains(me), decidesAlone(in: record) { return true }
     let voters = record.configurations.reduce(NodeSet()) { $0.union($1.voters) }
     return !blank.isEmpty && voters.isSubset(of: blank)
   }
 
+  /// Whether the peer of a fence race is not needed for `record`: it was not a member of the newest
+  /// decision known to be committed, or it is off since it was one. Whoever may win a race has to know
+  /// that its own membership is committed, which takes this node's acceptance; and with that ends here
+  /// what allowed it to decide alone.
+  private func decidesAlone(in record: Record) -> Bool {
+    guard record.isFenceRace else { return false }
+    if state.isAlone, record.memberSet.isSubset(of: [me]) { return true }
+    guard let switchedOff else { return false }
+    guard let member = record[member: switchedOff.slot] else { return true }
+    return member.incarnation <= switchedOff.incarnation
+  }
+
+  /// The peer was switched off, unless a later incarnation of it is a member already.
+  mutating func learnSwitchedOff(_ peer: NodeInstanceSlot) {
+    let member = accepted.record[member: peer.slot]
+    if member.map({ $0.incarnation <= peer.incarnation }) ?? true { switchedOff = peer }
+  }
+
   mutating func setAccepted(_ decision: Decision) {
-    stable.change { $0.accepted = decision }
-    configured = decision.record.configured
+    let record = decision.record
+    let mayStayAlone = record.isFenceRace && record.memberSet.isSubset(of: [me])
+    stable.change {
+      $0.accepted = decision
+      if !mayStayAlone { $0.isAlone = false }
+    }
+    if let off = switchedOff, let member = record[member: off.slot],
+      member.incarnation > off.incarnation
+    {
+      switchedOff = nil
+    }
+    configured = record.configured
   }
 
   // MARK: - Persistence

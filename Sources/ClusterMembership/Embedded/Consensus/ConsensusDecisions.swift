@@ -165,6 +165,9 @@ extension Consensus {
     if isBlank, decision.record.node(me)?.amnesia == state.amnesia {
       stable.change { $0.isBlank = false }
     }
+    if decision.record.isFenceRace, decision.record.memberSet == [me], !state.isAlone {
+      stable.change { $0.isAlone = true }
+    }
     effects.append(.committed)
   }
 }

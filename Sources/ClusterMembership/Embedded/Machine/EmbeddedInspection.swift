@@ -17,4 +17,9 @@ extension EmbeddedMembership {
   package var appliedDecisionIndex: UInt64 { appliedIndex }
   package var undecidedRequests: Int { outbox.count }
   package mutating func introduce(_ defects: MembershipDefects) { self.defects = defects }
+
+  /// This node decides without any other's vote.
+  package var decidesAlone: Bool {
+    consensus.isDecisive([me], blank: [], disk: false, in: consensus.accepted.record)
+  }
 }

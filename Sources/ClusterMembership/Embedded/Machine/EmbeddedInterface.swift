@@ -146,6 +146,7 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let noRestartHold = Self(rawValue: 1 << 20)
   package static let successByNode = Self(rawValue: 1 << 21)
   package static let evictedMayReturn = Self(rawValue: 1 << 22)
+  package static let anyoneRaces = Self(rawValue: 1 << 23)
   package static let replyBeforeSync = Self(rawValue: 1 << 24)
   package static let startWithoutReading = Self(rawValue: 1 << 25)
   package static let anyDevicesExclude = Self(rawValue: 1 << 26)

@@ -54,6 +54,8 @@ public struct EmbeddedMembership: Sendable {
 
   let me: NodeSlot
   let bootID: BootID
+  /// An earlier life of the daemon ran on this boot.
+  let isSameBoot: Bool
   var capabilities: Capabilities
   package var defects: MembershipDefects = []
   var random: UInt64
@@ -99,13 +101,14 @@ public struct EmbeddedMembership: Sendable {
   var exclusions = ExclusionReads()
   var delayedRequests: [DelayedRequest] = []
   var disk = DiskVoter()
+  var race = FenceRace()
   var leader: LeaderState?
 
   var consensusEffects: [ConsensusEffect] = []
 
   public init(_ start: EmbeddedStart) {
     var state = start.state
-    let isSameBoot = state.bootID == start.bootID
+    isSameBoot = state.bootID == start.bootID
     me = state.slot
     bootID = start.bootID
     capabilities = start.capabilities
@@ -129,6 +132,7 @@ public struct EmbeddedMembership: Sendable {
     applied = state.accepted.record
     if isSameBoot && state.wasDirty && !start.keeperIsAlive { stage = .halted }
     spaces = start.spaces.map { LocalSpace($0) }
+    race.nextID |= (start.seed >> 16) << 8  // apart from those of other lives
   }
 
   /// The next incarnation: a counter in the upper half, chance in the lower.
@@ -236,6 +240,11 @@ public struct EmbeddedMembership: Sendable {
       return
     }
     disk.start(at: now, timers: timers)
+    if consensus.accepted.record.configurations.contains(where: \.fenceRace) {
+      // The clock is the machine's uptime: agents of the boot before have ended, too, after that time.
+      race.earlierUntil =
+        (isSameBoot ? now : 0) + timers.stretched(timers.agentTimeout.milliseconds)
+    }
     consensus.whenDurable(.identity, &consensusEffects)
   }
 

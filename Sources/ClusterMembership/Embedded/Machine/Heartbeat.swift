@@ -37,6 +37,7 @@ extension EmbeddedMembership {
     delayedRequests.removeAll { now >= $0.dueAt }
     watchExclusions(&effects)
     runDisk(&effects)
+    runRace(&effects)
     if consensus.isLeader {
       if now >= leaderLease, now > (leader?.electedAt ?? 0) + timers.silence.milliseconds {
         effects.append(.report("the quorum does not answer: this node leads no more"))
@@ -145,14 +146,17 @@ extension EmbeddedMembership {
       }
     case .preVote(let candidacy):
       consensus.preVoteAsked(
-        candidacy, by: slot, hearsLeader: hearsLeader, &consensusEffects)
+        candidacy, by: slot, hearsLeader: hearsLeader || raceMayBeOpen(against: slot),
+        &consensusEffects)
     case .preVoteReply(let term, let isGranted, let isBlank):
       consensus.preVoteAnswered(
         term: term, isGranted: isGranted, isBlank: blank(isBlank, slot), by: slot,
         &consensusEffects)
     case .vote(let candidacy):
       guard identityIsDurable else { return }
-      consensus.voteAsked(candidacy, by: slot, hearsLeader: hearsLeader, &consensusEffects)
+      consensus.voteAsked(
+        candidacy, by: slot, hearsLeader: hearsLeader || raceMayBeOpen(against: slot),
+        &consensusEffects)
     case .voteReply(let term, let isGranted, let isBlank):
       consensus.voteAnswered(
         term: term, isGranted: isGranted, isBlank: blank(isBlank, slot), by: slot,
@@ -334,7 +338,7 @@ extension EmbeddedMembership {
     var hasDisk = false
     for answer in answers {
       if let slot = answer.slot { set.insert(slot) } else { hasDisk = true }
-      if record.isQuorum(set, disk: hasDisk) {
+      if consensus.isDecisive(set, blank: [], disk: hasDisk, in: record) {
         return answer.at + record.timers.lease.milliseconds
       }
     }

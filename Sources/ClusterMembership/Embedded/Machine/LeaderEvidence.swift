@@ -33,6 +33,7 @@ extension EmbeddedMembership {
       if join.neverStarted.contains(old) { return (.clean, "the node itself: it never started") }
       if hasRebooted(slot, join, new, since: removed) { return (.reboot, "its reboot") }
     }
+    if isProvenByRace(removed) { return (.fenceAgent, "\(nodeName(me)), in the fence race") }
     if isPresumedDead(removed, record) { return (.watchdog, "its watchdog, by time") }
     return nil
   }

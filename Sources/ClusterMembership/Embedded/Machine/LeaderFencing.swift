@@ -47,7 +47,7 @@ extension EmbeddedMembership {
     guard let node = record.node(victim), node.fenceLevels > 0,
       record.attempts.count < RecordLimits.attempts,
       !record.attempts.contains(where: { $0.victim == victim }),
-      record[member: victim] == nil, !isComingBack(removed)
+      record[member: victim] == nil, !isComingBack(removed), !race.hasWon(against: removed)
     else { return }
     // The newest incarnation: its proof is one for all older ones.
     guard

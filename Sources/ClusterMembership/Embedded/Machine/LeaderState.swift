@@ -235,7 +235,7 @@ extension EmbeddedMembership {
       let earlier = fence.map { ", after \($0.failures) that failed" } ?? ""
       return "\(nodeName(attempt.executor)) is fencing it, level \(attempt.level)\(earlier)"
     }
-    guard let fence else { return nil }
+    guard let fence else { return raceProgress(of: slot) }
     let passed = consensus.isLeader ? 0 : UInt64(now - min(now, heardFencesAt)) / 1_000_000
     let seconds = (UInt64(fence.pause) - min(UInt64(fence.pause), passed) + 999) / 1000
     return "fencing failed \(fence.failures) times, next try in \(seconds) s"

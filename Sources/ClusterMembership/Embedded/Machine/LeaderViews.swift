@@ -65,6 +65,7 @@ extension EmbeddedMembership {
       if let attempt = record.attempts.first(where: { $0.victim == slot && !$0.isByReservation }) {
         return "\(nodeName(attempt.executor)) may still be fencing it"
       }
+      if raceMayBeOpen(against: slot) { return "\(nodeName(me)) may still be fencing it" }
     }
     // One removed incarnation of it is allowed, and the one that a new view replaces makes two.
     if old.filter({ $0.member.isDirty }).count + (record[member: slot]?.isDirty == true ? 1 : 0) > 1

@@ -98,14 +98,17 @@ extension EmbeddedMembership {
 
   /// A success is told at once: the record keeps it while what the victim had under way lands.
   mutating func fenceEnded(_ id: UInt64, exit: Int32?, _ effects: inout [EmbeddedEffect]) {
-    guard handledAttempts.contains(id) else { return }
     let isSuccess = exit == 0 || (defects.contains(.anyExitIsSuccess) && exit != nil)
+    if race.running?.id == id { return raceEnded(isSuccess: isSuccess, &effects) }
+    guard handledAttempts.contains(id) else { return }
     submit(.fenceResult(attempt: id, isSuccess ? .succeeded : .failed), &effects)
   }
 
   mutating func excluded(
     _ id: UInt64, on devices: UInt64, _ effects: inout [EmbeddedEffect]
   ) {
+    // Without its disks the peer still decides: only one that is off does not.
+    if race.running?.id == id { return raceEnded(isSuccess: false, &effects) }
     guard handledAttempts.contains(id) else { return }
     submit(.excluded(attempt: id, devices: devices), &effects)
   }

@@ -39,6 +39,11 @@ public struct ConfiguredNode: Hashable, Sendable {
     self.reservationLevels = reservationLevels
   }
 
+  /// Levels after which the node is off, and not merely without disks; ascending, from 1.
+  var levelsThatSwitchOff: [UInt8] {
+    (0..<fenceLevels).map { $0 + 1 }.filter { !isByReservation(level: $0) }
+  }
+
   /// `level` counts from 1.
   func isByReservation(level: UInt8) -> Bool {
     (1...8).contains(level) && reservationLevels & 1 << (level - 1) != 0
@@ -61,7 +66,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
   public var trustsWatchdog: Bool
   /// The same for the kernel's software watchdog.
   public var trustsSoftdog: Bool
-  /// Two nodes without a third vote: a verified power-off of the peer is the missing vote.
+  /// Two nodes without a third vote: a verified power-off of the peer is the missing vote. Their fence
+  /// devices must be such that they cannot both succeed.
   public var fenceRace: Bool
   public var timers: MembershipTimers
 
@@ -126,7 +132,16 @@ public struct ClusterConfiguration: Hashable, Sendable {
       problems.append("a quorum disk is allowed only where it makes the number of votes odd")
     }
     if fenceRace {
-      problems.append("fence_race is not available: give two nodes a quorum disk or a witness")
+      if nodes.count != 2 || voters.count != 2 || hasDisk || nodes.contains(where: \.isWitness) {
+        problems.append(
+          "a fence race is for two nodes with a vote each, without a quorum disk or a witness")
+      } else {
+        for node in nodes where node.levelsThatSwitchOff.isEmpty {
+          problems.append(
+            "a fence race needs a fence device that switches node \(node.id) off; "
+              + "one that takes its disks away leaves it deciding")
+        }
+      }
     }
     for node in nodes {
       if node.id.rawValue > 32_768 {

@@ -19,6 +19,9 @@ public struct PersistentState: Hashable, Sendable {
   public var amnesia: UInt64
   /// The cluster has not taken the node back as a voter since its memory was lost.
   public var isBlank: Bool
+  /// Of two nodes without a third vote: a decision with this node as the only member is committed, and
+  /// it has accepted no later one with another, so that it decides without its peer.
+  public var isAlone = false
   /// Incarnations of this boot that never carried out a start.
   public var neverStarted: [Incarnation]
 
@@ -58,7 +61,7 @@ public enum PersistentSlots {
     writer.write(state.incarnation.rawValue)
     writer.write(state.life)
     writer.write(state.bootID)
-    writer.write(flags: [state.wasDirty, state.isBlank])
+    writer.write(flags: [state.wasDirty, state.isBlank, state.isAlone])
     writer.write(state.amnesia)
     writer.writeList(state.neverStarted) { $0.write($1.rawValue) }
     writer.overwrite(UInt32(writer.count), at: 16)
@@ -92,9 +95,10 @@ public enum PersistentSlots {
     state.accepted = accepted
     state.life = try reader.read()
     state.bootID = try reader.readBootID()
-    let flags = try reader.readFlags(2)
+    let flags = try reader.readFlags(3)
     state.wasDirty = flags[0]
     state.isBlank = flags[1]
+    state.isAlone = flags[2]
     state.amnesia = try reader.read()
     state.neverStarted = try reader.readList(limit: MembershipMessage.neverStartedLimit) {
       r throws(ByteDecodingError) in Incarnation(try r.read())

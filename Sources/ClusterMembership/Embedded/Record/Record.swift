@@ -278,6 +278,9 @@ public struct Record: Hashable, Sendable {
     configurations.allSatisfy { $0.isQuorum(set, disk: disk) }
   }
 
+  /// Two nodes without a third vote, of which one that has switched off the other goes on.
+  var isFenceRace: Bool { configurations.count == 1 && configurations[0].fenceRace }
+
   var usesDisk: Bool { configurations.contains(where: \.hasDisk) }
 
   /// A removed incarnation may still write.
