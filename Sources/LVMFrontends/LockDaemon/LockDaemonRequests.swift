@@ -37,8 +37,9 @@ extension LockDaemonMachine {
     case .unsupported(let name):
       log(.info, "\(described(client)) sent \(name), which does not exist for lock type dlm")
       answer(client, .invalid)
-    case .unknown, .malformed:
-      log(.warning, "\(described(client)) sent a request nobody understands: \(request)")
+    case .unknown(let problem), .malformed(let problem):
+      // No reflection: whoever sends rubbish sends much of it.
+      log(.warning, "\(described(client)) sent a request nobody understands: \(problem)")
       answer(client, .invalid)
     }
   }
