@@ -133,14 +133,14 @@ extension OfflineSession {
       error("WARNING: \(name): Pretending size is \(size) not \(real) sectors.")
     }
     var label = volume.label
-    guard label.metadataAreas.count < 2 else {
-      throw CommandStop(
-        "\(name) has a metadata area at its end, which clvm does not move: use LVM's pvresize.")
-    }
-    label.deviceSizeBytes = size * 512
-    guard let start = label.extentStartSectors, start < size else {
+    let start = label.extentStartSectors ?? 0
+    let end = label.endArea
+    let reserved = end.map { label.metadataAreas[$0].size / 512 } ?? 0
+    guard start > 0, size >= start, size - start >= reserved else {
       throw CommandStop("\(name): \(size) sectors leave no room for extents.")
     }
+    label.deviceSizeBytes = size * 512
+    if let end { label.metadataAreas[end].offset = (size - reserved) * 512 }
     if let scanned = group(of: label.id) {
       let current = try group(named: scanned.volumeGroup.name)
       var edit = GroupEdit(current.volumeGroup, context: context)
@@ -148,23 +148,73 @@ extension OfflineSession {
         return
       }
       let count = label.extentCount(extentSizeSectors: edit.group.extentSizeSectors)
-      let used = edit.group.usedAreasByPhysicalVolume()[index].last?.extents.upperBound ?? 0
-      guard count >= used, count > 0 else {
-        throw CommandStop(
-          "\(name): cannot resize to \(count) extents as later ones are allocated.")
-      }
+      try check(count, edit.group, index, name)
       edit.group.physicalVolumes[index].extentCount = count
-      // What is before the first extent LVM does not count here.
-      edit.group.physicalVolumes[index].deviceSizeSectors = size - start
+      // What is before the first extent, and the area at the end, LVM does not count here.
+      edit.group.physicalVolumes[index].deviceSizeSectors = size - start - reserved
+      if end != nil { label.deviceSizeBytes = (size - start - reserved) * 512 }
       if !isTest {
-        try writeLabel(label, on: disk)
-        try commit(edit, from: current)
+        try writeLabel(label, movingEndAreaOf: volume, in: current, on: disk)
+        if end != nil { rescan() }
+        try commit(edit, from: try group(named: current.volumeGroup.name))
       }
     } else if !isTest {
-      try writeLabel(label, on: disk)
+      try writeLabel(label, movingEndAreaOf: volume, in: nil, on: disk)
     }
     if !isTest { rescan() }
     output("Physical volume \"\(name)\" changed")
+  }
+
+  /// Throws unless a PV of the group can have `count` extents.
+  private func check(
+    _ count: Int, _ group: VolumeGroup, _ index: Int, _ name: String
+  ) throws(CommandStop) {
+    guard count > 0 else {
+      throw CommandStop(
+        "Size must leave space for at least one physical extent of \(group.extentSizeSectors) "
+          + "sectors on PV \(name).")
+    }
+    let used = group.usedAreasByPhysicalVolume()[index]
+    let usedCount = used.reduce(0) { $0 + $1.extents.count }
+    guard count >= usedCount else {
+      throw CommandStop(
+        "\(name): cannot resize to \(count) extents as \(usedCount) are allocated.")
+    }
+    guard count >= used.last?.extents.upperBound ?? 0 else {
+      throw CommandStop(
+        "\(name): cannot resize to \(count) extents as later ones are allocated.")
+    }
+  }
+
+  /// Replaces the label of a PV. A metadata area at the end goes to where the new label has it, and
+  /// is a whole one at any time.
+  private func writeLabel(
+    _ label: PhysicalVolumeLabel, movingEndAreaOf volume: ScannedPhysicalVolume,
+    in group: ScannedVolumeGroup?, on disk: Disk
+  ) throws(CommandStop) {
+    if let end = label.endArea, volume.areas.indices.contains(end),
+      volume.areas[end].area != label.metadataAreas[end]
+    {
+      let (old, new) = (volume.areas[end], label.metadataAreas[end])
+      // Over itself it goes only where the group's metadata is found elsewhere, too.
+      let isAlone = group.map { $0.areasWithText <= 1 } ?? false
+      guard
+        !isAlone || old.area.offset + old.area.size <= new.offset
+          || new.offset + new.size <= old.area.offset
+      else {
+        throw CommandStop(
+          "\(disk.device.name): the only metadata area of VG \(group?.volumeGroup.name ?? "") "
+            + "would be moved over itself: choose a size that differs by the area's "
+            + "\(DisplayUnit.message(sectors: new.size / 512)) or more.")
+      }
+      do {
+        try PhysicalVolumeWriter.copy(old, to: new, on: disk.device)
+      } catch {
+        throw CommandStop(
+          "\(disk.device.name): the metadata area at the end cannot be moved: \(error).")
+      }
+    }
+    try writeLabel(label, on: disk)
   }
 
   func writeLabel(_ label: PhysicalVolumeLabel, on disk: Disk) throws(CommandStop) {

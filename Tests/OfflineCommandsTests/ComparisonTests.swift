@@ -109,6 +109,8 @@ struct ComparisonTests {
     vgchange vg
     pvresize pv0
     pvresize -y --setphysicalvolumesize 63m pv0
+    pvresize -y --setphysicalvolumesize 2m pv0
+    pvresize -y --setphysicalvolumesize 4100k pv0
     pvchange -x n pv0
     pvchange -x n pv0
     pvchange --addtag t pv0
@@ -121,6 +123,20 @@ struct ComparisonTests {
     vgremove vg
     pvremove pv4
     pvcreate --pvmetadatacopies 2 pv4
+    pvresize -y --setphysicalvolumesize 40m pv4
+    pvresize pv4
+    pvresize -y --setphysicalvolumesize 50m pv4
+    vgcreate -s 1m vg4 pv4
+    lvcreate -an -Zn -n a -l 5 vg4
+    pvresize pv4
+    pvresize -y --setphysicalvolumesize 30m pv4
+    pvresize -y --setphysicalvolumesize 30500k pv4
+    pvresize -y --setphysicalvolumesize 6m pv4
+    lvcreate -an -Zn -n b -l 2 vg4
+    lvremove -y vg4/a
+    pvresize -y --setphysicalvolumesize 8m pv4
+    pvresize -y --setphysicalvolumesize 2m pv4
+    pvresize pv4
     """.split(separator: "\n").map(String.init)
 
   /// Options that do not go together, with the type or at all: LVM's words and status for each.

@@ -113,6 +113,13 @@ public struct ScannedVolumeGroup {
     self.members = members
   }
 
+  /// How many metadata areas hold a text of the group.
+  public var areasWithText: Int {
+    members.compactMap(\.scanned).flatMap(\.areas).filter { area in
+      if case .text = area.state { true } else { false }
+    }.count
+  }
+
   /// PVs without a device that can be trusted.
   public var missingPhysicalVolumes: Set<LVMIdentifier> {
     var missing: Set<LVMIdentifier> = []

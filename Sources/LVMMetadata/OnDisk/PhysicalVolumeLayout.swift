@@ -94,6 +94,13 @@ extension PhysicalVolumeLabel {
   /// Where extent 0 begins, in sectors; nil when the label does not say.
   public var extentStartSectors: UInt64? { dataAreas.first.map { $0.offset / 512 } }
 
+  /// The place in `metadataAreas` of the area behind the extents, which goes along with the end of the
+  /// device; nil when there is none.
+  public var endArea: Int? {
+    let start = dataAreas.first?.offset ?? 0
+    return metadataAreas.indices.first { metadataAreas[$0].offset >= start }
+  }
+
   /// How many extents of a size fit before the end, or before the metadata area there.
   public func extentCount(extentSizeSectors size: UInt64) -> Int {
     guard let start = extentStartSectors, size > 0 else { return 0 }

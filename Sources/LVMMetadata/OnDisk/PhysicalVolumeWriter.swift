@@ -36,6 +36,36 @@ public enum PhysicalVolumeWriter {
     try device.flush()
   }
 
+  /// Puts a copy of a metadata area elsewhere, its committed text first in it. The label does not
+  /// point there yet: until it is replaced, readers find the old one.
+  ///
+  /// - Parameter place: as large as the area.
+  /// - Throws: when the area cannot be read, too.
+  public static func copy(
+    _ area: ScannedArea, to place: DiskArea, on device: any MetadataDevice
+  ) throws(MetadataAreaError) {
+    var header = MetadataAreaHeader(area: place)
+    var text: [UInt8] = []
+    switch area.state {
+    case .unusable(let error), .damaged(_, let error): throw error
+    case .ignored: header.isIgnored = true
+    case .empty: break
+    case .text(let old, _, let location):
+      text = try CircularText(header: old).read(location, from: device)
+      header.committed = TextLocation(
+        offset: CircularText.bufferStart, size: location.size, checksum: location.checksum)
+    }
+    do {
+      if !text.isEmpty {
+        try CircularText(header: header).write(text, at: CircularText.bufferStart, to: device)
+        try device.flush()
+      }
+      try write(header, on: device)
+    } catch {
+      throw .device(error)
+    }
+  }
+
   /// Replaces the header of a metadata area.
   public static func write(
     _ header: MetadataAreaHeader, on device: any MetadataDevice
