@@ -154,6 +154,7 @@ extension GroupEdit {
     let parameters = try poolParameters(
       request, dataExtentCount: size.extentCount, announces: true)
     try provideSpare(request, extentCount: parameters.metadataExtentCount)
+    try checkFreeSpace(size)
     let name = name ?? generatedName("lvol")
     var allocation = AllocationRequest(
       extentCount: size.extentCount, areaCount: stripes.stripeCount, multiple: stripes.stripeCount,
@@ -163,7 +164,7 @@ extension GroupEdit {
     allocation.needsSeparateLog = settings.allocation.separatesPoolMetadata
     allocation.isApproximate = size.isApproximate
     let found = try group.allocate(
-      allocation, from: try allocatableExtents(request.physicalVolumes))
+      allocation, from: try allocatableExtents(request.physicalVolumes, warns: false))
     guard let metadataArea = found.log else {
       throw VolumeGroupRefusal("No extents were found for the metadata of \(group.name)/\(name).")
     }
@@ -215,7 +216,8 @@ extension GroupEdit {
       settings: settings.allocation)
     allocation.volumeName = spare.name
     allocation.layout = existing.flatMap { group.existingLayout(of: $0) }
-    let found = try group.allocate(allocation, from: try allocatableExtents(nil))
+    let found = try group.allocate(
+      allocation, from: try allocatableExtents(physicalVolumes, warns: false))
     spare.append(found.parts, slots: 0..<1, stripeSectors: 0)
     if existing == nil {
       wipeStart(of: spare)

@@ -40,7 +40,8 @@ extension GroupEdit {
             + "volumes (\(extents.listedCount))")
       }
       switch request.kind {
-      case .raid, .mirror: break  // They say first what they make of their options.
+      // They say first what they make of their options.
+      case .raid, .mirror, .thinPool: break
       default: try checkFreeSpace(size)
       }
       if case .thinPool = request.kind {
@@ -62,7 +63,6 @@ extension GroupEdit {
     var parameters = try stripeParameters(for: request)
     let extents = try allocatableExtents(request.physicalVolumes)
     let size = try createSize(for: request, &parameters, extents)
-    try checkFreeSpace(size)
     return try createThinPool(request, name: request.name, parameters, size)
   }
 
@@ -139,12 +139,14 @@ extension GroupEdit {
   }
 
   /// The extents of the PVs that the command line names, or of all.
+  ///
+  /// - Parameter warns: tells of named PVs that are of no use; once in a command is enough.
   mutating func allocatableExtents(
-    _ arguments: [PhysicalVolumeArgument]?
+    _ arguments: [PhysicalVolumeArgument]?, warns: Bool = true
   ) throws(VolumeGroupRefusal) -> AllocatableExtents {
     guard let arguments else { return try group.allocatableExtents(nil) }
     var warnings: [String] = []
-    defer { for warning in warnings { warn(warning) } }
+    defer { if warns { for warning in warnings { warn(warning) } } }
     let choices = try group.physicalVolumeChoices(
       arguments, deviceName: context.deviceName,
       isUsable: { id in

@@ -133,6 +133,7 @@ extension GroupEdit {
       shorten(name, to: target.extentCount)
     } else {
       try extend(volume, to: target, request, extents)
+      try checkSynchronisation(of: volume, request)
       if !request.isSynchronised, volume.segments.first?.imageLayout != nil {
         update(name) { $0.status.insert(.notSynced) }
       }
@@ -185,6 +186,21 @@ extension GroupEdit {
     warn("THIS MAY DESTROY YOUR DATA (filesystem etc.)")
     guard request.isForced || context.confirm("Do you really want to reduce \(path)? [y/n]: ")
     else { throw VolumeGroupRefusal("Logical volume \(path) NOT reduced.") }
+  }
+
+  /// What is new of a mirror that was never synchronised is only taken for equal while the kernel
+  /// tells that the rest is. LVM asks then whether all is to be synchronised, whatever `-y` says.
+  private func checkSynchronisation(
+    of volume: LogicalVolume, _ request: ResizeRequest
+  ) throws(VolumeGroupRefusal) {
+    guard volume.segments.first?.baseType == "mirror", !context.isActive(volume.id),
+      !request.isSynchronised || volume.status.contains(.notSynced)
+    else { return }
+    let path = "\(group.name)/\(volume.name)"
+    var refusal = VolumeGroupRefusal(
+      "Unable to read sync percent while LV \(path) is not locally active.")
+    refusal.messages.append("Do full resync of extended portion of \(path)?  [y/n]: [n]")
+    throw refusal
   }
 
   // MARK: - Extents
