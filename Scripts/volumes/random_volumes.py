@@ -1,12 +1,13 @@
 """Random volume groups made by LVM in a guest; clvm on the same metadata.
 
-For each SEED:STEPS:MODE in /lab/types a group is made of some of the disks, then commands are drawn. Those that
-clvm has too run twice: LVM's on the disks, clvm's on a copy of them, both with everything inactive;
-exit status, metadata (but ids and times) and error messages must be the same. After each command
-LVM activates what there is, and the tables that clvm plans must be those that LVM has loaded (its
-log) and the kernel has. Differences go to /lab/steps.tsv and /lab/differences.log, commands to
-/lab/commands.log.
+For each SEED:STEPS:MODE in /lab/types a group is made of some of the disks, then commands are
+drawn. Those that clvm has too run twice: LVM's on the disks, clvm's on a copy of them, both with
+everything inactive; exit status, metadata (but ids and times) and error messages must be the same.
+After each command LVM activates what there is, and the tables that clvm plans must be those that
+LVM has loaded (its log) and the kernel has. Differences go to /lab/steps.tsv and
+/lab/differences.log, commands to /lab/commands.log.
 """
+
 import os
 import sys
 import time
@@ -17,25 +18,30 @@ from random_script import Script
 
 
 def try_seed(lab, steps, mode):
-    lab.disks = [f"/dev/ubd{letter}" for letter in LETTERS[:lab.number(3, 6)]]
+    lab.disks = [f"/dev/ubd{letter}" for letter in LETTERS[: lab.number(3, 6)]]
     sizes = {disk: lab.number(40, 150) for disk in lab.disks}
     for disk in lab.disks:
         extra = lab.optional(20, "--pvmetadatacopies 2") + lab.optional(20, "--dataalignment 256k")
         lab.run(f"lvm pvcreate -ff -y --setphysicalvolumesize {sizes[disk]}m{extra} {disk}")
     extent = lab.pick("1m", "1m", "512k", "2m", "4m")
-    created = lab.both(f"vgcreate -s {extent}{lab.optional(20, '--alloc cling', '--alloc anywhere')} vg "
-                       + " ".join(lab.disks))
+    created = lab.both(
+        f"vgcreate -s {extent}{lab.optional(20, '--alloc cling', '--alloc anywhere')} vg "
+        + " ".join(lab.disks)
+    )
     if created.returncode != 0:
         lab.differ("vgcreate", created.stderr)
         return
     script = Script(lab)
+    shared = script.SHARED
+    if mode == "conversions":
+        shared, mode = shared | script.CONVERSIONS, "commands"
     for index in range(steps):
         if mode != "tables" and (mode == "commands" or lab.chance(60)):
-            lab.both(script.draw(script.SHARED)[0])
+            lab.both(script.draw(shared)[0])
             if mode == "commands":
                 continue
         else:
-            commands = script.draw(script.SHARED if lab.chance(45) else script.LVMS)
+            commands = script.draw(shared if lab.chance(45) else script.LVMS)
             for command in commands:
                 status = lab.theirs(command).returncode
                 if status != 0:
@@ -63,7 +69,11 @@ def try_seed(lab, steps, mode):
 def clean_up(lab):
     lab.run("vgchange -an vg")
     for _ in range(4):
-        if not lab.run("dmsetup info -c --noheadings -o name").stdout.strip("\n").replace("No devices found", ""):
+        if (
+            not lab.run("dmsetup info -c --noheadings -o name")
+            .stdout.strip("\n")
+            .replace("No devices found", "")
+        ):
             break
         lab.run("dmsetup remove_all --force")
     for disk in [f"/dev/ubd{letter}" for letter in LETTERS]:
