@@ -113,6 +113,7 @@ let package = Package(
     .systemLibrary(name: "CBlkid", pkgConfig: "blkid", providers: [.apt(["libblkid-dev"])]),
     .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
     .target(name: "CLinux"),
+    .target(name: "CAllocator"),
     module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
     module(
       "BlockDevices",
@@ -187,8 +188,8 @@ let package = Package(
     .executableTarget(
       name: "clvm",
       dependencies: [
-        "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterDaemon", "ClusterImport",
-        "ClusterPreflight", "ClusterSetup", "ClusterTypes",
+        "AdminProtocol", "BlockDevices", "CAllocator", "ClusterCredentials", "ClusterDaemon",
+        "ClusterImport", "ClusterPreflight", "ClusterSetup", "ClusterTypes",
         "DeviceMapper", "DurableFiles", "LVMMetadata", "LVMSystemDirectory", "OfflineCommands",
         "VolumeActivation",
         "VolumeCommands",
@@ -287,8 +288,8 @@ let package = Package(
       [
         "AdminProtocol", "ClusterCredentials", "ClusterMembership", "ClusterPreflight",
         "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing", "KernelLockspaces",
-        "LVMMetadata", "LockManager", "LockProtocol", "VolumeCommands", "VolumeCoordination",
-        nioCore, nioPosix, logging,
+        "BlockDevices", "LVMMetadata", "LockManager", "LockProtocol", "RealLVM", "VolumeCommands",
+        "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

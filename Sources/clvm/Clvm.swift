@@ -1,4 +1,5 @@
 import ArgumentParser
+import CAllocator
 import ClusterDaemon
 
 /// The administrator's view of a node: what the cluster does, and what is on the disks.
@@ -8,7 +9,7 @@ struct Clvm: ParsableCommand {
     commandName: "clvm",
     abstract: "Look at and change a cluster of volume groups.",
     discussion: """
-      pvs, vgs, lvs, pvdisplay, vgdisplay, lvdisplay, pvscan, vgscan, lvscan, pvck, lvmdevices, \
+      pvs, vgs, lvs, fullreport, pvdisplay, vgdisplay, lvdisplay, pvscan, vgscan, lvscan, pvck, lvmdevices, \
       dm-tables, vgcfgbackup, vgcfgrestore and vgck work on the disks and need no daemon. lvcreate, lvextend, lvreduce, lvresize, lvrename, lvremove, lvchange, lvconvert, \
       vgcreate, vgextend, vgreduce, vgremove, vgrename, vgchange, pvcreate, pvremove, pvresize, \
       pvchange and pvmove take LVM's own command lines; those about volume groups that the cluster \
@@ -18,29 +19,24 @@ struct Clvm: ParsableCommand {
     subcommands: [
       StatusCommand.self, NodesCommand.self, NodeCommand.self, ClusterCommand.self,
       LockspacesCommand.self,
-      LocksCommand.self, LockCommand.self, PhysicalVolumesCommand.self, VolumeGroupsCommand.self,
-      LogicalVolumesCommand.self, FullReportCommand.self, ExtendCommand.self, ReduceCommand.self,
+      LocksCommand.self, LockCommand.self, ExtendCommand.self, ReduceCommand.self,
       GroupBackupCommand.self, GroupRestoreCommand.self, GroupCheckCommand.self,
       MappedDevicesCommand.self, DeviceTablesCommand.self, LogicalVolumeChangeCommand.self,
-      VolumeGroupChangeCommand.self, DevicesFileCommand.self,
-      PhysicalVolumeDisplayCommand.self, VolumeGroupDisplayCommand.self,
-      LogicalVolumeDisplayCommand.self, PhysicalVolumeScanCommand.self,
-      VolumeGroupScanCommand.self, LogicalVolumeScanCommand.self,
-      PhysicalVolumeCheckCommand.self,
+      VolumeGroupChangeCommand.self, DevicesFileCommand.self, PhysicalVolumeCheckCommand.self,
     ])
 
   static func main() {
-    if let status = VolumeCommandLine.run(Array(CommandLine.arguments.dropFirst())) {
+    callocator_expect_short_life()
+    let words = Array(CommandLine.arguments.dropFirst())
+    if let status = DiskCommands.run(words) ?? VolumeCommandLine.run(words) {
       Output.exit(status)
     }
     do {
-      var command = try parseAsRoot(ShortOptions.separated(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(words)
       try command.run()
       Output.flush()
     } catch let failure as CommandFailure {
-      Output.flush()
-      for line in failure.messages { Output.error("  " + line) }
-      Output.exit(failure.status)
+      Output.exit(CommandFailure.show(failure))
     } catch {
       Output.flush()
       // Help and completion scripts come as errors, too; they are no failure.

@@ -3,7 +3,7 @@ import LVMSystemDirectory
 
 /// What a command line may say about LVM's configuration.
 struct ConfigurationOptions: ParsableArguments {
-  @Option(name: .long, help: "Settings that go before those of lvm.conf.")
+  @Option(help: "Settings that go before those of lvm.conf.")
   var config: String?
 
   @Option(
@@ -12,15 +12,6 @@ struct ConfigurationOptions: ParsableArguments {
   var commandprofile: String?
 
   func configuration() throws -> LVMConfiguration {
-    do throws(LVMConfigurationError) {
-      return try LVMConfiguration(override: config, commandProfile: commandprofile)
-    } catch {
-      guard error.source != "--config" else {
-        throw CommandFailure(
-          error.problem, "Failed to set overridden configuration entries.",
-          status: .invalidCommandLine)
-      }
-      throw CommandFailure(error.description)
-    }
+    try LVMConfiguration(config: config, commandProfile: commandprofile)
   }
 }

@@ -1,44 +1,56 @@
-import ArgumentParser
 import Glibc
+import VolumeCommands
 import VolumeReports
 
-struct FullReportCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "fullreport",
-    abstract: "List everything about volume groups as the disks describe them.")
+/// `fullreport`.
+struct FullReportCommand: DiskCommand {
+  static let name = "fullreport"
+  static let summary = "List everything about volume groups as the disks describe them."
+  static let usage = "fullreport [OPTION ...] [VG ...]"
+  static let options: [CommandOption] =
+    [.flag("all", "a", "Also volumes that LVM made for itself.")] + ReportOptions.options
 
-  @OptionGroup var options: ReportOptions
+  private let options: ReportOptions
+  private let subjects: ReportArguments
 
-  @Flag(name: [.short, .long], help: "Also volumes that LVM made for itself.")
-  var all = false
-
-  @Argument(help: "Only these volume groups.")
-  var names: [String] = []
+  init(_ arguments: CommandArguments) throws {
+    options = try ReportOptions(arguments, command: Self.name)
+    var subjects = try VolumeGroupsCommand.subjects(arguments.positional, command: Self.name)
+    subjects.showsAll = arguments.has("all")
+    self.subjects = subjects
+  }
 
   func run() throws {
-    guard options.columns.isEmpty, options.sort.isEmpty, options.select.isEmpty else {
-      throw ValidationError(
-        "fullreport takes no columns, sort keys or selection; use pvs, vgs or lvs for these.")
-    }
     let style = try options.style()
-    var arguments = ReportArguments()
-    for name in names {
-      guard let group = VolumePath.volumeGroup(name) else {
-        throw ValidationError("\(name) is not the name of a volume group.")
-      }
-      arguments.volumeGroups.append(group)
-    }
-    arguments.showsAll = all
     let source = options.source(
       try options.devices.open(.readOnly), states: DeviceStateCache.states())
-    let report = FullReport(now: Int64(time(nil))) { _ in ([], nil, nil) }
+    // As with LVM, what is asked of no report in particular is asked of none.
+    let report = FullReport(now: Int64(time(nil))) { kind in
+      func values(_ option: String) -> [String] {
+        options.values(option, about: [kind.fullReportName], isOwn: false)
+      }
+      return (values("options"), values("sort").last, values("select").last)
+    }
     let written: (bytes: [UInt8], failures: [String])
     do {
-      written = try report.write(style, source, try options.completed(arguments))
-    } catch let error as ReportError {
+      written = try report.write(style, source, options.completed(subjects))
+    } catch {
       throw CommandFailure(error)
     }
     Output.bytes(written.bytes)
     if !written.failures.isEmpty { throw CommandFailure(written.failures) }
+  }
+}
+
+extension ReportKind {
+  /// What `--configreport` calls this part of a full report.
+  fileprivate var fullReportName: String {
+    switch self {
+    case .volumeGroups: "vg"
+    case .physicalVolumes: "pv"
+    case .logicalVolumes: "lv"
+    case .physicalSegments: "pvseg"
+    case .segments: "seg"
+    }
   }
 }

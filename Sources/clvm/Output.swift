@@ -12,7 +12,9 @@ enum Output {
   }
 
   /// Whole lines.
-  static func bytes(_ bytes: [UInt8]) { pending += bytes }
+  static func bytes(_ bytes: [UInt8]) {
+    if pending.isEmpty { pending = bytes } else { pending += bytes }
+  }
 
   static func lines(_ lines: [String]) { for text in lines { line(text) } }
 

@@ -107,7 +107,7 @@ struct PhysicalVolumeCheckCommand: ParsableCommand {
   }
 
   private func open(_ name: String, _ access: BlockDevice.Access) throws -> BlockDevice {
-    let candidates = try devices.candidates()
+    let candidates = try devices.choice().candidates()
     let number = DeviceNodes.number(ofBlockDevice: name)
     guard
       let candidate = candidates.first(where: {

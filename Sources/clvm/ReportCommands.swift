@@ -1,126 +1,151 @@
-import ArgumentParser
 import BlockDevices
-import LVMMetadata
+import VolumeCommands
 import VolumeReports
 
-struct PhysicalVolumesCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "pvs", abstract: "List physical volumes as the disks describe them.")
+/// `pvs`.
+struct PhysicalVolumesCommand: DiskCommand {
+  static let name = "pvs"
+  static let summary = "List physical volumes as the disks describe them."
+  static let usage = "pvs [OPTION ...] [DEVICE|@TAG ...]"
+  static let options: [CommandOption] =
+    [
+      .flag("all", "a", "Also devices that are no physical volumes."),
+      .flag("segments", nil, "One row for each run of extents."),
+    ] + ReportOptions.options
 
-  @OptionGroup var options: ReportOptions
+  private let options: ReportOptions
+  private let kind: ReportKind
+  private let showsAll: Bool
+  private let names: [String]
 
-  @Flag(name: [.short, .long], help: "Also devices that are no physical volumes.")
-  var all = false
+  init(_ arguments: CommandArguments) throws {
+    try self.init(arguments, command: Self.name)
+  }
 
-  @Flag(name: .long, help: "One row for each run of extents.")
-  var segments = false
-
-  @Argument(help: "Only these devices, or physical volumes with these @TAGs.")
-  var names: [String] = []
+  init(_ arguments: CommandArguments, command: String) throws {
+    options = try ReportOptions(arguments, command: command)
+    kind = arguments.has("segments") ? .physicalSegments : .physicalVolumes
+    showsAll = arguments.has("all")
+    names = arguments.positional
+  }
 
   func run() throws {
     let hasTags = names.contains { $0.hasPrefix("@") }
-    let report = try options.report(
-      segments ? .physicalSegments : .physicalVolumes, needsGroups: hasTags)
-    try options.print(report) { devices in
-      var arguments = Self.arguments(names, among: devices)
-      arguments.showsAll = all
-      return arguments
+    try options.print(try options.report(kind, needsGroups: hasTags)) { devices in
+      var subjects = Self.subjects(names, among: devices)
+      subjects.showsAll = showsAll
+      return subjects
     }
   }
 
   /// What devices and tags on the command line mean.
-  static func arguments(_ names: [String], among devices: [BlockDevice]) -> ReportArguments {
-    var arguments = ReportArguments()
+  static func subjects(_ names: [String], among devices: [BlockDevice]) -> ReportArguments {
+    var subjects = ReportArguments()
     for name in names {
       if name.hasPrefix("@") {
-        arguments.tags.append(String(name.dropFirst()))
+        subjects.tags.append(String(name.dropFirst()))
       } else {
-        arguments.devices.append(DeviceOptions.device(name, among: devices)?.name ?? name)
+        subjects.devices.append(DeviceChoice.device(name, among: devices)?.name ?? name)
       }
     }
-    return arguments
+    return subjects
   }
 }
 
-struct VolumeGroupsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "vgs", abstract: "List volume groups as the disks describe them.")
+/// `vgs`.
+struct VolumeGroupsCommand: DiskCommand {
+  static let name = "vgs"
+  static let summary = "List volume groups as the disks describe them."
+  static let usage = "vgs [OPTION ...] [VG|@TAG ...]"
+  static let options: [CommandOption] =
+    [.flag("all", "a", "With columns about logical volumes: also internal ones.")]
+    + ReportOptions.options
 
-  @OptionGroup var options: ReportOptions
+  private let options: ReportOptions
+  private let showsAll: Bool
+  private let subjects: ReportArguments
 
-  @Flag(name: [.short, .long], help: "With columns about logical volumes: also internal ones.")
-  var all = false
+  init(_ arguments: CommandArguments) throws {
+    try self.init(arguments, command: Self.name)
+  }
 
-  @Argument(help: "Only these volume groups, or those with these @TAGs.")
-  var names: [String] = []
+  init(_ arguments: CommandArguments, command: String) throws {
+    options = try ReportOptions(arguments, command: command)
+    showsAll = arguments.has("all")
+    subjects = try Self.subjects(arguments.positional, command: command)
+  }
 
   func run() throws {
-    let report = try options.report(.volumeGroups)
-    try options.print(report) { _ in
-      var arguments = try Self.arguments(names)
-      arguments.showsAll = all
-      return arguments
+    try options.print(try options.report(.volumeGroups)) { _ in
+      var subjects = subjects
+      subjects.showsAll = showsAll
+      return subjects
     }
   }
 
   /// What groups and tags on the command line mean.
-  static func arguments(_ names: [String]) throws -> ReportArguments {
-    var arguments = ReportArguments()
+  static func subjects(_ names: [String], command: String) throws -> ReportArguments {
+    var subjects = ReportArguments()
     for name in names {
       if name.hasPrefix("@") {
-        arguments.tags.append(String(name.dropFirst()))
+        subjects.tags.append(String(name.dropFirst()))
       } else if let group = VolumePath.volumeGroup(name) {
-        arguments.volumeGroups.append(group)
+        subjects.volumeGroups.append(group)
       } else {
-        throw ValidationError("\(name) is not the name of a volume group.")
+        throw CommandLineError.usage(command, "Invalid volume group name \(name).")
       }
     }
-    return arguments
+    return subjects
   }
 }
 
-struct LogicalVolumesCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "lvs", abstract: "List logical volumes as the disks describe them.")
+/// `lvs`.
+struct LogicalVolumesCommand: DiskCommand {
+  static let name = "lvs"
+  static let summary = "List logical volumes as the disks describe them."
+  static let usage = "lvs [OPTION ...] [VG|VG/LV|@TAG ...]"
+  static let options: [CommandOption] =
+    [
+      .flag("all", "a", "Also volumes that LVM made for itself."),
+      .flag("segments", nil, "One row for each segment."),
+      .flag("history", "H", "Also volumes that are gone."),
+    ] + ReportOptions.options
 
-  @OptionGroup var options: ReportOptions
+  private let options: ReportOptions
+  private let kind: ReportKind
+  private let subjects: ReportArguments
 
-  @Flag(name: [.short, .long], help: "Also volumes that LVM made for itself.")
-  var all = false
+  init(_ arguments: CommandArguments) throws {
+    try self.init(arguments, command: Self.name)
+  }
 
-  @Flag(name: .long, help: "One row for each segment.")
-  var segments = false
-
-  @Flag(name: [.customShort("H"), .customLong("history")], help: "Also volumes that are gone.")
-  var history = false
-
-  @Argument(help: "Only these volume groups or logical volumes (VG/LV), or those with these @TAGs.")
-  var names: [String] = []
+  init(_ arguments: CommandArguments, command: String) throws {
+    options = try ReportOptions(arguments, command: command)
+    kind = arguments.has("segments") ? .segments : .logicalVolumes
+    subjects = try Self.subjects(arguments)
+  }
 
   func run() throws {
-    let report = try options.report(segments ? .segments : .logicalVolumes)
-    try options.print(report) { _ in
-      var arguments = try Self.arguments(names)
-      arguments.showsAll = all
-      arguments.showsHistory = history
-      return arguments
-    }
+    try options.print(try options.report(kind)) { _ in subjects }
   }
 
   /// What volumes, groups and tags on the command line mean; exported groups are left out.
-  static func arguments(_ names: [String]) throws -> ReportArguments {
-    var arguments = ReportArguments()
-    arguments.leavesOutExported = true
-    for name in names {
+  static func subjects(_ arguments: CommandArguments) throws -> ReportArguments {
+    var subjects = ReportArguments()
+    subjects.leavesOutExported = true
+    subjects.showsAll = arguments.has("all")
+    subjects.showsHistory = arguments.has("history")
+    for name in arguments.positional {
       if name.hasPrefix("@") {
-        arguments.tags.append(String(name.dropFirst()))
+        subjects.tags.append(String(name.dropFirst()))
       } else if let group = VolumePath.volumeGroup(name) {
-        arguments.volumeGroups.append(group)
+        subjects.volumeGroups.append(group)
+      } else if let path = try? VolumePath.parse(name) {
+        subjects.logicalVolumes.append(path)
       } else {
-        arguments.logicalVolumes.append(try VolumePath.parse(name))
+        throw CommandFailure("\"\(name)\": Invalid path for Logical Volume.")
       }
     }
-    return arguments
+    return subjects
   }
 }

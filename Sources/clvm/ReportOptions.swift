@@ -1,131 +1,131 @@
-import ArgumentParser
 import BlockDevices
 import Glibc
 import LVMMetadata
 import LVMSystemDirectory
+import VolumeCommands
 import VolumeReports
 
-/// What `pvs`, `vgs` and `lvs` have in common: they read the disks, and ask no daemon.
-struct ReportOptions: ParsableArguments {
-  @Option(
-    name: [.customShort("o", allowingJoined: true), .customLong("options")],
-    parsing: .unconditionalSingleValue,
-    help: ArgumentHelp(
-      "Columns, separated by commas; +LIST adds to the usual ones, -LIST takes away, #LIST leaves "
-        + "out if empty. 'help' lists them.", valueName: "list"))
-  var columns: [String] = []
+/// What `pvs`, `vgs`, `lvs` and their kin have in common: they read the disks, and ask no daemon.
+struct ReportOptions {
+  /// Those of every command that reads disks.
+  static let common: [CommandOption] = [
+    .value("devices", nil, "Only use these devices, separated by commas; NAME=FILE."),
+    .value("devicesfile", nil, "The devices file; empty for none."),
+    .value("config", nil, "Settings that go before those of lvm.conf."),
+    .value("commandprofile", nil, "A profile, whose settings go before those of lvm.conf."),
+    .value("profile", nil, "The same."), .flag("help", "h", "Show the options."),
+    .flag("verbose", "v", "More columns."), .flag("quiet", "q", "No effect."),
+    .flag("yes", "y", "No effect."), .flag("test", "t", "No effect."),
+    .flag("debug", "d", "No effect."), .flag("ignorelockingfailure", nil, "No effect."),
+    .flag("nolocking", nil, "No effect: reports lock nothing."),
+    .flag("readonly", nil, "No effect."), .flag("nohints", nil, "No effect."),
+  ]
 
-  @Option(
-    name: [.customShort("O", allowingJoined: true), .customLong("sort")],
-    parsing: .unconditionalSingleValue,
-    help: ArgumentHelp(
-      "Columns to sort by, separated by commas; -COLUMN sorts downwards.", valueName: "list"))
-  var sort: [String] = []
+  static let options: [CommandOption] =
+    [
+      .value("options", "o", "Columns: a list, or +LIST, -LIST, #LIST; 'help' lists them."),
+      .value("sort", "O", "Columns to sort by; -COLUMN sorts downwards."),
+      .value("select", "S", "Only rows for which this holds; 'help' tells more."),
+      .value("configreport", nil, "What -o, -O, -S behind it are about: vg, lv, pv, pvseg, seg."),
+      .value("units", nil, "Unit of sizes: r, h, b, s, k, m, g, t, p, e or a capital."),
+      .flag("nosuffix", nil, "Leave the unit's letter away."),
+      .flag("noheadings", nil, "Leave the headings away."),
+      .value("reportformat", nil, "basic, json or json_std."),
+      .value("separator", nil, "What stands between columns; they are not aligned then."),
+      .flag("aligned", nil, "Align columns although a separator is given."),
+      .flag("unbuffered", nil, "Print rows as they are found, unsorted."),
+      .flag("binary", nil, "Print 1 and 0 in the place of words and nothing."),
+      .flag("nameprefixes", nil, "Print LVM2_COLUMN='VALUE'."),
+      .flag("unquoted", nil, "With --nameprefixes: without the quotes."),
+      .flag("rows", nil, "Print each column as a row."),
+      .flag("foreign", nil, "Also volume groups that another host owns."),
+      .flag("shared", nil, "No effect: shared groups are shown."),
+      .flag("partial", "P", "No effect: partial groups are shown."),
+    ] + common
 
-  @Option(
-    name: [.customShort("S", allowingJoined: true), .customLong("select")],
-    parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Only rows for which this holds. 'help' tells more.", valueName: "selection")
-  )
-  var select: [String] = []
+  /// Those that say how a report looks; the display commands take them with `-C` only.
+  private static let columnsOnly = [
+    "options", "sort", "noheadings", "separator", "aligned", "unbuffered", "rows", "binary",
+    "nameprefixes", "unquoted", "reportformat",
+  ]
 
-  @Option(name: .long, help: "Unit of sizes: r, h, b, s, k, m, g, t, p, e or a capital.")
-  var units: String?
+  private let command: String
+  private let arguments: CommandArguments
+  let devices: DeviceChoice
 
-  @Flag(name: .long, help: "Leave the unit's letter away.")
-  var nosuffix = false
+  init(_ arguments: CommandArguments, command: String) throws {
+    self.command = command
+    self.arguments = arguments
+    for name in arguments.allValues("configreport") {
+      guard ["log", "vg", "lv", "pv", "pvseg", "seg"].contains(name) else {
+        throw CommandLineError.invalidArgument("configreport", name)
+      }
+    }
+    devices = try DeviceChoice(arguments)
+  }
 
-  @Flag(name: .long, help: "Leave the headings away.")
-  var noheadings = false
+  private var settings: LVMConfiguration { devices.configuration }
 
-  @Option(name: .long, help: "basic, json or json_std.")
-  var reportformat: String?
+  var isVerbose: Bool { arguments.has("verbose") }
 
-  @Option(
-    name: .long, parsing: .unconditionalSingleValue,
-    help: "What stands between columns; they are not aligned then.")
-  var separator: [String] = []
-
-  @Flag(name: .long, help: "Align columns although a separator is given.")
-  var aligned = false
-
-  @Flag(name: .long, help: "Print rows as they are found, unsorted.")
-  var unbuffered = false
-
-  @Flag(name: .long, help: "Print 1 and 0 in the place of words and nothing.")
-  var binary = false
-
-  @Flag(name: .long, help: "Print LVM2_COLUMN='VALUE'.")
-  var nameprefixes = false
-
-  @Flag(name: .long, help: "With --nameprefixes: without the quotes.")
-  var unquoted = false
-
-  @Flag(name: .long, help: "Print each column as a row.")
-  var rows = false
-
-  @Flag(name: .long, help: "Also volume groups that another host owns.")
-  var foreign = false
-
-  @Flag(name: [.customShort("v"), .customLong("verbose")], help: "More columns.")
-  var verbose: Int
-
-  @Flag(
-    name: [
-      .customShort("q"), .customLong("quiet"), .customShort("y"), .customLong("yes"),
-      .customShort("t"), .customLong("test"), .customShort("d"), .customLong("debug"),
-      .customLong("ignorelockingfailure"), .customLong("nolocking"), .customLong("readonly"),
-      .customLong("shared"), .customLong("nohints"),
-    ],
-    help: ArgumentHelp(
-      "Taken as LVM takes them, of no consequence: reports lock and change nothing.",
-      visibility: .hidden))
-  var ignored: Int
-
-  @OptionGroup var devices: DeviceOptions
+  /// Some option is of no use but for rows and columns.
+  var wantsColumns: Bool { Self.columnsOnly.contains { arguments.has($0) } }
 
   /// How rows are printed: as the command line says, or else lvm.conf.
   func style() throws -> ReportStyle {
-    let settings = try devices.settings.configuration()
     func flag(_ name: String) -> Bool? { settings.boolean("report/\(name)") }
     var style = ReportStyle()
     let formatName =
-      reportformat ?? settings.string("report/output_format")
+      arguments.value("reportformat") ?? settings.string("report/output_format")
       ?? ReportStyle.Format.basic.rawValue
     guard let format = ReportStyle.Format(rawValue: formatName) else {
-      throw ValidationError("Invalid argument for --reportformat: \(formatName)")
+      throw CommandLineError.invalidArgument("reportformat", formatName)
     }
-    let unitName = units ?? settings.string("global/units") ?? "r"
+    let unitName = arguments.value("units") ?? settings.string("global/units") ?? "r"
     guard let units = SizeUnits(unitName) else {
-      throw ValidationError("Invalid units specification")
+      throw CommandLineError.usage(command, "Invalid units specification")
     }
+    let separator = arguments.value("separator")
     style.format = format
     style.units = units
-    style.hasSuffix = !nosuffix && settings.boolean("global/suffix") ?? true
-    style.hasHeadings = !noheadings && flag("headings") ?? true
-    style.separator = separator.last ?? settings.string("report/separator") ?? style.separator
-    style.hasNamePrefixes = nameprefixes || flag("prefixes") ?? false
+    style.hasSuffix = !arguments.has("nosuffix") && settings.boolean("global/suffix") ?? true
+    style.hasHeadings = !arguments.has("noheadings") && flag("headings") ?? true
+    style.separator = separator ?? settings.string("report/separator") ?? style.separator
+    style.hasNamePrefixes = arguments.has("nameprefixes") || flag("prefixes") ?? false
     style.isAligned =
-      (separator.isEmpty ? flag("aligned") ?? true : aligned) && !style.hasNamePrefixes
-    style.isQuoted = !unquoted && flag("quoted") ?? true
-    style.showsColumnsAsRows = rows || flag("columns_as_rows") ?? false
-    style.showsFlagsAsNumbers = binary || flag("binary_values_as_numeric") ?? false
+      (separator == nil ? flag("aligned") ?? true : arguments.has("aligned"))
+      && !style.hasNamePrefixes
+    style.isQuoted = !arguments.has("unquoted") && flag("quoted") ?? true
+    style.showsColumnsAsRows = arguments.has("rows") || flag("columns_as_rows") ?? false
+    style.showsFlagsAsNumbers =
+      arguments.has("binary") || flag("binary_values_as_numeric") ?? false
     return style
   }
 
+  /// The values of `-o`, `-O` or `-S` that are about reports of these names: `--configreport` says
+  /// what those behind it are about.
+  ///
+  /// - Parameter isOwn: the command has no other report, so that what stands before any
+  ///   `--configreport` is about it.
+  func values(_ option: String, about reports: [String], isOwn: Bool) -> [String] {
+    var isMeant = isOwn
+    var values: [String] = []
+    for given in arguments.inOrder {
+      if given.name == "configreport" { isMeant = reports.contains(given.value) }
+      if given.name == option, isMeant { values.append(given.value) }
+    }
+    return values
+  }
+
+  /// The last `-S` about the command's own report.
+  func selection(_ kind: ReportKind) -> String? {
+    values("select", about: kind.reportNames, isOwn: true).last
+  }
+
   /// Columns or sort keys of lvm.conf for a kind of report.
-  private func setting(_ kind: ReportKind, _ what: String, _ settings: LVMConfiguration) -> String?
-  {
-    let name =
-      switch kind {
-      case .volumeGroups: "vgs"
-      case .physicalVolumes: "pvs"
-      case .logicalVolumes: "lvs"
-      case .physicalSegments: "pvsegs"
-      case .segments: "segs"
-      }
-    let suffix = what == "cols" && verbose > 0 ? "_verbose" : ""
-    return settings.string("report/\(name)_\(what)\(suffix)")
+  private func setting(_ kind: ReportKind, _ what: String) -> String? {
+    let suffix = what == "cols" && isVerbose ? "_verbose" : ""
+    return settings.string("report/\(kind.settingName)_\(what)\(suffix)")
   }
 
   /// The report that is asked for.
@@ -133,12 +133,12 @@ struct ReportOptions: ParsableArguments {
   /// - Parameter needsGroups: rows are about members of groups, whatever the columns are.
   func report(_ kind: ReportKind, needsGroups: Bool = false) throws -> Report {
     var request = ReportRequest(kind)
-    let settings = try devices.settings.configuration()
-    request.columns = columns
-    if let usual = setting(kind, "cols", settings) { request.columns.insert(usual, at: 0) }
-    request.keys = sort.last ?? setting(kind, "sort", settings)
-    request.selection = select.last
-    request.isVerbose = verbose > 0
+    request.columns = values("options", about: kind.reportNames, isOwn: true)
+    if let usual = setting(kind, "cols") { request.columns.insert(usual, at: 0) }
+    request.keys =
+      values("sort", about: kind.reportNames, isOwn: true).last ?? setting(kind, "sort")
+    request.selection = selection(kind)
+    request.isVerbose = isVerbose
     request.needsGroups = needsGroups
     request.now = Int64(time(nil))
     let report: Report
@@ -153,33 +153,51 @@ struct ReportOptions: ParsableArguments {
 
   /// Prints the report, or help if that was asked for.
   ///
-  /// - Parameter arguments: what the report is to be about, given the devices found.
-  func print(_ report: Report, _ arguments: ([BlockDevice]) throws -> ReportArguments) throws {
+  /// - Parameter subjects: what the report is to be about, given the devices found.
+  func print(_ report: Report, _ subjects: ([BlockDevice]) throws -> ReportArguments) throws {
     let style = try style()
     if let help = report.help {
       for line in help { Output.error("  \(line)") }
       return
     }
     let opened = try devices.open(.readOnly)
-    let arguments = try completed(try arguments(opened))
+    let subjects = completed(try subjects(opened))
     let source = source(opened, states: report.needsKernel ? DeviceStateCache.states() : .unknown)
-    var writer = ReportWriter(style, source, isBuffered: !unbuffered || !sort.isEmpty)
-    let failures = writer.write(report, arguments)
+    let isBuffered = !arguments.has("unbuffered") || arguments.has("sort")
+    var writer = ReportWriter(style, source, isBuffered: isBuffered)
+    let failures = writer.write(report, subjects)
     Output.bytes(writer.bytes)
     if !failures.isEmpty { throw CommandFailure(failures) }
   }
 
-  /// With what the options say.
-  func completed(_ arguments: ReportArguments) throws -> ReportArguments {
-    var arguments = arguments
-    // Whoever lists devices wants to see what is on them, whoever owns it.
-    arguments.showsForeign = foreign || devices.isGiven
-    if !arguments.showsForeign { arguments.hostSystemID = try hostSystemID() }
-    return arguments
+  /// Prints what `body` shows of the devices, in the way of the display and scan commands.
+  func display(
+    _ kind: ReportKind, _ subjects: ([BlockDevice]) throws -> ReportArguments,
+    _ body: (inout VolumeDisplay, ReportArguments) -> Void
+  ) throws {
+    let style = try style()
+    let opened = try devices.open(.readOnly)
+    let subjects = completed(try subjects(opened))
+    var display: VolumeDisplay
+    do throws(ReportError) {
+      display = try VolumeDisplay(
+        source(opened, states: DeviceStateCache.states()), units: style.units,
+        selection: selection(kind), kind: kind, now: Int64(time(nil)))
+    } catch {
+      throw CommandFailure(error)
+    }
+    body(&display, subjects)
+    Output.lines(display.lines.map { "  \($0)" })
+    if !display.failures.isEmpty { throw CommandFailure(display.failures) }
   }
 
-  private func hostSystemID() throws -> String? {
-    HostSystemID(try devices.settings.configuration()).value
+  /// With what the options say.
+  func completed(_ subjects: ReportArguments) -> ReportArguments {
+    var subjects = subjects
+    // Whoever lists devices wants to see what is on them, whoever owns it.
+    subjects.showsForeign = arguments.has("foreign") || devices.isGiven
+    if !subjects.showsForeign { subjects.hostSystemID = HostSystemID(settings).value }
+    return subjects
   }
 
   /// What the devices hold. Warnings go to standard error.
@@ -190,13 +208,11 @@ struct ReportOptions: ParsableArguments {
     for device in opened {
       if let number = device.number { numbers[device.name] = (number.major, number.minor) }
     }
-    var source = ReportSource(
-      scan: scan, states: states, deviceNumbers: numbers, formatTime: Self.localTime)
     let labelled = Set(scan.physicalVolumes.map(\.device.name))
-    source.otherDevices = opened.filter { !labelled.contains($0.name) }.map {
-      ($0.name, $0.sizeBytes)
-    }
-    return source
+    let others = opened.filter { !labelled.contains($0.name) }
+    return ReportSource(
+      scan: scan, states: states, deviceNumbers: numbers,
+      otherDevices: others.map { ($0.name, $0.sizeBytes) }, formatTime: Self.localTime)
   }
 
   /// "2024-01-31 12:00:00 +0100", in the time zone of the user.
@@ -211,11 +227,30 @@ struct ReportOptions: ParsableArguments {
   }
 }
 
-extension CommandFailure {
-  init(_ messages: [String]) {
-    self.init()
-    self.messages = messages
+extension ReportKind {
+  /// What `--configreport` calls the report; one about segments goes by the volumes' name, too.
+  fileprivate var reportNames: [String] {
+    switch self {
+    case .volumeGroups: ["vg"]
+    case .physicalVolumes: ["pv"]
+    case .logicalVolumes: ["lv"]
+    case .physicalSegments: ["pvseg", "pv"]
+    case .segments: ["seg", "lv"]
+    }
   }
 
+  /// What lvm.conf calls it.
+  fileprivate var settingName: String {
+    switch self {
+    case .volumeGroups: "vgs"
+    case .physicalVolumes: "pvs"
+    case .logicalVolumes: "lvs"
+    case .physicalSegments: "pvsegs"
+    case .segments: "segs"
+    }
+  }
+}
+
+extension CommandFailure {
   init(_ error: ReportError) { self.init(error.help + [error.message] + error.advice) }
 }

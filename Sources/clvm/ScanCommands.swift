@@ -1,107 +1,113 @@
-import ArgumentParser
-import LVMMetadata
+import VolumeCommands
 import VolumeReports
 
 /// What `pvscan`, `vgscan` and `lvscan` have in common: they list, and leave no trace. There is no
 /// cache that they would renew, and nothing is activated by them.
-struct ScanOptions: ParsableArguments {
-  @OptionGroup var devices: DeviceOptions
+struct ScanOptions {
+  static let options: [CommandOption] =
+    [
+      .flag("mknodes", nil, "No effect."), .flag("notifydbus", nil, "No effect."),
+      .flag("blockdevice", "b", "No effect."),
+    ] + ReportOptions.common
 
-  @Flag(
-    name: [
-      .customShort("q"), .customLong("quiet"), .customShort("v"), .customLong("verbose"),
-      .customShort("y"), .customLong("yes"), .customShort("t"), .customLong("test"),
-      .customShort("d"), .customLong("debug"), .customLong("ignorelockingfailure"),
-      .customLong("nolocking"), .customLong("readonly"), .customLong("nohints"),
-      .customLong("mknodes"), .customLong("notifydbus"), .customShort("b"),
-      .customLong("blockdevice"),
-    ],
-    help: ArgumentHelp("Taken as LVM takes them, of no consequence.", visibility: .hidden))
-  var ignored: Int
+  private let report: ReportOptions
+
+  init(_ arguments: CommandArguments, command: String) throws {
+    if let word = arguments.positional.first {
+      throw CommandLineError("Command does not accept argument: \(word).")
+    }
+    report = try ReportOptions(arguments, command: command)
+  }
 
   func print(
-    _ kind: ReportKind, _ arguments: ReportArguments,
+    _ kind: ReportKind, _ subjects: ReportArguments = ReportArguments(),
     _ body: (inout VolumeDisplay, ReportArguments) -> Void
   ) throws {
-    var display = try DisplayOptions.parse([])
-    display.report.devices = devices
-    try display.print(kind, { _ in arguments }, body)
+    try report.display(kind, { _ in subjects }, body)
   }
 }
 
-struct PhysicalVolumeScanCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "pvscan", abstract: "List physical volumes.")
+/// `pvscan`.
+struct PhysicalVolumeScanCommand: DiskCommand {
+  static let name = "pvscan"
+  static let summary = "List physical volumes."
+  static let usage = "pvscan [OPTION ...]"
+  static let options: [CommandOption] =
+    [
+      .flag("exported", "e", "Only those of exported volume groups."),
+      .flag("novolumegroup", "n", "Only those of no volume group."),
+      .flag("short", "s", "Only the devices' names."),
+      .flag("uuid", "u", "Also the identifiers."),
+      .flag("cache", nil, "Refused: clvm keeps no record of devices that are online."),
+    ] + ScanOptions.options
 
-  @Flag(name: [.short, .long], help: "Only those of exported volume groups.")
-  var exported = false
+  private let options: ScanOptions
+  private let shown: VolumeDisplay.ScanOptions
 
-  @Flag(name: [.short, .long], help: "Only those of no volume group.")
-  var novolumegroup = false
-
-  @Flag(name: [.short, .long], help: "Only the devices' names.")
-  var short = false
-
-  @Flag(name: [.short, .long], help: "Also the identifiers.")
-  var uuid = false
-
-  @Flag(help: .hidden)
-  var cache = false
-
-  @OptionGroup var options: ScanOptions
+  init(_ arguments: CommandArguments) throws {
+    guard !arguments.has("cache") else {
+      throw CommandLineError.usage(
+        Self.name,
+        "clvm pvscan keeps no record of devices that are online: pvscan --cache is LVM's own.")
+    }
+    options = try ScanOptions(arguments, command: Self.name)
+    var shown = VolumeDisplay.ScanOptions()
+    shown.onlyExported = arguments.has("exported")
+    shown.onlyOrphans = arguments.has("novolumegroup")
+    shown.isShort = arguments.has("short")
+    shown.showsUUIDs = arguments.has("uuid")
+    self.shown = shown
+    guard !shown.onlyExported || !shown.onlyOrphans else {
+      throw CommandLineError.usage(Self.name, "Options -e and -n are incompatible")
+    }
+  }
 
   func run() throws {
-    guard !cache else {
-      throw DisplayOptions.incompatible(
-        "clvm pvscan keeps no record of devices that are online: pvscan --cache is LVM's own.",
-        "pvscan")
-    }
-    guard !exported || !novolumegroup else {
-      throw DisplayOptions.incompatible("Options -e and -n are incompatible", "pvscan")
-    }
-    if exported || novolumegroup {
-      let which = exported ? "of exported volume group(s)" : "in no volume group"
+    if shown.onlyExported || shown.onlyOrphans {
+      let which = shown.onlyExported ? "of exported volume group(s)" : "in no volume group"
       Output.error("  WARNING: only considering physical volumes \(which)")
     }
-    var shown = VolumeDisplay.ScanOptions()
-    shown.onlyExported = exported
-    shown.onlyOrphans = novolumegroup
-    shown.isShort = short
-    shown.showsUUIDs = uuid
-    try options.print(.physicalVolumes, ReportArguments()) { [shown] display, _ in
-      display.scanPhysicalVolumes(shown)
-    }
+    try options.print(.physicalVolumes) { display, _ in display.scanPhysicalVolumes(shown) }
   }
 }
 
-struct VolumeGroupScanCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "vgscan", abstract: "List volume groups.")
+/// `vgscan`.
+struct VolumeGroupScanCommand: DiskCommand {
+  static let name = "vgscan"
+  static let summary = "List volume groups."
+  static let usage = "vgscan [OPTION ...]"
+  static let options = ScanOptions.options
 
-  @OptionGroup var options: ScanOptions
+  private let options: ScanOptions
+
+  init(_ arguments: CommandArguments) throws {
+    options = try ScanOptions(arguments, command: Self.name)
+  }
 
   func run() throws {
-    try options.print(.volumeGroups, ReportArguments()) { display, _ in
-      display.scanVolumeGroups()
-    }
+    try options.print(.volumeGroups) { display, _ in display.scanVolumeGroups() }
   }
 }
 
-struct LogicalVolumeScanCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "lvscan", abstract: "List logical volumes.")
+/// `lvscan`.
+struct LogicalVolumeScanCommand: DiskCommand {
+  static let name = "lvscan"
+  static let summary = "List logical volumes."
+  static let usage = "lvscan [OPTION ...]"
+  static let options: [CommandOption] =
+    [.flag("all", "a", "Also volumes that LVM made for itself.")] + ScanOptions.options
 
-  @Flag(name: [.short, .long], help: "Also volumes that LVM made for itself.")
-  var all = false
+  private let options: ScanOptions
+  private let subjects: ReportArguments
 
-  @OptionGroup var options: ScanOptions
+  init(_ arguments: CommandArguments) throws {
+    options = try ScanOptions(arguments, command: Self.name)
+    subjects = try LogicalVolumesCommand.subjects(arguments)
+  }
 
   func run() throws {
-    var arguments = ReportArguments()
-    arguments.showsAll = all
-    arguments.leavesOutExported = true
-    try options.print(.logicalVolumes, arguments) { display, arguments in
-      display.scanLogicalVolumes(arguments)
+    try options.print(.logicalVolumes, subjects) { display, subjects in
+      display.scanLogicalVolumes(subjects)
     }
   }
 }

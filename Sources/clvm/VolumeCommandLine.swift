@@ -87,16 +87,12 @@ enum VolumeCommandLine {
     do {
       arguments = try CommandArguments(words, options: command.options, command: command.name)
       if arguments.has("help") {
-        printHelp(command)
+        CommandHelp.show(command.name, command.summary, command.usage, command.options)
         return .success
       }
       work = try command.prepare(arguments)
     } catch let error as CommandLineError {
-      // getopt's own complaints stand at the margin.
-      for line in error.messages {
-        Output.error(line.hasPrefix("\(command.name): ") ? line : "  " + line)
-      }
-      return .invalidCommandLine
+      return error.show(command.name)
     } catch {
       Output.error("  \(error)")
       return .invalidCommandLine
@@ -106,36 +102,26 @@ enum VolumeCommandLine {
       let status = work(session)
       Output.flush()
       return status == 0 ? .success : .other(status)
-    } catch let failure as CommandFailure {
-      for line in failure.messages { Output.error("  " + line) }
-      return failure.status
     } catch {
-      Output.error("  \(error)")
-      return .failed
+      return CommandFailure.show(error)
     }
   }
 
   private static func session(
     _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments
   ) throws -> OfflineSession {
-    var options = try DeviceOptions.parse([])
-    options.devices = arguments.allValues("devices")
-    options.devicesfile = arguments.value("devicesfile")
-    options.settings.config = arguments.value("config")
-    options.settings.commandprofile =
-      arguments.value("commandprofile") ?? arguments.value("profile")
-    let configuration = try options.settings.configuration()
+    let devices = try DeviceChoice(arguments)
     var disks: [OfflineSession.Disk] = []
-    for candidate in try options.candidates() {
+    for candidate in try devices.candidates() {
       do {
         disks.append(
           OfflineSession.Disk(device: try candidate.open(.readWrite), path: candidate.path))
       } catch {
-        if options.isGiven { throw CommandFailure("\(error)") }
+        if devices.isGiven { throw CommandFailure("\(error)") }
       }
     }
     let locks = try HostLocks(
-      configuration, skipping: arguments.has("nolocking"), devices: disks.map(\.device))
+      devices.configuration, skipping: arguments.has("nolocking"), devices: disks.map(\.device))
     let isTest = arguments.has("test")
     if isTest {
       Output.error(
@@ -143,7 +129,7 @@ enum VolumeCommandLine {
     }
     let answersYes = arguments.has("yes")
     return try OfflineSession(
-      disks: disks, configuration: configuration, locks: locks,
+      disks: disks, configuration: devices.configuration, locks: locks,
       commandLine: (["clvm", command.name] + words).joined(separator: " "), isTest: isTest,
       writesBackups: try writesBackups(arguments),
       mapper: mapper(disks), print: show
@@ -182,18 +168,6 @@ enum VolumeCommandLine {
       return false
     }
     return ["y", "yes"].contains(answer.lowercased())
-  }
-
-  private static func printHelp(_ command: OfflineCommand) {
-    Output.lines(["clvm \(command.name): \(command.summary)", "", "  clvm \(command.usage)", ""])
-    for option in command.options {
-      let letter = option.letter.map { "-\($0), " } ?? "    "
-      let value = option.takesValue ? " VALUE" : ""
-      let left = "  \(letter)--\(option.name)\(value)"
-      let padding = String(repeating: " ", count: max(1, 34 - left.count))
-      Output.line(left + padding + option.help)
-    }
-    Output.flush()
   }
 }
 

@@ -46,6 +46,30 @@ struct ProgramTests {
     ] {
       #expect(try clvm(report) != "", "\(report) prints nothing")
     }
+    // Whether an option is about the report is for --configreport to say.
+    for line in [
+      "lvs -o lv_name --configreport pv -o pv_name --configreport lv -O -lv_name",
+      "lvs --segments --configreport seg -o seg_start", "vgs --se", "lvs --se", "lvs -x", "lvs -o",
+      "lvs --units x", "lvs --units m --units g", "lvs -aolv_name", "lvs a/b/c", "vgs a/b",
+      "lvs --configreport foo", "lvs --reportformat foo", "lvs vg/nosuch", "vgscan nosuch",
+      "lvdisplay -C -m", "vgdisplay -o vg_name", "pvdisplay -c -s",
+      "fullreport -o vg_name --configreport vg -o vg_name --configreport pv -o pv_name "
+        + "--configreport lv -o lv_name -S lv_name=c --configreport pvseg -o pvseg_start "
+        + "--configreport seg -o seg_start",
+    ] {
+      let words = line.split(separator: " ").map(String.init)
+      let theirs = try lvm(words)
+      let ours = try start(line)
+      #expect(ours.status == theirs.status, "\(line)")
+      #expect(ours.output == theirs.output, "\(line)")
+      // Each tells in its own words that there is no device-mapper.
+      func lines(_ errors: String) -> [Substring] {
+        errors.split(separator: "\n").filter {
+          !$0.contains("Activation disabled") && !$0.contains("States of devices are not shown")
+        }
+      }
+      #expect(lines(ours.errors) == lines(theirs.errors), "\(line)")
+    }
     let dump = "pvck --dump metadata -f \(lvm.folder)/dumped \(lvm.paths[0])"
     _ = try clvm(dump)
     let dumped = try lvm.bytes(of: "dumped")

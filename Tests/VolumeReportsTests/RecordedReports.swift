@@ -97,14 +97,11 @@ struct RecordedReports: CustomStringConvertible, Sendable {
     }
     let states = states
     let scan = MetadataScanner.scan(devices)
-    var source = ReportSource(
-      scan: scan, states: .known { states[$0.text] }, deviceNumbers: numbers,
-      formatTime: Self.universalTime)
     let known = Set(scan.physicalVolumes.map(\.device.name))
-    source.otherDevices = devices.filter { !known.contains($0.name) }.map {
-      ($0.name, $0.sizeBytes)
-    }
-    return source
+    let others = devices.filter { !known.contains($0.name) }
+    return ReportSource(
+      scan: scan, states: .known { states[$0.text] }, deviceNumbers: numbers,
+      otherDevices: others.map { ($0.name, $0.sizeBytes) }, formatTime: Self.universalTime)
   }
 
   static func universalTime(_ seconds: UInt64) -> String {

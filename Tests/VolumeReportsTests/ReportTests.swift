@@ -8,9 +8,8 @@ import Testing
   let source: ReportSource
 
   init() throws {
-    var source = try RecordedReports("linear-life/03-extended-gap").source()
+    source = try RecordedReports("linear-life/03-extended-gap").source()
     source.states = .unknown
-    self.source = source
   }
 
   private func lines(

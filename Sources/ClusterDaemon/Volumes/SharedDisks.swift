@@ -27,6 +27,9 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     let current = Mutex(MetadataTextCache())
   }
 
+  /// How many metadata texts have been parsed so far.
+  var parsedTextCount: Int { texts.current.withLock { $0.parsedCount } }
+
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
@@ -54,7 +57,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     let devices = try group.members.compactMap { $0.scanned?.device.name }.map { name in
       try BlockDevice(path: name, access: .readWrite)
     }
-    guard let writable = MetadataScanner.readGroup(id: identifier, from: devices, slot: slot)
+    guard let writable = readGroup(identifier, from: devices, slot: slot)
     else { throw DaemonError("the volume group with id \(identifier) has just disappeared") }
     return writable
   }
@@ -82,7 +85,15 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     id: LVMIdentifier, onDevicesNamed names: [String], slot: MetadataScanner.Slot = .committed
   ) -> ScannedVolumeGroup? {
     let devices = names.compactMap { try? BlockDevice(path: $0, access: .readOnly) }
-    return MetadataScanner.readGroup(id: id, from: devices, slot: slot)
+    return readGroup(id, from: devices, slot: slot)
+  }
+
+  /// A group from its own devices. Other groups' texts are not forgotten for that.
+  private func readGroup(
+    _ id: LVMIdentifier, from devices: [BlockDevice], slot: MetadataScanner.Slot
+  ) -> ScannedVolumeGroup? {
+    var known = texts.current.withLock { $0 }
+    return MetadataScanner.scan(devices, slot: slot, texts: &known).group(id: id)
   }
 
   /// The group with this id, or nil when this node sees none.

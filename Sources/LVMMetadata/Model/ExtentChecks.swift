@@ -16,23 +16,25 @@ extension VolumeGroup {
           path: "\(name)/physical_volumes/\(volume.label)", problem: "a size is beyond 4 EiB")
       }
     }
-    for index in logicalVolumes.indices { try checkSegments(logicalVolumes[index]) }
+    for index in logicalVolumes.indices { try checkSegments(index) }
     for (volume, runs) in zip(physicalVolumes, usedRunsByPhysicalVolume()) {
       try checkRuns(runs, on: volume)
     }
   }
 
-  private func checkSegments(_ volume: LogicalVolume) throws(MetadataTextError) {
+  /// - Parameter volume: index into `logicalVolumes`.
+  private func checkSegments(_ volume: Int) throws(MetadataTextError) {
     var end = 0
-    for segment in volume.segments {
+    for segment in logicalVolumes[volume].segments {
       guard segment.startExtent == end else {
         throw failure(
-          of: volume.name, "extent \(segment.startExtent) begins a segment where \(end) is due")
+          of: logicalVolumes[volume].name,
+          "extent \(segment.startExtent) begins a segment where \(end) is due")
       }
       end = segment.endExtent
     }
     guard end <= Int(UInt32.max), sectors(extents: end) <= Self.sizeSectorsMax else {
-      throw failure(of: volume.name, "it has more extents than LVM can number")
+      throw failure(of: logicalVolumes[volume].name, "it has more extents than LVM can number")
     }
   }
 
@@ -84,6 +86,12 @@ extension VolumeGroup {
         UsedArea(extents: $0.start..<$0.end, logicalVolume: logicalVolumes[$0.volume].name)
       }
     }
+  }
+
+  /// For each PV, in the order of `physicalVolumes`, the extent behind the last one in use; 0 when none
+  /// is.
+  func usedEndByPhysicalVolume() -> [Int] {
+    usedRunsByPhysicalVolume().map { $0.last?.end ?? 0 }
   }
 
   private func usedRunsByPhysicalVolume() -> [[UsedRun]] {

@@ -16,25 +16,15 @@ public struct LVMIdentifier: Hashable, Sendable, CustomStringConvertible {
   public init?(bytes: some Sequence<UInt8>) { self.init(characters: bytes) }
 
   private init?(characters: some Sequence<UInt8>) {
-    var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    var word: UInt64 = 0
+    var words: [4 of UInt64] = .init(repeating: 0)
     var count = 0
     for byte in characters where byte != UInt8(ascii: "-") {
       guard count < Self.characterCount, Self.isAllowed(byte) else { return nil }
-      switch count {
-      case 8: words.0 = word
-      case 16: words.1 = word
-      case 24: words.2 = word
-      default: break
-      }
-      word = word << 8 | UInt64(byte)
+      words[count >> 3] = words[count >> 3] << 8 | UInt64(byte)
       count += 1
     }
     guard count == Self.characterCount else { return nil }
-    first = words.0
-    second = words.1
-    third = words.2
-    fourth = word
+    (first, second, third, fourth) = (words[0], words[1], words[2], words[3])
   }
 
   private static let characterCount = 32

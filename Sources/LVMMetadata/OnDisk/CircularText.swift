@@ -29,10 +29,10 @@ struct CircularText {
   ) throws(MetadataAreaError) -> [UInt8] {
     guard isInside(location) else { throw .location(location) }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(Int(location.size))
     do {
       for run in runs(offset: location.offset, size: location.size) {
-        bytes += try device.read(at: header.start + run.lowerBound, count: run.count)
+        let part = try device.read(at: header.start + run.lowerBound, count: run.count)
+        if bytes.isEmpty { bytes = part } else { bytes += part }
       }
     } catch {
       throw .device(error)

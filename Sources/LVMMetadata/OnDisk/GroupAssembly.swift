@@ -83,7 +83,7 @@ struct GroupAssembly {
     to group: inout ScannedVolumeGroup, rejected: [Int: [Int: MetadataAreaError]]
   ) {
     let name = group.volumeGroup.name
-    let usedAreas = group.volumeGroup.usedAreasByPhysicalVolume()
+    let usedEnds = group.volumeGroup.usedEndByPhysicalVolume()
     for (index, volume) in group.volumeGroup.physicalVolumes.enumerated() {
       guard let found = device(of: volume, &group) else {
         group.members.append(.init(id: volume.id, state: .missing))
@@ -97,8 +97,8 @@ struct GroupAssembly {
       for (areaIndex, error) in rejected[found] ?? [:] {
         scanned.areas[areaIndex].state = .unusable(error)
       }
-      checkDevice(of: volume, scanned, usedAreas[index], &group)
-      if volume.isMarkedMissing, !usedAreas[index].isEmpty, scanned.hasAreaInUse {
+      checkDevice(of: volume, scanned, usedEnds[index], &group)
+      if volume.isMarkedMissing, usedEnds[index] > 0, scanned.hasAreaInUse {
         group.members.append(.init(id: volume.id, state: .returned(scanned)))
         let warning = MetadataWarning.returnedPhysicalVolume(
           device: scanned.device.name, id: volume.id, group: name)
@@ -138,14 +138,13 @@ struct GroupAssembly {
   }
 
   private func checkDevice(
-    of volume: PhysicalVolume, _ scanned: ScannedPhysicalVolume, _ used: [UsedArea],
+    of volume: PhysicalVolume, _ scanned: ScannedPhysicalVolume, _ end: Int,
     _ group: inout ScannedVolumeGroup
   ) {
     let name = group.volumeGroup.name
     if !scanned.label.isUsed, !group.volumeGroup.isShared, group.volumeGroup.systemID == nil {
       group.warnings.append(.unusedMark(device: scanned.device.name, group: name))
     }
-    let end = used.last?.extents.upperBound ?? 0
     let neededSectors = volume.extentStartSectors + group.volumeGroup.sectors(extents: end)
     if end > 0, neededSectors > scanned.device.sizeBytes / 512 {
       group.warnings.append(

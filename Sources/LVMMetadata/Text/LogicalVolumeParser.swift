@@ -143,11 +143,16 @@ struct LogicalVolumeParser {
       else {
         throw reader.failure("'stripes' is not a list of names and extents")
       }
-      guard let source = areaSources[name] ?? source(named: name) else {
+      let source: SegmentArea.Source
+      if let known = areaSources[name] {
+        source = known
+      } else if let found = self.source(named: name) {
+        areaSources.remember(found, for: name)
+        source = found
+      } else {
         let name = String(decoding: name, as: UTF8.self)
         throw reader.failure("'stripes' names '\(name)', which is neither a PV nor an LV")
       }
-      areaSources.remember(source, for: name)
       areas.append(SegmentArea(source: source, firstExtent: Int(firstExtent)))
     }
     return StripedLayout(areas: areas, stripeSizeSectors: UInt64(stripeSize))

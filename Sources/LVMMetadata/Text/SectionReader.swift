@@ -24,11 +24,14 @@ struct SectionReader {
   private let node: Int
   private let children: Range<Int>
   private var taken = NodeSet()
+  /// All entries before this one were taken: LVM writes them in the order in which they are asked for.
+  private var cursor: Int
 
   init(_ document: ConfigDocument, _ node: Int) {
     self.document = document
     self.node = node
     children = document.children(of: node)
+    cursor = children.lowerBound
   }
 
   var name: String { document.name(node) }
@@ -74,11 +77,13 @@ struct SectionReader {
     _ name: StaticString, _ read: (ConfigDocument, Int) -> Value?
   ) -> Value? {
     guard document.mayHave(name, in: self.node) else { return nil }
-    var node = children.lowerBound
+    // The entries before the cursor have other names, since none is asked for twice.
+    var node = cursor
     while node < children.upperBound {
       if document.isNamed(node, name) {
         guard let result = read(document, node) else { return nil }
         taken.insert(node - children.lowerBound)
+        if node == cursor { cursor = document.next(node) }
         return result
       }
       node = document.next(node)

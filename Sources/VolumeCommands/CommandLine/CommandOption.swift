@@ -25,11 +25,15 @@ public struct CommandOption: Sendable, Equatable {
     "vdosettings", "verbose", "writemostly", "yes",
   ]
 
-  static func flag(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
+  public static func flag(
+    _ name: String, _ letter: Character? = nil, _ help: String
+  ) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: false, help: help)
   }
 
-  static func value(_ name: String, _ letter: Character? = nil, _ help: String) -> CommandOption {
+  public static func value(
+    _ name: String, _ letter: Character? = nil, _ help: String
+  ) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: true, help: help)
   }
 
@@ -61,10 +65,15 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
 
   public var description: String { messages.joined(separator: " ") }
 
+  /// An option that cannot have the value.
+  public static func invalidArgument(_ option: String, _ value: String) -> CommandLineError {
+    invalidArgument(option, value, nil)
+  }
+
   static func invalidArgument(
-    _ option: String, _ value: String, because reason: InvalidSize? = nil
+    _ option: String, _ value: String, because reason: InvalidSize
   ) -> CommandLineError {
-    invalidArgument(option, value, reason?.message)
+    invalidArgument(option, value, reason.message)
   }
 
   /// - Parameter reason: what LVM says before that, if anything.
@@ -81,7 +90,16 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
 
 /// The words of a command line, sorted into options and arguments.
 public struct CommandArguments: Sendable, Equatable {
+  /// An option as it was given.
+  public struct GivenOption: Sendable, Equatable {
+    public let name: String
+    /// Empty for a flag.
+    public let value: String
+  }
+
   public private(set) var positional: [String] = []
+  /// All options in the order given.
+  public private(set) var inOrder: [GivenOption] = []
   /// The command's name, for messages.
   private let command: String
   /// By the option's name, in the order given; flags have an empty string for each time.
@@ -132,8 +150,12 @@ public struct CommandArguments: Sendable, Equatable {
         "\(command): unrecognized option '--\(name)'", "Error during parsing of command line.")
     }
     guard option.name == name || matches.count == 1 else {
+      // LVM's table has the options without a letter first.
+      let sorted = matches.filter { $0.letter == nil } + matches.filter { $0.letter != nil }
+      let names = sorted.map { " '--\($0.name)'" }.joined()
       throw CommandLineError(
-        "\(command): option '--\(name)' is ambiguous", "Error during parsing of command line.")
+        "\(command): option '--\(name)' is ambiguous; possibilities:\(names)",
+        "Error during parsing of command line.")
     }
     guard option.takesValue else {
       guard parts.count == 1 else {
@@ -141,14 +163,19 @@ public struct CommandArguments: Sendable, Equatable {
           "\(command): option '--\(option.name)' doesn't allow an argument",
           "Error during parsing of command line.")
       }
-      return values[option.name, default: []].append("")
+      return add(option, "")
     }
     guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
       throw CommandLineError(
         "\(command): option '--\(option.name)' requires an argument",
         "Error during parsing of command line.")
     }
+    add(option, value)
+  }
+
+  private mutating func add(_ option: CommandOption, _ value: String) {
     values[option.name, default: []].append(value)
+    inOrder.append(GivenOption(name: option.name, value: value))
   }
 
   private mutating func readLetters(
@@ -162,7 +189,7 @@ public struct CommandArguments: Sendable, Equatable {
           "\(command): invalid option -- '\(letter)'", "Error during parsing of command line.")
       }
       guard option.takesValue else {
-        values[option.name, default: []].append("")
+        add(option, "")
         continue
       }
       guard let value = letters.isEmpty ? rest.popFirst() : String(letters) else {
@@ -170,7 +197,7 @@ public struct CommandArguments: Sendable, Equatable {
           "\(command): option requires an argument -- '\(letter)'",
           "Error during parsing of command line.")
       }
-      return values[option.name, default: []].append(value)
+      return add(option, value)
     }
   }
 

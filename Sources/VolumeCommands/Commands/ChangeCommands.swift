@@ -37,7 +37,8 @@ struct VolumeSelection: Sendable {
 
 extension CommandLineError {
   /// LVM's answer to a command line that has all its words but lacks sense.
-  static func usage(_ command: String, _ message: String) -> CommandLineError {
+  /// Options that do not go together, or a value that LVM looks at late.
+  public static func usage(_ command: String, _ message: String) -> CommandLineError {
     CommandLineError(message, "Run `\(command) --help' for more information.")
   }
 

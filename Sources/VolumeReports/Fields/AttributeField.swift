@@ -11,27 +11,27 @@ enum AttributeField {
   private static func attributes(_ row: ReportRow) -> String {
     if row.goneVolume != nil { return "----h-----" }
     guard let index = row.index else { return "" }
-    let volumes = row.graph.volumes
-    let status = volumes[index].status
-    let permission = permission(volumes[index].isWritable, status, row.roles)
+    let graph = row.graph
+    let status = graph.volumes[index].status
+    let permission = permission(graph.volumes[index].isWritable, status, row.roles)
     let isOverridden = permission != "r" && row.status.device?.isReadOnly == true
-    var text = ""
-    text.append(kind(row, status))
-    text.append(isOverridden ? "R" : permission)
-    text.append(allocation(volumes[index].allocationPolicy, status))
-    text.append(status.contains(.fixedMinor) ? "m" : "-")
-    text += state(row)
-    text.append(target(row))
-    text.append(zero(row))
-    text.append(health(row))
-    text.append(volumes[index].flags.contains(.activationSkip) ? "k" : "-")
-    return text
+    let (state, open) = state(row)
+    let letters: [10 of Unicode.Scalar] = [
+      kind(row, status), isOverridden ? "R" : permission,
+      allocation(graph.volumes[index].allocationPolicy, status),
+      status.contains(.fixedMinor) ? "m" : "-", state, open, target(row), zero(row), health(row),
+      graph.volumes[index].flags.contains(.activationSkip) ? "k" : "-",
+    ]
+    return String(unsafeUninitializedCapacity: letters.count) { buffer in
+      for place in letters.indices { buffer[place] = UInt8(ascii: letters[place]) }
+      return letters.count
+    }
   }
 
   /// What the volume is for another one, or else what it is by itself.
   private static func kind(
     _ row: ReportRow, _ status: StatusWords<LogicalVolumeFlag>
-  ) -> Character {
+  ) -> Unicode.Scalar {
     let roles = row.roles
     if roles.isSubset(of: .visible) { return "-" }
     let isUnsynced = status.contains(.notSynced)
@@ -68,7 +68,7 @@ enum AttributeField {
 
   private static func permission(
     _ isWritable: Bool, _ status: StatusWords<LogicalVolumeFlag>, _ roles: VolumeRoles
-  ) -> Character {
+  ) -> Unicode.Scalar {
     if roles.contains(.pvmove) { return "-" }
     if isWritable { return "w" }
     return status.contains(.read) ? "r" : "-"
@@ -76,19 +76,19 @@ enum AttributeField {
 
   private static func allocation(
     _ policy: AllocationPolicy?, _ status: StatusWords<LogicalVolumeFlag>
-  ) -> Character {
+  ) -> Unicode.Scalar {
     let isLocked = status.contains(.locked)
     guard let policy else { return isLocked ? "I" : "i" }
-    return isLocked ? Character(policy.letter.uppercased()) : policy.letter
+    return isLocked ? policy.letter.capital : policy.letter
   }
 
   /// State and open count of the device.
-  private static func state(_ row: ReportRow) -> String {
+  private static func state(_ row: ReportRow) -> (state: Unicode.Scalar, open: Unicode.Scalar) {
     let status = row.status
-    guard status.isKnown else { return "XX" }
-    if case .unknown = status.target { return "XX" }
-    guard let device = status.device else { return "--" }
-    var letter: Character
+    guard status.isKnown else { return ("X", "X") }
+    if case .unknown = status.target { return ("X", "X") }
+    guard let device = status.device else { return ("-", "-") }
+    var letter: Unicode.Scalar
     if device.isSuspended {
       letter = "s"
     } else if device.hasLiveTable {
@@ -109,11 +109,11 @@ enum AttributeField {
       letter = device.isSuspended ? "C" : "c"
     default: break
     }
-    return String(letter) + (device.isOpen ? "o" : "-")
+    return (letter, device.isOpen ? "o" : "-")
   }
 
   /// The kind of target that serves the volume.
-  private static func target(_ row: ReportRow) -> Character {
+  private static func target(_ row: ReportRow) -> Unicode.Scalar {
     let roles = row.roles
     if roles.isSubset(of: .visible) { return "-" }
     if roles.containsAny([.thinPool, .thinVolume]) { return "t" }
@@ -130,7 +130,7 @@ enum AttributeField {
   }
 
   /// Whether the pool clears blocks before it hands them out.
-  private static func zero(_ row: ReportRow) -> Character {
+  private static func zero(_ row: ReportRow) -> Unicode.Scalar {
     let pool: Int?
     if row.roles.contains(.thinVolume) {
       pool = row.pool
@@ -141,7 +141,7 @@ enum AttributeField {
     return segment.number32("zero_new_blocks") != 0 ? "z" : "-"
   }
 
-  private static func health(_ row: ReportRow) -> Character {
+  private static func health(_ row: ReportRow) -> Unicode.Scalar {
     if row.isPartial { return "p" }
     if row.roles.containsAny(.anyRAID) { return raidHealth(row) }
     switch row.status.target {
@@ -156,7 +156,7 @@ enum AttributeField {
     }
   }
 
-  private static func raidHealth(_ row: ReportRow) -> Character {
+  private static func raidHealth(_ row: ReportRow) -> Unicode.Scalar {
     guard row.source.states.isKnown else { return "X" }
     if !row.isRAIDHealthy { return "r" }
     if row.roles.contains(.raid) {
@@ -191,7 +191,7 @@ extension LogicalVolume {
 
 extension AllocationPolicy {
   /// The letter in attributes, small.
-  var letter: Character {
+  var letter: Unicode.Scalar {
     switch self {
     case .contiguous: "c"
     case .cling, .clingByTags: "l"
@@ -199,4 +199,9 @@ extension AllocationPolicy {
     case .anywhere: "a"
     }
   }
+}
+
+extension Unicode.Scalar {
+  /// Of an ASCII letter.
+  fileprivate var capital: Unicode.Scalar { Unicode.Scalar(UInt8(ascii: self) & 0xDF) }
 }

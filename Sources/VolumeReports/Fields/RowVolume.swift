@@ -2,7 +2,7 @@ import LVMMetadata
 
 /// Short ways to what the cells of a row ask for.
 extension ReportRow {
-  var graph: VolumeGraph { facts.graph }
+  var graph: VolumeGraph { knownGraph ?? facts.graph }
 
   /// The index of a volume that is there.
   var index: Int? {
@@ -10,15 +10,6 @@ extension ReportRow {
   }
 
   var logicalVolume: LogicalVolume? { index.map { graph.volumes[$0] } }
-
-  var roles: VolumeRoles {
-    switch volume {
-    case .live(let index): graph.roles[index]
-    case .gone: [.visible, .historical]
-    case .free: .visible
-    case .none: []
-    }
-  }
 
   var goneVolume: VolumeHistory.Volume? {
     if case .gone(let index) = volume { facts.history.volumes[index] } else { nil }

@@ -3,14 +3,14 @@ import LVMMetadata
 /// Percentages and health, as LVM computes them from the kernel's status lines.
 extension ReportRow {
   var vdoStatus: VDOPoolStatus? {
-    guard roles.containsAny([.vdo, .vdoPool]), case .vdoPool(let status) = self.status.target else {
+    guard roles.containsAny([.vdo, .vdoPool]), case .vdoPool(let status) = target else {
       return nil
     }
     return status
   }
 
   var dataPercent: Percent? {
-    switch status.target {
+    switch target {
     case .cache(let status):
       return status.hasFailed ? nil : Percent(status.blocks.used, of: status.blocks.total)
     case .writecache(let status):
@@ -38,7 +38,7 @@ extension ReportRow {
   }
 
   var metadataPercent: Percent? {
-    switch status.target {
+    switch target {
     case .cache(let status):
       status.hasFailed ? nil : Percent(status.metadata.used, of: status.metadata.total)
     case .thinPool(let status):
@@ -63,7 +63,7 @@ extension ReportRow {
   }
 
   private var dirtyPercent: Percent? {
-    switch status.target {
+    switch target {
     case .integrity(let status):
       status.recalculatedSectors.flatMap { $0 == 0 ? nil : Percent($0, of: status.dataSectors) }
     case .cache(let status):
@@ -89,7 +89,7 @@ extension ReportRow {
       }
       return logicalVolume?.status.contains(.writeMostly) == true ? "writemostly" : ""
     }
-    switch status.target {
+    switch target {
     case .cache(let status) where roles.contains(.cache):
       return status.hasFailed ? "failed" : status.isReadOnly ? "metadata_read_only" : ""
     case .writecache(let status) where roles.contains(.writecache):

@@ -147,7 +147,7 @@ extension GroupFacts {
     text.append(group.status.contains(.resizeable) ? "z" : "-")
     text.append(group.isExported ? "x" : "-")
     text.append(missing.isEmpty ? "-" : "p")
-    text.append(group.allocationPolicy.letter)
+    text.unicodeScalars.append(group.allocationPolicy.letter)
     text.append(group.isClustered ? "c" : group.isShared ? "s" : "-")
     return text
   }

@@ -1,6 +1,8 @@
 /// The status line of a target that LVM looks into (dm-activation 12, and the kernel's
 /// Documentation/admin-guide/device-mapper). Nil from the initializers: it is not understood.
-enum TargetStatus {
+///
+/// Indirect, since it is handed on for each column of each row, and mostly there is nothing to tell.
+indirect enum TargetStatus {
   /// There is no device, or its kind of target has nothing to tell.
   case none
   /// The line does not fit the segment, or is not understood.

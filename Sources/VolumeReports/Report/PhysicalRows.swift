@@ -157,8 +157,7 @@ extension RowBuilder {
           || arguments.showsAll && arguments.isEmpty
       else { continue }
       found.insert(scanned.device.name)
-      var duplicate = ReportedPhysicalVolume(scanned: scanned)
-      duplicate.isUnusedDuplicate = true
+      let duplicate = ReportedPhysicalVolume(scanned: scanned, isUnusedDuplicate: true)
       var facts = GroupFacts.none
       for group in source.scan.groups {
         guard

@@ -29,25 +29,91 @@ public struct ReportStyle: Sendable {
 
   /// A value as text.
   func text(_ value: ReportValue, _ source: ReportSource) -> String {
+    var bytes: [UInt8] = []
+    append(value, source, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Adds a value's text to `bytes`.
+  func append(_ value: ReportValue, _ source: ReportSource, to bytes: inout [UInt8]) {
     switch value {
-    case .text(let text): text
-    case .hidden(let text): "[" + text + "]"
-    case .gone(let text): "-" + text
-    case .list(let items): items.joined(separator: ",")
-    case .spacedList(let items): items.joined(separator: " ")
-    case .number(let number): String(number)
-    case .signed(let number): String(number)
+    case .text(let text): bytes += text.utf8
+    case .hidden(let text):
+      bytes.append(UInt8(ascii: "["))
+      bytes += text.utf8
+      bytes.append(UInt8(ascii: "]"))
+    case .gone(let text):
+      bytes.append(UInt8(ascii: "-"))
+      bytes += text.utf8
+    case .list(let items): Self.append(items, separator: UInt8(ascii: ","), to: &bytes)
+    case .spacedList(let items): Self.append(items, separator: UInt8(ascii: " "), to: &bytes)
+    case .number(let number): bytes += String(number).utf8
+    case .signed(let number): bytes += String(number).utf8
     case .flag(let holds, let word):
-      areFlagsNumeric ? (holds ? "1" : "0") : (holds ? word : "")
-    case .unknownFlag: areFlagsNumeric ? "-1" : "unknown"
-    case .sectors(let sectors): units.text(sectors: sectors, hasSuffix: hasSuffix)
-    case .undefined, .noSize, .percent(nil): ""
+      if areFlagsNumeric {
+        bytes.append(UInt8(ascii: holds ? "1" : "0"))
+      } else if holds {
+        bytes += word.utf8
+      }
+    case .unknownFlag: bytes += (areFlagsNumeric ? "-1" : "unknown").utf8
+    case .sectors(let sectors): bytes += units.text(sectors: sectors, hasSuffix: hasSuffix).utf8
+    case .undefined, .noSize, .percent(nil): break
     case .named(let name, let bits):
-      format == .jsonStandard && bits == .max ? "-1" : name
-    case .percent(let percent?): percent.text
-    case .time(let seconds): seconds == 0 ? "" : source.formatTime(seconds)
+      bytes += (format == .jsonStandard && bits == .max ? "-1" : name).utf8
+    case .percent(let percent?): bytes += percent.text.utf8
+    case .time(let seconds):
+      if seconds != 0 { bytes += source.formatTime(seconds).utf8 }
+    }
+  }
+
+  private static func append(_ items: [String], separator: UInt8, to bytes: inout [UInt8]) {
+    for (number, item) in items.enumerated() {
+      if number > 0 { bytes.append(separator) }
+      bytes += item.utf8
+    }
+  }
+
+  /// Turns a value's text, which `bytes` has from `start` on, into JSON.
+  func makeJSON(
+    of value: ReportValue, _ type: ReportFieldType, from start: Int, in bytes: inout [UInt8]
+  ) {
+    guard format == .jsonStandard else { return Self.quote(from: start, in: &bytes) }
+    switch type {
+    case .stringList:
+      bytes.removeLast(bytes.count - start)
+      bytes.append(UInt8(ascii: "["))
+      for (number, item) in value.items.enumerated() {
+        if number > 0 { bytes.append(UInt8(ascii: ",")) }
+        let start = bytes.count
+        bytes += item.utf8
+        Self.quote(from: start, in: &bytes)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    case .number where value.isSize: Self.quote(from: start, in: &bytes)
+    case .number, .percent:
+      if bytes.count == start { bytes += "null".utf8 }
+    case .string, .size, .time: Self.quote(from: start, in: &bytes)
+    }
+  }
+
+  /// Makes a JSON string of all bytes from `start` on.
+  private static func quote(from start: Int, in bytes: inout [UInt8]) {
+    let isPlain = bytes[start...].allSatisfy {
+      $0 >= 0x20 && $0 < 0x80 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }
+    if isPlain {
+      bytes.insert(UInt8(ascii: "\""), at: start)
+      bytes.append(UInt8(ascii: "\""))
+    } else {
+      let text = String(decoding: bytes[start...], as: UTF8.self)
+      bytes.replaceSubrange(start..., with: JSONValue.string(text).compactText.utf8)
     }
   }
 
   private var areFlagsNumeric: Bool { showsFlagsAsNumbers || format == .jsonStandard }
+}
+
+extension ReportValue {
+  /// Shown with a unit.
+  fileprivate var isSize: Bool { if case .sectors = self { true } else { false } }
 }

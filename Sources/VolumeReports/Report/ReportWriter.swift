@@ -37,55 +37,27 @@ public struct ReportWriter {
     guard isBuffered || style.showsColumnsAsRows else {
       var hasHeadings = style.hasHeadings
       for row in rows {
-        let table = ReportTable(report, [row], isSorted: false)
+        let table = ReportTable(report, [row], isSorted: false, style, source)
         guard !table.rows.isEmpty else { continue }
         write(table, report, withHeadings: hasHeadings)
         hasHeadings = false
       }
       return
     }
-    let table = ReportTable(report, rows, isSorted: true)
+    let table = ReportTable(report, rows, isSorted: true, style, source)
     guard !table.rows.isEmpty else { return }
     write(table, report, withHeadings: style.hasHeadings)
   }
 
-  /// The table's texts, row by row in the order of printing.
-  private struct Texts {
-    let columnCount: Int
-    var texts: [String] = []
-
-    subscript(row: Int, column: Int) -> String { texts[row * columnCount + column] }
-    var rowCount: Int { columnCount == 0 ? 0 : texts.count / columnCount }
-  }
-
-  private func texts(_ table: ReportTable) -> Texts {
-    let columnCount = table.fields.count
-    var texts = Texts(columnCount: columnCount)
-    texts.texts.reserveCapacity(table.rows.count * columnCount)
-    for row in table.rows {
-      for column in 0..<columnCount { texts.texts.append(style.text(table[row, column], source)) }
-    }
-    return texts
-  }
-
   private mutating func write(_ table: ReportTable, _ report: Report, withHeadings: Bool) {
-    let texts = texts(table)
     let fields = table.fields
-    let shown = fields.indices.filter { column in
-      !report.compacted.contains(fields[column].name)
-        || (0..<texts.rowCount).contains { !texts[$0, column].isEmpty }
-    }
+    let shown = shown(table, report)
     if style.showsColumnsAsRows {
-      for column in shown { writeAsRow(column, texts, fields[column], withHeadings: withHeadings) }
+      for column in shown { writeAsRow(column, table, withHeadings: withHeadings) }
       return
     }
     let isAligned = style.isAligned && !style.hasNamePrefixes
-    var widths = fields.map(\.width)
-    if isAligned {
-      for row in 0..<texts.rowCount {
-        for column in shown { widths[column] = max(widths[column], texts[row, column].utf8.count) }
-      }
-    }
+    let widths = fields.indices.map { max(fields[$0].width, isAligned ? table.widths[$0] : 0) }
     if withHeadings {
       // LVM ends the headings with a separator when the last column is one that it leaves out.
       let end = shown.last == fields.indices.last ? "" : style.separator
@@ -100,29 +72,59 @@ public struct ReportWriter {
         writer.pad(widths[column] - heading.count)
       }
     }
-    bytes.reserveCapacity(bytes.count + texts.rowCount * widths.reduce(3) { $0 + $1 + 1 })
-    let isRight = fields.map(\.type.isAlignedRight)
-    for row in 0..<texts.rowCount {
-      line(shown) { writer, column in
-        let text = texts[row, column]
-        guard isAligned else { return writer.append(text, fields[column]) }
-        let padding = widths[column] - text.utf8.count
-        if isRight[column] { writer.pad(padding) }
-        writer.bytes += text.utf8
-        if !isRight[column] { writer.pad(padding) }
+    if isAligned {
+      writeAligned(table, shown, widths)
+    } else {
+      for row in table.rows {
+        line(shown) { writer, column in writer.append(table.text(row, column), fields[column]) }
+      }
+    }
+  }
+
+  /// Columns that are not to be left out.
+  private func shown(_ table: ReportTable, _ report: Report) -> [Int] {
+    table.fields.indices.filter {
+      table.isFilled[$0] || !report.compacted.contains(table.fields[$0].name)
+    }
+  }
+
+  /// All rows, first as lines of spaces into which the texts are then put.
+  private mutating func writeAligned(_ table: ReportTable, _ shown: [Int], _ widths: [Int]) {
+    var emptyLine = Array("  ".utf8)
+    var places: [(column: Int, start: Int, width: Int, isRight: Bool)] = []
+    for (number, column) in shown.enumerated() {
+      if number > 0 { emptyLine += style.separator.utf8 }
+      places.append(
+        (column, emptyLine.count, widths[column], table.fields[column].type.isAlignedRight))
+      emptyLine += repeatElement(UInt8(ascii: " "), count: widths[column])
+    }
+    emptyLine.append(UInt8(ascii: "\n"))
+    var line = bytes.count
+    bytes.reserveCapacity(line + table.rows.count * emptyLine.count)
+    for _ in table.rows { bytes += emptyLine }
+    table.withTexts { texts in
+      bytes.withUnsafeMutableBufferPointer { bytes in
+        for row in table.rows {
+          for place in places {
+            let range = table.range(row, place.column)
+            guard !range.isEmpty else { continue }
+            let start = line + place.start + (place.isRight ? place.width - range.count : 0)
+            _ = bytes[start..<(start + range.count)].update(fromContentsOf: texts[range])
+          }
+          line += emptyLine.count
+        }
       }
     }
   }
 
   /// A column as a line: its heading, then the cells of all rows.
-  private mutating func writeAsRow(
-    _ column: Int, _ texts: Texts, _ field: ReportField, withHeadings: Bool
-  ) {
+  private mutating func writeAsRow(_ column: Int, _ table: ReportTable, withHeadings: Bool) {
+    let field = table.fields[column]
     bytes += "  ".utf8
     if withHeadings { bytes += field.heading.utf8 }
-    for row in 0..<texts.rowCount {
-      if withHeadings || row > 0 { bytes += style.separator.utf8 }
-      append(texts[row, column], field)
+    for (number, row) in table.rows.enumerated() {
+      if withHeadings || number > 0 { bytes += style.separator.utf8 }
+      append(table.text(row, column), field)
     }
     bytes.append(UInt8(ascii: "\n"))
   }
@@ -140,18 +142,18 @@ public struct ReportWriter {
   }
 
   private mutating func pad(_ count: Int) {
-    for _ in 0..<max(count, 0) { bytes.append(UInt8(ascii: " ")) }
+    bytes += repeatElement(UInt8(ascii: " "), count: max(count, 0))
   }
 
   /// A value, with its name before it where that is wanted.
-  private mutating func append(_ text: String, _ field: ReportField) {
+  private mutating func append(_ text: ArraySlice<UInt8>, _ field: ReportField) {
     guard style.hasNamePrefixes else {
-      bytes += text.utf8
+      bytes += text
       return
     }
     bytes += "LVM2_\(field.name.uppercased())=".utf8
     if style.isQuoted { bytes.append(UInt8(ascii: "'")) }
-    bytes += text.utf8
+    bytes += text
     if style.isQuoted { bytes.append(UInt8(ascii: "'")) }
   }
 
@@ -167,19 +169,16 @@ public struct ReportWriter {
   /// The rows as the array of their kind.
   mutating func writeArray(_ report: Report, _ rows: [ReportRow]) {
     line("\"\(report.kind.jsonKey)\": [", 12)
-    let table = ReportTable(report, rows, isSorted: true)
-    let fields = table.fields
-    let shown = fields.indices.filter { index in
-      !report.compacted.contains(fields[index].name)
-        || table.rows.contains { !style.text(table[$0, index], source).isEmpty }
-    }
+    let table = ReportTable(report, rows, isSorted: true, style, source)
+    let shown = shown(table, report)
+    let keys = table.fields.map { Array("\"\($0.name)\":".utf8) }
     for (number, row) in table.rows.enumerated() {
       pad(18)
       bytes.append(UInt8(ascii: "{"))
-      for (position, index) in shown.enumerated() {
+      for (position, column) in shown.enumerated() {
         if position > 0 { bytes += ", ".utf8 }
-        bytes += "\"\(fields[index].name)\":".utf8
-        appendJSON(table[row, index], fields[index])
+        bytes += keys[column]
+        bytes += table.text(row, column)
       }
       bytes.append(UInt8(ascii: "}"))
       if number < table.rows.count - 1 { bytes.append(UInt8(ascii: ",")) }
@@ -187,30 +186,4 @@ public struct ReportWriter {
     }
     line("]", 12)
   }
-
-  private mutating func appendJSON(_ value: ReportValue, _ field: ReportField) {
-    let text = style.text(value, source)
-    guard style.format == .jsonStandard else { return appendQuoted(text) }
-    switch field.type {
-    case .stringList:
-      bytes.append(UInt8(ascii: "["))
-      for (number, item) in value.items.enumerated() {
-        if number > 0 { bytes.append(UInt8(ascii: ",")) }
-        appendQuoted(item)
-      }
-      bytes.append(UInt8(ascii: "]"))
-    case .number where value.isSize: appendQuoted(text)
-    case .number, .percent: bytes += (text.isEmpty ? "null" : text).utf8
-    case .string, .size, .time: appendQuoted(text)
-    }
-  }
-
-  private mutating func appendQuoted(_ text: String) {
-    bytes += JSONValue.string(text).compactText.utf8
-  }
-}
-
-extension ReportValue {
-  /// Shown with a unit.
-  fileprivate var isSize: Bool { if case .sectors = self { true } else { false } }
 }

@@ -125,8 +125,8 @@ struct RowBuilder {
     }
   }
 
-  func row(_ facts: GroupFacts) -> ReportRow {
-    let row = ReportRow(source: source, facts: facts)
+  func row(_ facts: GroupFacts, _ graph: VolumeGraph? = nil) -> ReportRow {
+    let row = ReportRow(source: source, facts: facts, graph: graph)
     row.showsHistory = arguments.showsHistory
     return row
   }
@@ -151,7 +151,8 @@ struct RowBuilder {
       guard named.contains(volume.name) || isWanted(volume) else { continue }
       if roles.contains(.thinPool) { pools.append(index) } else { others.append(index) }
     }
-    for index in pools.reversed() + others { addLogical(index, facts) }
+    result.rows.reserveCapacity(result.rows.count + pools.count + others.count)
+    for index in pools.reversed() + others { addLogical(index, facts, graph) }
     guard arguments.showsHistory, arguments.tags.isEmpty else { return }
     for (index, volume) in facts.history.volumes.enumerated()
     where named.isEmpty || named.contains("-" + volume.name) {
@@ -161,11 +162,11 @@ struct RowBuilder {
     }
   }
 
-  private mutating func addLogical(_ index: Int, _ facts: GroupFacts) {
-    let index = shownVolume(index, facts)
-    let count = subject == .segments ? facts.graph.volumes[index].segments.count : 1
+  private mutating func addLogical(_ index: Int, _ facts: GroupFacts, _ graph: VolumeGraph) {
+    let index = shownVolume(index, facts, graph)
+    let count = subject == .segments ? graph.volumes[index].segments.count : 1
     for segment in 0..<count {
-      let row = row(facts)
+      let row = row(facts, graph)
       row.volume = .live(index)
       row.segment = segment
       result.rows.append(row)
@@ -173,8 +174,7 @@ struct RowBuilder {
   }
 
   /// A thin snapshot that replaces its origin at the next activation is shown in its place.
-  private func shownVolume(_ index: Int, _ facts: GroupFacts) -> Int {
-    let graph = facts.graph
+  private func shownVolume(_ index: Int, _ facts: GroupFacts, _ graph: VolumeGraph) -> Int {
     guard let merge = graph.merges[index], graph.roles[merge.store].contains(.thinVolume),
       source.states.isKnown, facts.status(index, segment: 0, source.states).device == nil
     else { return index }
