@@ -114,7 +114,9 @@ let package = Package(
     .target(name: "CDeviceMapperShim", dependencies: ["CDeviceMapper"]),
     .target(name: "CLinux"),
     .target(name: "CAllocator"),
-    module("DeviceMapper", ["VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
+    module(
+      "DeviceMapper",
+      ["LVMSystemDirectory", "VolumeActivation", "CDeviceMapper", "CDeviceMapperShim"]),
     module(
       "BlockDevices",
       ["LVMMetadata", "LVMSystemDirectory", "VolumeActivation", "CBlkid", "CLinux"]),
@@ -137,9 +139,13 @@ let package = Package(
         "ByteCoding", "ClusterCredentials", "LockProtocol", "ClusterTypes", nioCore, nioPosix,
         nioSSL, nioTLS, logging,
       ]),
+    module("MachineShell", ["ClusterTypes", nioCore]),
     module(
       "LVMFrontends",
-      ["ByteCoding", "ConfigText", "ClusterTypes", "CLinux", nioCore, nioPosix, logging]),
+      [
+        "ByteCoding", "ConfigText", "ClusterTypes", "CLinux", "MachineShell", nioCore, nioPosix,
+        logging,
+      ]),
     module(
       "LockspacePeer",
       [
@@ -169,7 +175,7 @@ let package = Package(
         "KeeperProtocol",
         "KernelLockspaces",
         "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
-        "LockspaceGroups",
+        "LockspaceGroups", "MachineShell",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix,
         logging,
       ]),
@@ -286,10 +292,11 @@ let package = Package(
     tests(
       "ClusterDaemon",
       [
-        "AdminProtocol", "ClusterCredentials", "ClusterMembership", "ClusterPreflight",
+        "AdminProtocol", "BlockDevices", "ClusterCredentials", "ClusterMembership",
+        "ClusterPreflight",
         "ClusterTypes", "ConfigText", "DistributedLockManager", "Fencing", "KernelLockspaces",
-        "BlockDevices", "LVMMetadata", "LockManager", "LockProtocol", "RealLVM", "VolumeCommands",
-        "VolumeCoordination", nioCore, nioPosix, logging,
+        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "RealLVM", "VolumeActivation",
+        "VolumeCommands", "VolumeCoordination", nioCore, nioPosix, logging,
       ]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

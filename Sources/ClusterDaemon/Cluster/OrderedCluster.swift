@@ -2,6 +2,7 @@ import ClusterMembership
 import ClusterTypes
 import LockspaceGroups
 import Logging
+import MachineShell
 import NIOCore
 
 /// Lockspace groups above a membership provider that orders messages.
@@ -21,7 +22,8 @@ final class OrderedCluster: ClusterEngine {
   private var queue: [Work] = []
   private var isWorking = false
   private var isEvicted = false
-  private var wake: Scheduled<Void>?
+  private lazy var timer = DeadlineTimer(
+    eventLoop: loop, clock: { .now }, fire: { [weak self] in self?.handle(.timer) })
   /// With the provider corosync.
   private let corosync: CorosyncReader?
 
@@ -73,7 +75,7 @@ final class OrderedCluster: ClusterEngine {
   }
 
   func stop() {
-    wake?.cancel()
+    timer.set(nil)
     corosync?.stop()
   }
 
@@ -137,7 +139,7 @@ final class OrderedCluster: ClusterEngine {
         isEvicted = true
         corosync?.leave()
         tell(.evicted)
-      case .wake(let moment): schedule(moment)
+      case .wake(let moment): timer.set(moment)
       case .report(let text): logger.warning("\(text)")
       }
     }
@@ -155,13 +157,5 @@ final class OrderedCluster: ClusterEngine {
       }
     }
     tell(.agreed)
-  }
-
-  private func schedule(_ moment: Timestamp) {
-    wake?.cancel()
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    wake = loop.scheduleTask(in: delay) { [loopBound = NIOLoopBound(self, eventLoop: loop)] in
-      loopBound.value.handle(.timer)
-    }
   }
 }

@@ -3,6 +3,7 @@ import ClusterTypes
 import DistributedLockManager
 import LockspaceGroups
 import Logging
+import MachineShell
 import NIOCore
 import NIOPosix
 
@@ -37,7 +38,8 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
   private var queue: [Work] = []
   private var isWorking = false
   private var isStopped = false
-  private var wake: Scheduled<Void>?
+  private lazy var timer = DeadlineTimer(
+    eventLoop: loop, clock: { .now }, fire: { [weak self] in self?.feed(.tick) })
   private var lockspaces: RecordedLockspaces
   private var requests = RequestTable()
   private var observers: [any RecordObserver] = []
@@ -140,7 +142,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
 
   func stop() {
     isStopped = true
-    wake?.cancel()
+    timer.set(nil)
     storage.stop()
   }
 
@@ -297,7 +299,7 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
       departure?.succeed()
       departure = nil
     case .report(let text): logger.notice("\(text)")
-    case .wake(let moment): schedule(moment)
+    case .wake(let moment): timer.set(moment)
     }
   }
 
@@ -322,12 +324,6 @@ final class RecordedCluster: ClusterEngine, RecordAccess {
         tell(.evicted)
       }
     }
-  }
-
-  private func schedule(_ moment: Timestamp) {
-    wake?.cancel()
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    wake = loop.assumeIsolated().scheduleTask(in: delay) { [self] in feed(.tick) }
   }
 
   // MARK: - What was decided

@@ -3,6 +3,7 @@ import ClusterMembership
 import ClusterTypes
 import DistributedLockManager
 import Logging
+import MachineShell
 import NIOCore
 import NIOPosix
 import VolumeCoordination
@@ -52,7 +53,8 @@ final class VolumeService: ClusterObserver {
   private var reloads: [VolumeRequestID: RunningReload] = [:]
   private var events: [Event] = []
   private var isWorking = false
-  private var wake: Scheduled<Void>?
+  private lazy var timer = DeadlineTimer(
+    eventLoop: loop, clock: { .now }, fire: { [weak self] in self?.handle(.input(.wake)) })
   private var tails: [String: EventLoopFuture<Void>] = [:]
   /// Begins above every number of an earlier daemon of the same member, which others remember.
   private var lastNumber = Timestamp.now.nanoseconds / 1_000_000
@@ -331,14 +333,10 @@ final class VolumeService: ClusterObserver {
   }
 
   private func scheduleWake() {
-    wake?.cancel()
-    wake = nil
     let moments =
       [participant.nextWake] + changes.values.map(\.coordinator.nextWake)
       + reloads.values.map(\.collector.nextWake)
-    guard let moment = moments.compactMap({ $0 }).min() else { return }
-    let delay = TimeAmount.nanoseconds(Int64((moment - Timestamp.now).wholeNanoseconds))
-    wake = loop.assumeIsolated().scheduleTask(in: delay) { [self] in handle(.input(.wake)) }
+    timer.set(moments.compactMap { $0 }.min())
   }
 }
 

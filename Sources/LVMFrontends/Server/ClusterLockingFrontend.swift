@@ -1,5 +1,6 @@
 import ClusterTypes
 import Logging
+import MachineShell
 import NIOCore
 
 /// Carries out what a `ClusterLockingFrontend` wants from the cluster, on its event loop.
@@ -18,15 +19,9 @@ public protocol ClusterLockingCluster: AnyObject {
 public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
   private let eventLoop: any EventLoop
   private let logger: Logger
-  private let clock: () -> Timestamp
   private weak var cluster: (any ClusterLockingCluster)?
-  public private(set) var machine: ClusterLockingMachine
+  private let runner: MachineRunner<ClusterLockingMachine>
   private var server: ClusterLockingServer?
-  private var inputs: [ClusterLockingMachine.Input] = []
-  private var isHandling = false
-  private lazy var timer = DeadlineTimer(eventLoop: eventLoop, clock: clock) { [unowned self] in
-    handle(.timePassed)
-  }
 
   /// `clock` is the machine's boot-time clock.
   public init(
@@ -34,11 +29,16 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
     clock: @escaping () -> Timestamp, cluster: any ClusterLockingCluster
   ) {
     self.eventLoop = eventLoop
-    self.machine = ClusterLockingMachine(configuration: machine)
     self.logger = logger
-    self.clock = clock
     self.cluster = cluster
+    runner = MachineRunner(
+      ClusterLockingMachine(configuration: machine), eventLoop: eventLoop, clock: clock,
+      wake: .timePassed)
+    runner.carryOut = { [unowned self] in carryOut($0) }
+    runner.stepped = { [unowned self] in self.cluster?.stepped() }
   }
+
+  public var machine: ClusterLockingMachine { runner.machine }
 
   /// Begins to serve lvm commands.
   public func start(_ configuration: ClusterLockingServer.Configuration) -> EventLoopFuture<Void> {
@@ -50,28 +50,12 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
 
   /// Disconnects all clients; what they hold is released as if they had died.
   public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
-    timer.set(nil)
+    runner.stop()
     return server?.stop(leavingFiles: leavingFiles) ?? eventLoop.makeSucceededVoidFuture()
   }
 
-  /// Hands an event to the machine and carries its effects out. May be called while that happens:
-  /// the event then waits for its turn.
-  public func handle(_ input: ClusterLockingMachine.Input) {
-    eventLoop.preconditionInEventLoop()
-    inputs.append(input)
-    guard !isHandling else { return }
-    isHandling = true
-    var next = 0
-    while next < inputs.count {
-      let input = inputs[next]
-      next += 1
-      for effect in machine.handle(input, at: clock()) { carryOut(effect) }
-    }
-    inputs.removeAll(keepingCapacity: true)
-    isHandling = false
-    timer.set(machine.nextDeadline)
-    cluster?.stepped()
-  }
+  /// As `MachineRunner.handle`.
+  public func handle(_ input: ClusterLockingMachine.Input) { runner.handle(input) }
 
   private func carryOut(_ effect: ClusterLockingMachine.Effect) {
     switch effect {
@@ -98,3 +82,5 @@ public final class ClusterLockingFrontend: ClusterLockingServerDelegate {
 
   public func clientClosed(_ client: ClientID) { handle(.clientClosed(client)) }
 }
+
+extension ClusterLockingMachine: Machine {}

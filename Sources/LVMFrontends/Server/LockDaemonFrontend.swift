@@ -1,5 +1,6 @@
 import ClusterTypes
 import Logging
+import MachineShell
 import NIOCore
 
 /// Carries out what a `LockDaemonFrontend` wants from the cluster, on its event loop.
@@ -15,15 +16,9 @@ public protocol LockDaemonCluster: AnyObject {
 public final class LockDaemonFrontend: FramedTextServerDelegate {
   private let eventLoop: any EventLoop
   private let logger: Logger
-  private let clock: () -> Timestamp
   private weak var cluster: (any LockDaemonCluster)?
-  private var machine: LockDaemonMachine
+  private let runner: MachineRunner<LockDaemonMachine>
   private var server: LockDaemonServer?
-  private var inputs: [LockDaemonMachine.Input] = []
-  private var isHandling = false
-  private lazy var timer = DeadlineTimer(eventLoop: eventLoop, clock: clock) { [unowned self] in
-    handle(.timePassed)
-  }
 
   /// `clock` is the machine's boot-time clock.
   public init(
@@ -31,10 +26,12 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
     clock: @escaping () -> Timestamp, cluster: any LockDaemonCluster
   ) {
     self.eventLoop = eventLoop
-    self.machine = LockDaemonMachine(configuration: machine)
     self.logger = logger
-    self.clock = clock
     self.cluster = cluster
+    runner = MachineRunner(
+      LockDaemonMachine(configuration: machine), eventLoop: eventLoop, clock: clock,
+      wake: .timePassed)
+    runner.carryOut = { [unowned self] in carryOut($0) }
   }
 
   /// Begins to serve. Persistent locks are to be adopted before.
@@ -46,30 +43,18 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
   }
 
   public func stop(leavingFiles: Bool = false) -> EventLoopFuture<Void> {
-    timer.set(nil)
+    runner.stop()
     return server?.stop(leavingFiles: leavingFiles) ?? eventLoop.makeSucceededVoidFuture()
   }
 
   /// Nodes that failed to load the last change of a VG, by VG, with their reasons.
-  public var reloadFailures: [String: [NodeID: String]] { machine.reloadFailures }
+  public var reloadFailures: [String: [NodeID: String]] { runner.machine.reloadFailures }
 
-  /// Hands an event to the machine and carries its effects out. May be called while that happens:
-  /// the event then waits for its turn.
+  /// As `MachineRunner.handle`.
   public func handle(_ input: LockDaemonMachine.Input) {
-    eventLoop.preconditionInEventLoop()
     // A lost reply is known before the end of its connection, which may wait here already.
-    if case .replyUndelivered = input {
-      inputs.insert(input, at: 0)
-    } else {
-      inputs.append(input)
-    }
-    guard !isHandling else { return }
-    isHandling = true
-    defer { isHandling = false }
-    while !inputs.isEmpty {
-      for effect in machine.handle(inputs.removeFirst(), at: clock()) { carryOut(effect) }
-    }
-    timer.set(machine.nextDeadline)
+    let isFirst = if case .replyUndelivered = input { true } else { false }
+    runner.handle(input, isFirst: isFirst)
   }
 
   private func carryOut(_ effect: LockDaemonMachine.Effect) {
@@ -108,3 +93,5 @@ extension LockDaemonLogLevel {
     }
   }
 }
+
+extension LockDaemonMachine: Machine {}

@@ -2,21 +2,26 @@ import ClusterTypes
 import NIOCore
 
 /// Wakes a machine at the deadline that it names, on its event loop.
-final class DeadlineTimer {
+package final class DeadlineTimer {
   private let eventLoop: any EventLoop
   private let clock: () -> Timestamp
   private let fire: () -> Void
   private var pending: (deadline: Timestamp, task: Scheduled<Void>)?
 
-  /// `clock` is the machine's boot-time clock.
-  init(eventLoop: any EventLoop, clock: @escaping () -> Timestamp, fire: @escaping () -> Void) {
+  /// - Parameters:
+  ///   - clock: the machine's boot-time clock.
+  ///   - fire: called on the event loop.
+  package init(
+    eventLoop: any EventLoop, clock: @escaping () -> Timestamp,
+    fire: @escaping () -> Void
+  ) {
     self.eventLoop = eventLoop
     self.clock = clock
     self.fire = fire
   }
 
   /// Replaces an earlier deadline; nil for none.
-  func set(_ deadline: Timestamp?) {
+  package func set(_ deadline: Timestamp?) {
     guard deadline != pending?.deadline else { return }
     pending?.task.cancel()
     pending = nil
