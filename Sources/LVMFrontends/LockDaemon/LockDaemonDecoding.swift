@@ -55,10 +55,9 @@ private struct RequestFields {
     }
   }
 
-  /// lvm writes option words with or without commas behind them, so that only words count.
-  var options: Set<String> {
-    Set((text("opts") ?? "").split { $0 == "," || $0 == " " }.map(String.init))
-  }
+  /// lvm writes these words with commas, with spaces and with nothing between them:
+  /// `persistent,adopt_onlyrepair`.
+  func hasOption(_ word: String) -> Bool { text("opts")?.contains(word) ?? false }
 
   /// A name as LVM allows it.
   func name(_ key: String) throws(FieldError) -> String {
@@ -130,23 +129,27 @@ private struct RequestFields {
     case "running_lm": .runningLockManager
     case "start_wait": .startWait
     case "stop_all":
-      .stopAll(waits: options.contains("wait"), isForced: options.contains("force"))
+      .stopAll(waits: hasOption("wait"), isForced: hasOption("force"))
     case "lock_gl", "lock_vg", "lock_lv": try lockRequest(named: name)
     case "init_lv", "free_lv", "query_lock_lv", "refresh_lv": try logicalVolumeRequest(named: name)
-    case "enable_gl", "disable_gl", "find_free_lock", "rename_vg_final", "vg_status",
-      "setlockargs_vg_before", "setlockargs_vg_final":
-      .unsupported(name)
+    case "enable_gl", "disable_gl": .moveGlobalLock
+    case "setlockargs_vg_final": .endLockArguments
     default: try volumeGroupRequest(named: name)
     }
   }
 
   private func lockRequest(named name: String) throws(FieldError) -> LockDaemonRequest {
-    switch name {
-    case "lock_gl": .lockGlobal(try wish(), lockType: word("vg_lock_type"))
-    case "lock_vg": .lockVolumeGroup(try self.name("vg_name"), try wish())
-    default:
-      .lockLogicalVolume(
-        try logicalVolume(), try wish(), isPersistent: options.contains("persistent"))
+    let wish = try wish()
+    let adoption: LockMode? =
+      if case .lock(let mode) = wish, hasOption("adopt_only") { mode } else { nil }
+    switch (name, adoption) {
+    case ("lock_gl", nil): return .lockGlobal(wish, lockType: word("vg_lock_type"))
+    case ("lock_vg", nil): return .lockVolumeGroup(try self.name("vg_name"), wish)
+    case ("lock_lv", nil):
+      return .lockLogicalVolume(
+        try logicalVolume(), wish, isPersistent: hasOption("persistent"))
+    case ("lock_lv", let mode?): return .adoptLogicalVolume(try logicalVolume(), mode)
+    default: return .adoptLock
     }
   }
 
@@ -169,12 +172,17 @@ private struct RequestFields {
       .startVolumeGroup(
         .init(
           vg: try self.name("vg_name"), uuid: try uuid("vg_uuid"),
-          lockType: word("vg_lock_type"), lockArguments: word("vg_lock_args")))
+          lockType: word("vg_lock_type"), lockArguments: word("vg_lock_args"),
+          isAdoption: hasOption("adopt_only")))
     case "query_lock_vg": .queryVolumeGroup(try self.name("vg_name"))
     case "stop_vg": .stopVolumeGroup(try self.name("vg_name"))
     case "busy_vg": .askBusy(try self.name("vg_name"))
     case "free_vg": .freeVolumeGroup(try self.name("vg_name"))
     case "rename_vg_before": .beginRename(try self.name("vg_name"))
+    case "rename_vg_final": .endRename
+    case "vg_status": .describeVolumeGroup(try self.name("vg_name"))
+    case "find_free_lock": .findFreeLock(try self.name("vg_name"))
+    case "setlockargs_vg_before": .beginLockArguments(try self.name("vg_name"))
     case "kill_vg": .kill(try self.name("vg_name"))
     case "drop_vg": .drop(try self.name("vg_name"))
     default: .unknown(name)

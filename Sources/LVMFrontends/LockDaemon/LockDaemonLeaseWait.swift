@@ -39,7 +39,8 @@ extension LockDaemonRequest {
     case .hello, .quit, .info, .dump, .lockGlobal, .lockVolumeGroup, .lockLogicalVolume,
       .updateVolumeGroup, .initializeLogicalVolume, .freeLogicalVolume, .queryLogicalVolume,
       .queryVolumeGroup, .refreshLogicalVolume, .startWait, .stopVolumeGroup, .stopAll, .kill,
-      .drop, .unsupported, .unknown, .malformed:
+      .drop, .adoptLock, .adoptLogicalVolume, .endRename, .describeVolumeGroup, .findFreeLock,
+      .moveGlobalLock, .beginLockArguments, .endLockArguments, .unknown, .malformed:
       false
     }
   }

@@ -174,12 +174,17 @@ extension LockDaemonMachine {
     switch message.request {
     case .lockGlobal: return "dlm"
     case .lockVolumeGroup(let vg, _), .updateVolumeGroup(let vg, _), .askBusy(let vg),
-      .freeVolumeGroup(let vg), .beginRename(let vg), .kill(let vg), .drop(let vg):
+      .freeVolumeGroup(let vg), .beginRename(let vg), .kill(let vg), .drop(let vg),
+      .describeVolumeGroup(let vg), .findFreeLock(let vg), .beginLockArguments(let vg):
       return Lockspace.name(vg: vg).flatMap { lockspaces[$0] } == nil ? "none" : "dlm"
-    case .lockLogicalVolume, .freeLogicalVolume, .startVolumeGroup: return "dlm"
+    case .lockLogicalVolume, .adoptLogicalVolume, .freeLogicalVolume, .startVolumeGroup:
+      return "dlm"
+    case .moveGlobalLock, .adoptLock,
+      .malformed where message.name.hasSuffix("_gl"):
+      return lockspaces[Self.globalName] == nil ? "none" : "dlm"
     case .hello, .quit, .info, .dump, .runningLockManager, .initializeVolumeGroup,
       .initializeLogicalVolume, .queryLogicalVolume, .queryVolumeGroup, .refreshLogicalVolume,
-      .startWait, .stopVolumeGroup, .stopAll, .unsupported, .unknown, .malformed:
+      .startWait, .stopVolumeGroup, .stopAll, .endRename, .endLockArguments, .unknown, .malformed:
       return "none"
     }
   }
@@ -226,14 +231,17 @@ extension LockDaemonMachine {
         LockDaemonReply.initialization(
           operation: operation, result, vgArguments: result == .success ? lockArguments : nil,
           lvArguments: nil)
-      case .initializeLogicalVolume:
+      case .initializeLogicalVolume, .endLockArguments:
         LockDaemonReply.initialization(
           operation: operation, result, vgArguments: nil,
           lvArguments: result == .success ? "dlm" : nil)
-      case .lockGlobal, .lockVolumeGroup, .lockLogicalVolume, .updateVolumeGroup,
-        .freeLogicalVolume, .refreshLogicalVolume, .startVolumeGroup, .startWait,
-        .stopVolumeGroup, .stopAll, .askBusy, .freeVolumeGroup, .beginRename, .kill, .drop,
-        .runningLockManager, .info, .dump, .unsupported, .unknown, .malformed:
+      case .describeVolumeGroup:
+        LockDaemonReply.status(operation: operation, lockType: pending.lockType, result)
+      case .lockGlobal, .lockVolumeGroup, .lockLogicalVolume, .adoptLock, .adoptLogicalVolume,
+        .updateVolumeGroup, .freeLogicalVolume, .refreshLogicalVolume, .startVolumeGroup,
+        .startWait, .stopVolumeGroup, .stopAll, .askBusy, .freeVolumeGroup, .beginRename,
+        .endRename, .kill, .drop, .runningLockManager, .info, .dump, .findFreeLock,
+        .moveGlobalLock, .beginLockArguments, .unknown, .malformed:
         LockDaemonReply.ordinary(
           operation: operation, lockType: pending.lockType, result,
           flags: flags.union(flagsBehind(result, of: pending.message.request)),

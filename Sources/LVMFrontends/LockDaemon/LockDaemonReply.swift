@@ -53,6 +53,17 @@ enum LockDaemonReply {
     ])
   }
 
+  /// The reply to `vg_status`: locks of dlm have no host ids and generations, which would be told.
+  static func status(operation: Int, lockType: String, _ result: LockDaemonResult) -> [UInt8] {
+    encode([
+      ("op", .integer(Int64(operation))), ("lock_type", .string(lockType)),
+      ("op_result", .integer(Int64(result.rawValue))), ("lm_result", .integer(0)),
+      ("owner_host_id", .integer(0)), ("owner_generation", .integer(0)),
+      ("owner_timestamp", .integer(0)), ("owner_state", .string("none")),
+      ("owner_name", .string("none")), ("result_flags", .string("none")),
+    ])
+  }
+
   /// Every other reply.
   static func ordinary(
     operation: Int, lockType: String, _ result: LockDaemonResult, flags: LockDaemonFlags,
@@ -60,7 +71,9 @@ enum LockDaemonReply {
   ) -> [UInt8] {
     var fields: [(String, ConfigValue)] = [
       ("op", .integer(Int64(operation))), ("lock_type", .string(lockType)),
-      ("op_result", .integer(Int64(result.rawValue))), ("lm_result", .integer(0)),
+      ("op_result", .integer(Int64(result.rawValue))),
+      // The word of the DLM, which is asked for nothing but whether another node is in the way.
+      ("lm_result", .integer(result == .heldElsewhere ? Int64(result.rawValue) : 0)),
       ("result_flags", .string(flags.text)),
     ]
     if let owner {

@@ -12,6 +12,10 @@ public enum LockDaemonRequest: Equatable, Sendable {
   case lockGlobal(LockWish, lockType: String?)
   case lockVolumeGroup(String, LockWish)
   case lockLogicalVolume(LogicalVolumeReference, LockWish, isPersistent: Bool)
+  /// `--lockopt adoptgl` or `adoptvg`: only a lock that an earlier life of the daemon left.
+  case adoptLock
+  /// `--lockopt adoptlv`.
+  case adoptLogicalVolume(LogicalVolumeReference, LockMode)
   case updateVolumeGroup(String, version: UInt32)
   case initializeVolumeGroup(String, lockType: String?)
   case initializeLogicalVolume(LogicalVolumeReference, lockType: String?)
@@ -27,10 +31,19 @@ public enum LockDaemonRequest: Equatable, Sendable {
   case askBusy(String)
   case freeVolumeGroup(String)
   case beginRename(String)
+  /// After `beginRename`; nothing is left to do.
+  case endRename
   case kill(String)
   case drop(String)
-  /// Well-formed, but of other lock managers than dlm.
-  case unsupported(String)
+  /// Asked by commands about persistent reservations, which sanlock's host ids are part of.
+  case describeVolumeGroup(String)
+  /// Where sanlock has room for another lock; dlm needs none.
+  case findFreeLock(String)
+  /// Of sanlock's global lock, which is in a volume group.
+  case moveGlobalLock
+  /// Whether the lock arguments of a VG can be changed; those of sanlock can.
+  case beginLockArguments(String)
+  case endLockArguments
   case unknown(String)
   /// A known request whose fields make no sense, or bytes that are no request; the text says why.
   case malformed(String)
@@ -53,6 +66,8 @@ public enum LockDaemonRequest: Equatable, Sendable {
     public var uuid: String?
     public var lockType: String?
     public var lockArguments: String?
+    /// Only a lockspace that an earlier life of the daemon left.
+    public var isAdoption = false
   }
 }
 
@@ -77,9 +92,10 @@ public struct LockDaemonMessage: Equatable, Sendable {
 
   private static let operations: [String: Int] = [
     "init_vg": 3, "init_lv": 3, "free_lv": 4, "free_vg": 4, "start_vg": 5, "stop_vg": 6,
-    "lock_gl": 7, "lock_vg": 7, "lock_lv": 7, "vg_update": 8, "enable_gl": 9, "disable_gl": 10,
+    "lock_gl": 7, "lock_vg": 7, "lock_lv": 7, "vg_update": 8, "enable_gl": 10, "disable_gl": 11,
     "start_wait": 12, "stop_all": 13, "rename_vg_before": 16, "rename_vg_final": 17,
     "running_lm": 18, "find_free_lock": 19, "kill_vg": 20, "drop_vg": 21, "busy_vg": 22,
     "query_lock_lv": 23, "query_lock_vg": 23, "refresh_lv": 24,
+    "vg_status": 25, "setlockargs_vg_before": 28, "setlockargs_vg_final": 29,
   ]
 }

@@ -34,9 +34,13 @@ extension LockDaemonMachine {
     case .beginRename(let vg): askMembers(of: vg, for: .rename(client), client)
     case .kill(let vg): kill(vg, client)
     case .drop(let vg): drop(vg, client)
-    case .unsupported(let name):
-      log(.info, "\(described(client)) sent \(name), which does not exist for lock type dlm")
-      answer(client, .invalid)
+    case .endRename: answer(client, .success)
+    case .adoptLock, .adoptLogicalVolume: answer(client, adoption(of: request))
+    case .describeVolumeGroup(let vg):
+      answer(client, startedLockspace(of: vg) == nil ? .notFound : .success)
+    case .findFreeLock(let vg): answerOfGroup(vg, .success, client)
+    case .beginLockArguments(let vg): answerOfGroup(vg, .unsupportedLockType, client)
+    case .moveGlobalLock, .endLockArguments: answer(client, .invalid)
     case .unknown(let problem), .malformed(let problem):
       // No reflection: whoever sends rubbish sends much of it.
       log(.warning, "\(described(client)) sent a request nobody understands: \(problem)")
@@ -67,10 +71,37 @@ extension LockDaemonMachine {
     return lockspaces[name] == nil ? .success : .exists
   }
 
-  private mutating func query(_ vg: String, _ resource: ResourceName, _ client: ClientID) {
+  private func startedLockspace(of vg: String) -> Lockspace? {
     guard let name = Lockspace.name(vg: vg), let lockspace = lockspaces[name],
       !lockspace.isStopping
-    else { return answer(client, .noLockspace) }
+    else { return nil }
+    return lockspace
+  }
+
+  /// Nothing is to be done, only to be answered; `result` if the VG is started.
+  private mutating func answerOfGroup(
+    _ vg: String, _ result: LockDaemonResult, _ client: ClientID
+  ) {
+    guard let lockspace = startedLockspace(of: vg) else { return answer(client, .noLockspace) }
+    answer(client, lockspace.isKilled ? .killed : result)
+  }
+
+  /// The daemon takes up the locks of active LVs by itself, and gives up all others: a command that
+  /// wants nothing but a lock which was left finds one, or none. It must not get a new one.
+  private func adoption(of request: LockDaemonRequest) -> LockDaemonResult {
+    guard case .adoptLogicalVolume(let lv, let mode) = request else { return .nothingToAdopt }
+    guard let name = Lockspace.name(vg: lv.vg), let lockspace = startedLockspace(of: lv.vg) else {
+      return .noLockspace
+    }
+    let resource = ResourceName.logicalVolume(uuid: lv.uuid)
+    let address = ResourceAddress(lockspace: name, resource: resource)
+    let held = lockspace.resources[resource]?.persistent ?? adoptions[address]?.mode
+    guard let held else { return .nothingToAdopt }
+    return held == mode ? .alreadyHeld : .otherModeToAdopt
+  }
+
+  private mutating func query(_ vg: String, _ resource: ResourceName, _ client: ClientID) {
+    guard let lockspace = startedLockspace(of: vg) else { return answer(client, .noLockspace) }
     guard !lockspace.isKilled else { return answer(client, .killed) }
     answer(client, .success, mode: lockspace.resources[resource]?.heldMode)
   }

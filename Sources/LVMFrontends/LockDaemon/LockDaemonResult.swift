@@ -32,6 +32,11 @@ public struct LockDaemonResult: RawRepresentable, Hashable, Sendable, CustomStri
   /// The VG was removed by another node.
   public static let removed = Self(rawValue: -219)
 
+  /// No lock of an earlier life is there to be taken up.
+  public static let nothingToAdopt = Self(rawValue: -223)
+  /// One is there, in another mode.
+  public static let otherModeToAdopt = Self(rawValue: -224)
+
   /// What `running_lm` answers: lvm then uses lock type `dlm`.
   public static let lockManagerIsDLM = Self(rawValue: 2)
 

@@ -14,7 +14,9 @@ extension LockDaemonMachine {
     case .starting: return answer(client, .starting)
     case .started: return answer(client, .exists)
     case .stopping: return answer(client, .heldElsewhere)
-    case nil: break
+    case nil:
+      // What an earlier life had is started by itself.
+      if arguments.isAdoption { return answer(client, .nothingToAdopt) }
     }
     startGlobalLockspace()
     log(.info, "VG \(arguments.vg): starting, as \(described(client)) asked")

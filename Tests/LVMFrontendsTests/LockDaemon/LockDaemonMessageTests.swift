@@ -28,12 +28,23 @@ import Testing
     #expect(request("request=hello\nrequest=quit\n") == .hello)
   }
 
-  @Test func optionsAreWords() {
-    let text = Request.lv("ex").replacing("\"none\"", with: "\"impersistent,none\"")
-    #expect(
-      request(text)
-        == .lockLogicalVolume(
-          .init(vg: "vg1", uuid: "u1", name: "lv1"), .lock(.exclusive), isPersistent: false))
+  /// As LVM 2.03.39 writes them for `--lockopt adoptlv,repairlv` and the like.
+  @Test func optionsHaveCommasOrNothingBetweenThem() {
+    let lv = LockDaemonRequest.LogicalVolumeReference(vg: "vg1", uuid: "u1", name: "lv1")
+    func withOptions(_ options: String) -> LockDaemonRequest {
+      request(Request.lv("ex").replacing("opts =\"none\"", with: "opts =\"\(options)\""))
+    }
+    let persistent = LockDaemonRequest.lockLogicalVolume(lv, .lock(.exclusive), isPersistent: true)
+    for options in ["persistent", "persistent,", "persistent,repair", "persistent,adopt"] {
+      #expect(withOptions(options) == persistent, "\(options)")
+    }
+    for options in ["adopt_only", "persistent,adopt_onlyrepair", "adopt_onlyadopt"] {
+      #expect(withOptions(options) == .adoptLogicalVolume(lv, .exclusive), "\(options)")
+    }
+    for name in ["lock_gl", "lock_vg"] {
+      let text = "request=\"\(name)\"\nmode =\"ex\"\nopts =\"adopt_only\"\nvg_name =\"vg1\"\n"
+      #expect(request(text) == .adoptLock)
+    }
   }
 
   @Test(arguments: [
@@ -43,7 +54,7 @@ import Testing
     "request=\"lock_vg\"\nmode=\"sh\"\nvg_name=\"a/b\"", "request=\"vg_update\"\nvg_name=\"v\"",
     "request=\"vg_update\"\nvg_name=\"v\"\nversion=-1", "request=\"refresh_lv\"\npath=\"/\"",
     "request=\"lock_lv\"\nmode=\"ex\"\nvg_name=\"v\"\nlv_uuid=\"a b\"", "request=\"enable_gl\"",
-    "request=\"vg_status\"\nvg_name=\"vg1\"",
+    "request=\"vg_status\"", "request=\"setlockargs_vg_final\"\nvg_name=\"v\"",
   ])
   func nonsenseIsAnsweredToo(_ text: String) {
     var cluster = TestCluster()
