@@ -308,6 +308,10 @@ struct StackedChangeTests {
     #expect(thin.volumeNames(affectedBy: ["t"]) == ["t"])
     let snapshot = try Stacked.planner(Stacked.origin(hasSnapshot: true))
     #expect(snapshot.volumeNames(affectedBy: ["s"]) == ["o"])
+    // Neither has LVM's mark of a visible volume, and users see the snapshot all the same.
+    let virtual = try Stacked.planner(Stacked.origin(hasSnapshot: true, isVirtual: true))
+    #expect(virtual.volumeNames == ["o"])
+    #expect(virtual.volumeNames(affectedBy: ["o"]) == ["o"])
     #expect(try Stacked.planner(Stacked.raid(extents: 2)).volumeNames(affectedBy: ["r"]) == ["r"])
   }
 

@@ -79,8 +79,7 @@ struct VolumeTopology: Sendable {
     let volume = volumeGroup.logicalVolumes[index]
     if roles[index].contains(.snapshotRecord) { return false }
     if let snapshot = snapshotOfStore[index], !roles[index].contains(.snapshotOrigin) {
-      return !snapshot.layout.isMerging
-        && (volume.isVisible || volumeGroup.logicalVolumes[snapshot.origin].isVisible)
+      return !volumeGroup.logicalVolumes[snapshot.origin].isVisible || !snapshot.layout.isMerging
     }
     return volume.isVisible
   }
