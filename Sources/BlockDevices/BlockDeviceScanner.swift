@@ -1,10 +1,11 @@
 import Glibc
 import LVMMetadata
+import LVMSystemDirectory
 import VolumeActivation
 
 /// A device that may be a physical volume.
 public struct BlockDeviceCandidate: Hashable, Sendable {
-  /// What it is called: a path below /dev.
+  /// What it is called: a path below `DeviceDirectory.path`.
   public let name: String
   /// What is to be opened; differs from the name when an image file stands for the device.
   public let path: String
@@ -64,7 +65,7 @@ public struct BlockDeviceScanner: Sendable {
   ///   - deviceDirectory: where the nodes are.
   public init(
     filter: DeviceFilter = .acceptingAll, systemDirectory: String = "/sys",
-    deviceDirectory: String = "/dev"
+    deviceDirectory: String = DeviceDirectory.path
   ) {
     self.init(
       selection: DeviceSelection(filter: filter), systemDirectory: systemDirectory,
@@ -73,7 +74,8 @@ public struct BlockDeviceScanner: Sendable {
 
   /// The devices that LVM's configuration selects.
   public init(
-    selection: DeviceSelection, systemDirectory: String = "/sys", deviceDirectory: String = "/dev"
+    selection: DeviceSelection, systemDirectory: String = "/sys",
+    deviceDirectory: String = DeviceDirectory.path
   ) {
     self.selection = selection
     self.systemDirectory = systemDirectory

@@ -128,9 +128,10 @@ public struct DaemonProcess {
     _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?, _ pools: WorkerPools,
     _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
+    let selection = try CurrentDeviceSelection(logger: logger, read: configuration.deviceSelection)
     var disks = SharedDisks(
       localNode: local.node, hostName: ConfigurationFile.hostName(),
-      selection: try configuration.deviceSelection())
+      selection: { selection.current() })
     disks.backups = GroupBackups(logger: logger)
     let failPoints = configuration.failPointFile.map { FailPoints(file: $0) }
     if let failPoints {

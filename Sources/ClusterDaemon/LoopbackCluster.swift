@@ -92,10 +92,9 @@ package struct LoopbackCluster: Sendable {
       ?? Member(
         instance: NodeInstance(node, Incarnation(life)), bootID: "\(node)-\(bootID)",
         startedClean: isClean)
+    let noDevices = DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))
     let workers = VolumeWorkers(
-      disks: SharedDisks(
-        localNode: node, hostName: "node\(node)",
-        selection: DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))))
+      disks: SharedDisks(localNode: node, hostName: "node\(node)", selection: { noDevices }))
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()

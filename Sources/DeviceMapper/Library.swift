@@ -1,6 +1,7 @@
 import CDeviceMapper
 import CDeviceMapperShim
 import Glibc
+import LVMSystemDirectory
 import Synchronization
 import VolumeActivation
 

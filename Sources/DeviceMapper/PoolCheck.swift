@@ -1,4 +1,5 @@
 import Glibc
+import LVMSystemDirectory
 import VolumeActivation
 
 /// The programs of thin-provisioning-tools that look at a pool's metadata before the kernel gets

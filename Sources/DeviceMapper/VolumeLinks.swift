@@ -1,4 +1,5 @@
 import Glibc
+import LVMSystemDirectory
 import VolumeActivation
 
 /// The links `/dev/VG/LV` to `/dev/mapper/NAME`, for machines without udev.

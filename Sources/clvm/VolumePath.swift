@@ -1,12 +1,16 @@
 import ArgumentParser
+import LVMSystemDirectory
 import VolumeActivation
 
 /// The ways in which users name logical volumes.
 enum VolumePath {
-  /// `VG/LV`, `/dev/VG/LV` or `/dev/mapper/VG-LV`.
+  private static let folder = DeviceDirectory.path + "/"
+
+  /// `VG/LV`, `/dev/VG/LV` or `/dev/mapper/VG-LV`; with another folder in `DM_DEV_DIR`, that one.
   static func parse(_ text: String) throws -> (group: String, volume: String) {
-    if text.hasPrefix("/dev/mapper/") {
-      guard let name = MappedDeviceName(text.dropFirst("/dev/mapper/".count)), name.layer == nil
+    let mapped = folder + "mapper/"
+    if text.hasPrefix(mapped) {
+      guard let name = MappedDeviceName(text.dropFirst(mapped.count)), name.layer == nil
       else { throw ValidationError("\(text) is not the path of a logical volume.") }
       return (name.volumeGroup, name.logicalVolume)
     }
@@ -24,6 +28,6 @@ enum VolumePath {
   }
 
   private static func withoutFolder(_ text: String) -> Substring {
-    text.hasPrefix("/dev/") ? text.dropFirst("/dev/".count) : text[...]
+    text.hasPrefix(folder) ? text.dropFirst(folder.count) : text[...]
   }
 }

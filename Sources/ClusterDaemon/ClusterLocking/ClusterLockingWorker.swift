@@ -74,7 +74,10 @@ final class ClusterLockingWorker: Sendable {
   private func context() throws -> ClusteredGroup.Context {
     let configuration = try LVMConfiguration()
     var disks = disks
-    if let readSelection { disks.selection = try readSelection() }
+    if let readSelection {
+      let selection = try readSelection()
+      disks.selection = { selection }
+    }
     return ClusteredGroup.Context(
       disks: disks, configuration: configuration,
       lists: ActivationLists(configuration, hostName: disks.hostName))

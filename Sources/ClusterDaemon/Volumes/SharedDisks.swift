@@ -1,6 +1,5 @@
 import BlockDevices
 import ClusterTypes
-import DeviceMapper
 import LVMMetadata
 import Synchronization
 import VolumeActivation
@@ -11,13 +10,16 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   let localNode: NodeID
   /// Told in the metadata that this node writes.
   let hostName: String
-  var selection: DeviceSelection
+  /// Asked for each look.
+  var selection: @Sendable () -> DeviceSelection
   /// Nil keeps no versions of groups that are changed.
   var backups: GroupBackups?
   /// A group that has not changed since the last look is read, but not parsed again.
   private let texts = ParsedTexts()
 
-  init(localNode: NodeID, hostName: String, selection: DeviceSelection) {
+  init(
+    localNode: NodeID, hostName: String, selection: @escaping @Sendable () -> DeviceSelection
+  ) {
     self.localNode = localNode
     self.hostName = hostName
     self.selection = selection
@@ -33,9 +35,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
-    let candidates = BlockDeviceScanner(
-      selection: selection, deviceDirectory: DeviceDirectory.path
-    ).candidates()
+    let candidates = BlockDeviceScanner(selection: selection()).candidates()
     let devices = candidates.compactMap { try? $0.open(.readOnly) }
     var known = texts.current.withLock { $0 }
     defer { texts.current.withLock { $0 = known } }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import DeviceMapper
+@testable import LVMSystemDirectory
 
 @Test(arguments: [
   (nil, "/dev"), ("", "/dev"), ("relative", "/dev"), ("/tmp/LVMTEST/dev", "/tmp/LVMTEST/dev"),
