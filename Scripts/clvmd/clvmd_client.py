@@ -48,7 +48,11 @@ class Reply:
 
 
 class Client:
-    def __init__(self, path=SOCKET, timeout=300):
+    def __init__(self, path=SOCKET, timeout=300, connection=None):
+        """A new connection to the socket, or one that stands for it."""
+        if connection:
+            self.socket = connection
+            return
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         for _ in range(200):

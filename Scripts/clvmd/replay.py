@@ -217,13 +217,17 @@ class Replay:
         for name, word in modes_after(setup).items():
             names = [n for n in self.ids if n.startswith(name[:-1])] if name[-1] == "*" else [name]
             for name in names:
-                reply = client.volume(word, self.ids[name])
+                reply = client.volume(word, self.ids[name], self.activation_flags(setup))
                 if not reply.is_good:
                     raise RuntimeError(f"{name} is not activated: {reply}")
         client.close()
         for command in setup:
             if command.startswith("sh "):
                 run(command, check=True)
+
+    def activation_flags(self, setup):
+        """To whom the requests of the setup's activations go."""
+        return 0
 
     def play(self):
         for index, line in enumerate(self.recording.lines):
@@ -253,7 +257,7 @@ class Replay:
         client = Client()
         for _ in range(100):
             answers = [client.query(volume, LOCAL) for volume in self.ids.values()]
-            if all(answer.entries["SINGLENODE"][1] != "PW" for answer in answers):
+            if all(text != "PW" for answer in answers for _, text in answer.entries.values()):
                 break
             time.sleep(0.1)
         client.close()
@@ -294,15 +298,19 @@ class Replay:
         for client in self.clients.values():
             client.close()
         run("pkill -x sleep")
-        client = Client()
-        for volume in self.ids.values():
-            client.volume(DEACTIVATE, volume, LOCAL)
-        is_clean = all(client.query(volume).entries["SINGLENODE"][1] == ""
-                       for volume in self.ids.values())
-        client.close()
-        if present_devices() or not is_clean:
+        if not self.is_clean_after_deactivation():
             run("dmsetup remove_all --force")
             daemon.forget()
+
+
+    def is_clean_after_deactivation(self):
+        client = Client()
+        for volume in self.ids.values():
+            client.volume(DEACTIVATE, volume)
+        is_clean = all(text == "" for volume in self.ids.values()
+                       for _, text in client.query(volume).entries.values())
+        client.close()
+        return is_clean and not present_devices()
 
 
 def intended_differences():
@@ -322,13 +330,13 @@ def step(is_good, started, title, finding=""):
         file.write(f"{result}\t{int((time.time() - started) * 1000)}\t{title}\t{finding}\n")
 
 
-def replay(recording, preparation, daemon, intended):
+def replay(recording, preparation, daemon, intended, kind):
     started = time.time()
     title = f"Recording {recording.name}"
     expected = {aspect: why for (name, aspect), why in intended.items() if name == recording.name}
     preparation.restore()
     try:
-        played = Replay(recording, preparation)
+        played = kind(recording, preparation)
         played.activate(preparation.setup)
         played.play()
         played.finish(daemon)
@@ -346,9 +354,7 @@ def replay(recording, preparation, daemon, intended):
     step(not surprises and not missing, started, title, "; ".join(surprises + missing or known))
 
 
-def main():
-    daemon = Daemon()
-    daemon.start()
+def replay_all(daemon, kind=Replay):
     intended = intended_differences()
     with open("/lab/recordings") as file:
         names = file.read().split()
@@ -360,7 +366,13 @@ def main():
         if key not in preparations:
             preparations.clear()
             preparations[key] = Preparation(recording.setup, head)
-        replay(recording, preparations[key], daemon, intended)
+        replay(recording, preparations[key], daemon, intended, kind)
+
+
+def main():
+    daemon = Daemon()
+    daemon.start()
+    replay_all(daemon)
     assert os.path.exists(SOCKET)
     open("/lab/finished", "w").close()
 
