@@ -94,6 +94,12 @@ class Recording:
         return count
 
     @property
+    def text_count(self):
+        """How many texts the commands write: those that they commit, and those that they revert."""
+        reverted = [line for line in self.lines if line["dir"] == "c2d" and is_revert(line)]
+        return self.commit_count + len(reverted)
+
+    @property
     def touches_volumes(self):
         return any(line["dir"] == "c2d" and line["hex"].startswith("32") for line in self.lines)
 
@@ -101,6 +107,11 @@ class Recording:
     def state(self):
         found = [line["dm"] for line in self.lines if line["dir"] == "state"]
         return normalized(found[-1]) if found else None
+
+
+def is_revert(line):
+    data = bytes.fromhex(line["hex"])
+    return data[:1] == b"\x33" and data[17:18] == b"\x21" and data[19:21] == b"P_"
 
 
 def normalized(lines):
@@ -164,7 +175,7 @@ class Preparation:
 
     def versions(self, recording):
         """The texts that the recorded commands write, by running them with Debian's lvm."""
-        if recording.commit_count == 0 or not recording.touches_volumes:
+        if recording.text_count == 0 or not recording.touches_volumes:
             return []
         activations = [c for c in self.setup if c.startswith(("lvchange", "vgchange -a"))]
         if "-aey" in " ".join(self.setup) and not activations:
@@ -188,8 +199,8 @@ class Replay:
         self.group = None
         self.differences = []
         versions = preparation.versions(recording)
-        if recording.touches_volumes and len(versions) != recording.commit_count:
-            raise Skipped(f"LVM 2.03 commits {len(versions)} times, 2.02 {recording.commit_count}")
+        if recording.touches_volumes and len(versions) != recording.text_count:
+            raise Skipped(f"LVM 2.03 writes {len(versions)} times, 2.02 {recording.text_count}")
         self.ids = {}
         for text in ([preparation.text] if preparation.text else []) + versions:
             self.ids.update(lvm_metadata.volume_ids(text))
@@ -271,6 +282,9 @@ class Replay:
         if is_notice and self.is_precommitted and (
                 data[17] == 0x24 or data[17] == 0x14 and self.has_suspended):
             self.group.commit()
+            self.is_precommitted = self.has_suspended = False
+        elif is_revert(line) and self.is_precommitted:
+            self.group.revert()
             self.is_precommitted = self.has_suspended = False
 
     def after_reply(self, index):
