@@ -315,6 +315,16 @@ struct StackedChangeTests {
     #expect(try Stacked.planner(Stacked.raid(extents: 2)).volumeNames(affectedBy: ["r"]) == ["r"])
   }
 
+  @Test("what users do not see is active on its own only where that is allowed")
+  func activatesHiddenVolumes() throws {
+    let planner = try Stacked.planner(Stacked.raid(extents: 2))
+    #expect(throws: ActivationRefusal.self) { try planner.plan(named: "r_rimage_0") }
+    var options = ActivationOptions()
+    options.mayBeHidden = true
+    let plan = try planner.plan(named: "r_rimage_0", options)
+    #expect(plan.devices.map(\.name.text) == ["vg-r_rimage_0"])
+  }
+
   @Test("a thin volume goes without its pool as long as another one uses that")
   func keepsSharedPool() throws {
     var mapper = Sample.mapper

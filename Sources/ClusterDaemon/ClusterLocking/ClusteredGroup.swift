@@ -125,6 +125,8 @@ final class ClusteredGroup: Sendable {
     let mode = context.configuration.string("activation/activation_mode")
     options.mode = mode.flatMap { ActivationOptions.Mode(rawValue: $0) } ?? .degraded
     if operation.options.contains(.partial) { options.mode = .partial }
+    // The command knows: it puts a layer into a mirror, for one.
+    options.mayBeHidden = true
     if let threshold = context.configuration.integer("activation/thin_pool_autoextend_threshold") {
       options.thinPoolThreshold = UInt64(min(max(threshold, 50), 100))
     }
@@ -269,7 +271,8 @@ final class ClusteredGroup: Sendable {
         return try planners.new.plan(named: name, options)
       }
       throw VolumeRefusal(
-        "Aborting.  LV \(name) is now incomplete and '--activationmode partial' was not specified.")
+        "Aborting.  LV \(planners.new.volumeGroup.name)/\(name) is now incomplete and "
+          + "'--activationmode partial' was not specified.")
     }
   }
 

@@ -24,6 +24,8 @@ public struct ActivationOptions: Hashable, Sendable {
   public var isReadOnly = false
   /// The content is about to be wiped: udev is not to look at it.
   public var isToBeWiped = false
+  /// Volumes that users do not see may be active on their own, as LVM has them while it converts.
+  public var mayBeHidden = false
   /// `activation/thin_pool_autoextend_threshold` in percent; 100 is never.
   public var thinPoolThreshold: UInt64 = 100
 

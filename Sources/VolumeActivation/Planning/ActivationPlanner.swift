@@ -124,7 +124,8 @@ public struct ActivationPlanner: Sendable {
     if let groupRefusal { throw groupRefusal }
     let title = "\(volumeGroup.name)/\(volumeGroup.logicalVolumes[named].name)"
     let index = topology.holder(of: named)
-    guard topology.isVisible(named) || topology.isVisible(index) || isVirtualOrigin(index) else {
+    let isSeen = topology.isVisible(named) || topology.isVisible(index) || isVirtualOrigin(index)
+    guard isSeen || options.mayBeHidden else {
       throw ActivationRefusal(title, .hiddenVolume)
     }
     var options = options
