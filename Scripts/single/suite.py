@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 
+import habits
 from machine import Client, PID_FILE, SOCKET, expect, main
 from replay import replay
 
@@ -336,6 +337,8 @@ def body(machine):
         ("A flood of clients", flood),
         ("Recordings of LVM's commands", recordings),
         ("The end", remove),
+        ("lvmlockd as LVM's test suite starts it", habits.lvmlockd),
+        ("clvmd as LVM 2.02's test suite starts it", habits.clvmd),
     ):
         machine.step(title, function)
 

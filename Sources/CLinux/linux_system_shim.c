@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -41,16 +42,21 @@ int clinux_run(const char *path, const char *argument) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-pid_t clinux_start_again_in_session(char *const arguments[]) {
+const char *clinux_program_path(void) {
   const char *path = (const char *)getauxval(AT_EXECFN);
+  return path == NULL ? "/proc/self/exe" : path;
+}
+
+void clinux_name_process(const char *name) { prctl(PR_SET_NAME, name); }
+
+pid_t clinux_start_again_in_session(char *const arguments[]) {
   posix_spawnattr_t attributes;
   int reason = posix_spawnattr_init(&attributes);
   if (reason == 0) {
     pid_t process = -1;
     reason = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
     if (reason == 0)
-      reason = posix_spawn(&process, path == NULL ? "/proc/self/exe" : path, NULL, &attributes,
-                           arguments, environ);
+      reason = posix_spawn(&process, clinux_program_path(), NULL, &attributes, arguments, environ);
     posix_spawnattr_destroy(&attributes);
     if (reason == 0) return process;
   }

@@ -1,12 +1,14 @@
 import ClusterMembership
 import ClusterTypes
 import Corosync
+import DeviceMapper
 import Fencing
 import KernelLockspaces
 import LVMFrontends
 import Logging
 import NIOCore
 import NIOPosix
+import VolumeActivation
 
 /// The parts of the daemon that live on the cluster's event loop, wired to each other.
 final class Daemon: ClusterObserver {
@@ -38,6 +40,7 @@ final class Daemon: ClusterObserver {
   private let leftovers: LeftoverRecovery
   /// Asks the process to end; called once the node can do nothing useful any more.
   private let requestEnd: @Sendable (Int32) -> Void
+  private let mappedDevices: (@Sendable () throws -> [MappedDeviceUUID])?
   /// Kept until the cluster has quorum with this node.
   private var quorumWaiters: [EventLoopPromise<Void>] = []
   private let host: DaemonHost
@@ -53,6 +56,7 @@ final class Daemon: ClusterObserver {
     self.logger = logger
     self.host = host
     requestEnd = host.requestEnd
+    mappedDevices = host.mappedDevices
     let nodeKeys = try configuration.cluster.nodeKeys()
     let network = try NodeNetwork(
       configuration: configuration, local: local, keys: nodeKeys, loop: loop, logger: logger)
@@ -271,11 +275,20 @@ final class Daemon: ClusterObserver {
       .flatMap { bound.value.network.start() }
       .flatMapThrowing {
         bound.value.node.start()
-        try bound.value.lockDaemon.adopt()
+        try bound.value.adoptLocks()
         // A node that is alone hears of nobody: nothing else would set its clock going.
         bound.value.node.handle(.timer)
       }
       .flatMap { bound.value.sockets.start() }
+  }
+
+  private func adoptLocks() throws {
+    do {
+      try lockDaemon.adopt(devices: try mappedDevices?())
+    } catch let error as DeviceMapperError {
+      logger.warning("cannot look which logical volumes are active: \(error)")
+      try lockDaemon.adopt(devices: nil)
+    }
   }
 
   private func listenToKeeper() {

@@ -1,6 +1,7 @@
 import BlockDevices
 import ClusterTypes
 import LVMFrontends
+import VolumeActivation
 
 /// What the daemon's parts want from the process around them.
 struct DaemonHost: Sendable {
@@ -12,6 +13,8 @@ struct DaemonHost: Sendable {
   var setLogLevel: @Sendable (UInt8) -> Void = { _ in }
   /// The device filter of lvm.conf as it is now; nil when clvmd.conf has one.
   var readSelection: (@Sendable () throws -> DeviceSelection)?
+  /// The mapped devices of LVM on this machine; nil where nobody can tell.
+  var mappedDevices: (@Sendable () throws -> [MappedDeviceUUID])?
   /// The file from which the configuration was read; nil when it comes from nowhere.
   var configurationPath: String?
   /// Volumes that an old command line says were active exclusively (`-E`).

@@ -2,6 +2,7 @@ import BlockDevices
 import ClusterMembership
 import ClusterTypes
 import Corosync
+import DeviceMapper
 import DistributedLockManager
 import Fencing
 import Glibc
@@ -116,6 +117,10 @@ public struct DaemonProcess {
     host.setLogLevel = setLogLevel
     if configuration.devices.filter == nil {
       host.readSelection = { try DeviceSelection(try LVMConfiguration()) }
+    }
+    host.mappedDevices = {
+      var mapper = LibraryDeviceMapper()
+      return try mapper.devices().map(\.uuid)
     }
     host.exclusiveVolumes = exclusiveVolumes
     host.configurationPath = configurationPath

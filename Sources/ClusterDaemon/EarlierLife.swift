@@ -2,8 +2,9 @@ import Glibc
 
 /// What an earlier life of the daemon may have left on this boot.
 enum EarlierLife {
-  /// Programs that write LVM metadata under a lock of the daemon.
-  private static let writers: Set<String> = ["lvm", "lvmpolld"]
+  /// Programs that write LVM metadata under a lock of the daemon. lvmpolld is none: it starts
+  /// commands, and runs where it has nothing to do, too.
+  private static let writers: Set<String> = ["lvm"]
 
   /// Waits until no command is running that may hold a lock of an earlier life; false when one
   /// still runs after `seconds`.

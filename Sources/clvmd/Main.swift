@@ -6,7 +6,9 @@ import ClusterDaemon
 @main
 enum Main {
   static func main() {
-    switch CommandLine.arguments.first?.split(separator: "/").last {
+    let name = CommandLine.arguments.first?.split(separator: "/").last
+    if let name { NewLife.keepName(String(name)) }
+    switch name {
     case "lvmlockd": run(LockDaemonProgram.self, wrongArguments: 1)
     default:
       run(

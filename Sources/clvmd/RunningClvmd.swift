@@ -5,7 +5,7 @@ import LVMFrontends
 /// The daemon that runs on this node, as the old program talks to it.
 struct RunningClvmd {
   private static let replySizeMax = 1 << 20
-  private static let restartSeconds = 10
+  private static let restartSeconds = 60
 
   let socketPath: String
 

@@ -18,6 +18,14 @@ int clinux_character_device_numbers(const char *path, uint32_t *major, uint32_t 
 // set when it could not be started.
 int clinux_run(const char *path, const char *argument);
 
+// The path by which this program was started. It is relative to the directory of that moment if that
+// is how it was named.
+const char *clinux_program_path(void);
+
+// Names this process in /proc, where pgrep and killall look; cut at 15 bytes. To be called on the
+// first thread.
+void clinux_name_process(const char *name);
+
 // Starts the program of this process again, under the path by which it was started and with this
 // process' environment, in a session of its own. `arguments` ends with NULL. Returns the new
 // process' id, or -1 with errno set.

@@ -2,10 +2,12 @@ import ClusterMembership
 import ClusterTypes
 import DistributedLockManager
 import LVMFrontends
+import LVMMetadata
 import LockManager
 import LockProtocol
 import Logging
 import NIOCore
+import VolumeActivation
 
 /// Does for lvm commands what the lvmlockd machine wants from the cluster.
 ///
@@ -66,8 +68,16 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   }
 
   /// Takes up the locks of active volumes that an earlier life of the daemon held.
-  func adopt() throws {
-    let locks = try store.load()
+  ///
+  /// - Parameter devices: the mapped devices of this machine: what has none was deactivated without
+  ///   the daemon, and would keep its lock for ever. Nil keeps all locks.
+  func adopt(devices: [MappedDeviceUUID]?) throws {
+    let recorded = try store.load()
+    let locks = recorded.filter { lock in devices.map(lock.hasDevice) ?? true }
+    for lock in recorded where !locks.contains(lock) {
+      logger.notice("forgetting the lock of \(lock.lvUUID) of VG \(lock.vg): it is not active")
+      try store.remove(lock)
+    }
     guard !locks.isEmpty else { return }
     for lock in locks { reclaims[lock.lvUUID] = LockspaceName("lvm_\(lock.vg)") }
     logger.notice("taking up \(locks.count) locks of active logical volumes")
@@ -270,6 +280,14 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     } catch {
       logger.error("cannot \(what) the record of a persistent lock: \(error)")
     }
+  }
+}
+
+extension PersistentLock {
+  /// Whether the volume or a layer of it is among the devices; true when its id is none of LVM's.
+  func hasDevice(among devices: [MappedDeviceUUID]) -> Bool {
+    guard let id = LVMIdentifier(lvUUID) else { return true }
+    return devices.contains { $0.logicalVolume == id }
   }
 }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// `clvmd -S`: the process becomes the daemon anew, from the program as it is installed now, and
@@ -19,13 +20,21 @@ public enum NewLife {
     return Place(rawValue: text)
   }
 
-  /// Never returns normally. The program is `LVM_CLVMD_BINARY`, or the one that runs.
+  /// A process that has started itself through /proc/self/exe would be called `exe`; whoever looks for
+  /// the daemon by its name must find it all the same.
+  public static func keepName(_ name: String) { clinux_name_process(name) }
+
+  /// Never returns normally. The program is `LVM_CLVMD_BINARY`, which is searched for as a shell does,
+  /// or the one that was started; the very file that runs if that cannot be executed any more.
   public static func begin(in place: Place) throws(DaemonError) -> Never {
-    let path = getenv("LVM_CLVMD_BINARY").map { String(cString: $0) } ?? "/proc/self/exe"
+    let path =
+      getenv("LVM_CLVMD_BINARY").map { String(cString: $0) }
+      ?? String(cString: clinux_program_path())
     setenv(variable, place.rawValue, 1)
     let arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) } + [nil]
-    execv(path, arguments)
+    execvp(path, arguments)
     let reason = String(cString: strerror(errno))
+    execv("/proc/self/exe", arguments)
     for argument in arguments { free(argument) }
     throw DaemonError("cannot start \(path): \(reason)")
   }
