@@ -33,6 +33,7 @@ package final class MembershipWorld {
     case heal(Int)
     case user
     case crashAgain(NodeSlot)
+    case forget(NodeSlot, leader: NodeSlot, cut: Int)
     case calm
   }
 
@@ -211,6 +212,7 @@ package final class MembershipWorld {
     case .heal(let id): heal(id)
     case .user: userActs()
     case .crashAgain(let slot): powerOff(slot, "cascade")
+    case .forget(let slot, let leader, let cut): forgetNewest(slot, leader, cut)
     case .calm: becomeCalm()
     }
   }

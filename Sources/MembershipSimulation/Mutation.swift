@@ -5,29 +5,51 @@ package struct Mutation: Sendable {
   package var name: String
   /// Seeds after which it counts as missed.
   package var seeds: UInt64 = 200
-  var prepare: @Sendable (inout SimulationPlan) -> Void
+  private var defects: MembershipDefects
+  /// A second guard that would hide the defect, and is off with it and without it.
+  private var withoutGuard: MembershipDefects
+  /// A defect of the world.
+  private var inWorld: (@Sendable (inout SimulationPlan) -> Void)?
+  private var prepare: @Sendable (inout SimulationPlan) -> Void
 
-  /// The first seed that catches it, with what was seen; nil if none does.
+  /// The first seed that catches it, with what was seen; nil if none does. A seed in which something is
+  /// wrong without the defect, too, catches nothing.
   package func firstCatch() -> (seed: UInt64, violation: String)? {
     for seed in 1...seeds {
-      var plan = SimulationPlan(seed: seed)
-      prepare(&plan)
-      let world = MembershipWorld(plan)
-      world.run()
-      if let violation = world.violations.first { return (seed, violation) }
+      guard let found = violation(seed, isPresent: true) else { continue }
+      if violation(seed, isPresent: false) == nil { return (seed, found) }
     }
     return nil
   }
 
+  private func violation(_ seed: UInt64, isPresent: Bool) -> String? {
+    var plan = SimulationPlan(seed: seed)
+    prepare(&plan)
+    plan.defects = isPresent ? defects.union(withoutGuard) : withoutGuard
+    if isPresent { inWorld?(&plan) }
+    let world = MembershipWorld(plan)
+    world.run()
+    return world.violations.first
+  }
+
   private init(
     _ name: String, _ defects: MembershipDefects,
+    without withoutGuard: MembershipDefects = [],
     prepare: @escaping @Sendable (inout SimulationPlan) -> Void = { _ in }
   ) {
     self.name = name
-    self.prepare = { plan in
-      plan.defects = defects
-      prepare(&plan)
-    }
+    self.defects = defects
+    self.withoutGuard = withoutGuard
+    self.prepare = prepare
+  }
+
+  /// A defect of the world.
+  private init(
+    _ name: String, inWorld defect: WritableKeyPath<SimulationPlan, Bool> & Sendable,
+    prepare: @escaping @Sendable (inout SimulationPlan) -> Void
+  ) {
+    self.init(name, [], prepare: prepare)
+    inWorld = { $0[keyPath: defect] = true }
   }
 
   private static let onlyWatchdog: @Sendable (inout SimulationPlan) -> Void = { plan in
@@ -50,6 +72,7 @@ package struct Mutation: Sendable {
   private static let reservations: @Sendable (inout SimulationPlan) -> Void = { plan in
     plan.fenceLevels = 1
     plan.reservationLevels = 1
+    plan.fenceMood = 0
     plan.hasOtherDisks = false
     plan.trustsWatchdog = false
     plan.nodeCount = 3
@@ -93,9 +116,8 @@ package struct Mutation: Sendable {
     Mutation("no drain after a return", .noDrainAfterReturn) { $0.faults = [.powerCut, .cascade] },
     Mutation("no drain after a fence", .noDrainAfterFence, prepare: fencing),
     Mutation("a start without reading again", .startWithoutReading, prepare: reservations),
-    Mutation("a lost reservation counts as proof", []) {
+    Mutation("a lost reservation counts as proof", inWorld: \.overlooksLostReservation) {
       reservations(&$0)
-      $0.overlooksLostReservation = true
     },
     Mutation("keys off other disks are a proof", .anyDevicesExclude) {
       reservations(&$0)
@@ -106,10 +128,17 @@ package struct Mutation: Sendable {
     Mutation("any exit of an agent is success", .anyExitIsSuccess, prepare: fencing),
     Mutation("admission while an attempt is open", .admitDuringAttempt, prepare: fencing),
     Mutation("a lost report closes the attempt", .lostReportClosesAttempt, prepare: fencing),
-    Mutation("a success counts for the node, not the incarnation", .successByNode) {
+    // While an attempt is open nothing newer of its victim is admitted, so that there is nothing else
+    // that a success could be counted for.
+    Mutation(
+      "a success counts for the node, not the incarnation", .successByNode,
+      without: .admitDuringAttempt
+    ) {
       fencing(&$0)
-      $0.defects.insert(.admitDuringAttempt)
       $0.checksFenceTargets = false
+      $0.fenceMood = MembershipWorld.tellsLate
+      $0.faults = [.isolation, .freeze, .muting]
+      $0.faultInterval = 5000
     },
     Mutation("whoever was just booted races", .anyoneRaces, prepare: race),
     Mutation("any exit of an agent wins the race", .anyExitIsSuccess, prepare: race),
@@ -119,18 +148,19 @@ package struct Mutation: Sendable {
     },
     Mutation("a configuration change in one step", .oneStepConfiguration) {
       $0.faults = [.configurationChange, .partition, .isolation, .powerCut]
-      $0.nodeCount = 4
+      $0.nodeCount = 3
       $0.hasDisk = false
       $0.faultInterval = 6000
     },
-    Mutation("a voter without memory votes", .blankVotes) {
+    Mutation(
+      "a voter does not notice that its memory is lost", inWorld: \.overlooksAmnesia
+    ) {
       $0.faults = [.amnesia, .isolation, .crashAtStep, .partition]
       $0.nodeCount = 3
       $0.hasDisk = false
       $0.faultInterval = 6000
     },
-    Mutation("a restart forgets the vote", []) {
-      $0.losesVotes = true
+    Mutation("a restart forgets the vote", inWorld: \.losesVotes) {
       $0.faults = [.daemonCrash, .restartAll, .crashAtStep, .partition, .muting, .oneWayCut]
       $0.nodeCount = 3
       $0.hasDisk = false

@@ -43,11 +43,15 @@ package struct SimulationPlan: Sendable {
   package var usersToggle = true
   /// A deliberate defect of the world: a restart forgets the vote.
   package var losesVotes = false
+  /// A deliberate defect of the world: who comes back without memory votes as if it had forgotten nothing.
+  package var overlooksAmnesia = false
   /// Another: a node whose key is gone counts as kept away though the disks are not reserved.
   package var overlooksLostReservation = false
   /// Nobody may be removed once the cluster has formed: the faults are such that nobody need be.
   package var expectsNoRemoval = false
   package var checksFenceTargets = true
+  /// What the fence devices do throughout; nil: as chance and faults have it.
+  var fenceMood: Int?
 
   /// A calm cluster, for measuring.
   package init(calm seed: UInt64, nodes: Int, timers: MembershipTimers) {

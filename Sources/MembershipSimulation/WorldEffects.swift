@@ -222,7 +222,11 @@ extension MembershipWorld {
 
   // MARK: - Fence agents
 
-  /// The mood decides what the devices do now: obey, fail, hang, act late, or lie late.
+  /// How many moods the fence devices have.
+  static let fenceMoods = 7
+  static let tellsLate = 5
+
+  /// The mood decides what the devices do now: obey, fail, hang, act late, lie, or act and tell late.
   private func runFence(
     _ attempt: FenceAttempt, _ timeout: UInt32, _ slot: NodeSlot, _ daemon: Int
   ) {
@@ -236,7 +240,9 @@ extension MembershipWorld {
     var act: UInt64? = isQuick ? random(5...50) : random(100...2000)
     var end = (act ?? 0) + (isQuick ? random(5...20) : random(50...500))
     var exit: Int32? = 0
-    switch isCalm || plan.fencesAtOnce ? 0 : (fenceMood + Int(attempt.level)) % 6 {
+    switch isCalm || plan.fencesAtOnce
+      ? 0 : plan.fenceMood ?? (fenceMood + Int(attempt.level)) % Self.fenceMoods
+    {
     case 1:
       act = nil
       exit = 1
@@ -252,6 +258,9 @@ extension MembershipWorld {
     case 4:  // It acts, and says that it failed.
       exit = 1
       situations.insert(.fenceFailed)
+    case Self.tellsLate:  // It acts, and makes sure for a long time before it says so.
+      end = limit - 1
+      situations.insert(.fenceToldLate)
     default: break
     }
     if let act { schedule(.fenceActs(attempt), inMilliseconds: act) }

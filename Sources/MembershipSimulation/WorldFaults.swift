@@ -71,13 +71,13 @@ extension MembershipWorld {
         machines[machine].keeperStallsUntil = now + random(10_000...60_000) * 1_000_000
       }
     case .configurationChange: changeConfiguration()
-    case .amnesia: loseMemory(slot)
+    case .amnesia: if !chance.chance(50) || !keepFromOthers() { _ = loseMemory(slot) }
     case .cascade:
       powerOff(slot, "cascade")
       for machine in machines where machine.slot != slot && chance.chance(40) {
         schedule(.crashAgain(machine.slot), inMilliseconds: random(50...6000))
       }
-    case .fenceMood: fenceMood = Int(random(0...5))
+    case .fenceMood: fenceMood = Int(random(0...UInt64(Self.fenceMoods - 1)))
     case .crashAtStep: crashCountdown = (slot, Int(random(1...400)))
     case .leaving: leave(slot)
     case .administrator: administratorActs()
@@ -89,19 +89,23 @@ extension MembershipWorld {
 
   // MARK: - Network faults
 
-  private func cut(from: NodeSet, to: NodeSet, bothWays: Bool) {
+  /// For so many milliseconds, or as long as chance has it.
+  private func cut(
+    from: NodeSet, to: NodeSet, bothWays: Bool, forMilliseconds duration: UInt64? = nil
+  ) {
     var masks = [UInt64](repeating: 0, count: machines.count)
     for machine in machines {
       if from.contains(machine.slot) { masks[machine.slot.index.asInt] |= to.bits }
       if bothWays, to.contains(machine.slot) { masks[machine.slot.index.asInt] |= from.bits }
     }
-    healLater { id in self.cuts[id] = masks }
+    healLater(duration) { id in self.cuts[id] = masks }
     updateCuts()
   }
 
-  private func healLater(_ body: (Int) -> Void) {
+  private func healLater(_ milliseconds: UInt64? = nil, _ body: (Int) -> Void) {
     body(nextFault)
-    let duration = chance.chance(60) ? random(500...12_000) : random(12_000...90_000)
+    let duration =
+      milliseconds ?? (chance.chance(60) ? random(500...12_000) : random(12_000...90_000))
     schedule(.heal(nextFault), inMilliseconds: duration)
     nextFault += 1
   }
@@ -154,6 +158,7 @@ extension MembershipWorld {
   }
 
   private func changeConfiguration() {
+    if chance.chance(30), partInChange() { return }
     let slot = pick()
     guard let record = machines[slot.index.asInt].daemon?.record else { return }
     var nodes = record.configuration.nodes
@@ -173,17 +178,76 @@ extension MembershipWorld {
     }
   }
 
+  /// Gives the leader's side a majority of the new votes at the moment when it loses the other side, which
+  /// has a majority of the old ones. False when no votes do that.
+  private func partInChange() -> Bool {
+    guard let leader = machines.first(where: { $0.daemon?.isLeader == true }),
+      let record = leader.daemon?.record, record.configurations.count == 1
+    else { return false }
+    let old = record.configuration
+    guard !old.hasDisk else { return false }
+    let everybody = NodeSet(old.nodes.map(\.slot))
+    for bits in 1..<everybody.bits where bits & ~everybody.bits == 0 {
+      let side = NodeSet(bits: bits)
+      let others = everybody.subtracting(side)
+      guard side.contains(leader.slot), old.isQuorum(others, disk: false) else { continue }
+      var nodes = old.nodes
+      for index in nodes.indices { nodes[index].votes = side.contains(nodes[index].slot) ? 3 : 1 }
+      let new = ClusterConfiguration(
+        nodes: nodes, hasDisk: false, trustsWatchdog: old.trustsWatchdog, timers: record.timers)
+      guard new.isQuorum(side, disk: false) else { continue }
+      situations.insert(.partedInChange)
+      cut(from: side, to: others, bothWays: true)
+      request(.changeConfiguration(new), leader.slot)
+      return true
+    }
+    return false
+  }
+
   /// One node's disk is lost with its machine, when all others have their memory.
-  private func loseMemory(_ slot: NodeSlot) {
+  private func loseMemory(_ slot: NodeSlot) -> Bool {
     let others = machines.filter { $0.slot != slot }
     guard othersDecide(without: slot),
       others.allSatisfy({ $0.durable?.isBlank == false }),
       others.allSatisfy({ $0.isUp })
-    else { return }
+    else { return false }
     powerOff(slot, "disk lost")
     machines[slot.index.asInt].durable = nil
     machines[slot.index.asInt].lastAcknowledged = (0, 0)
     machines[slot.index.asInt].lastVote = 0
+    return true
+  }
+
+  /// For a while the leader decides with just a quorum, so that the others miss what is decided; then one of
+  /// that quorum is to lose its memory. False when there is no such quorum.
+  private func keepFromOthers() -> Bool {
+    guard let leader = machines.first(where: { $0.daemon?.isLeader == true })?.slot,
+      let configuration = decisions[newestIndex]?.record.configuration, !configuration.hasDisk
+    else { return false }
+    var others = configuration.nodes.map(\.slot).filter { $0 != leader }.shuffled(using: &chance)
+    guard let victim = others.popLast() else { return false }
+    var quorum: NodeSet = [leader, victim]
+    while !configuration.isQuorum(quorum, disk: false), let next = others.popLast() {
+      quorum.insert(next)
+    }
+    guard !others.isEmpty else { return false }
+    let cut = nextFault
+    self.cut(from: quorum, to: NodeSet(others), bothWays: true, forMilliseconds: 60_000)
+    schedule(.forget(victim, leader: leader, cut: cut), inMilliseconds: random(2000...12_000))
+    return true
+  }
+
+  /// The node comes back without its memory, and hears those that have missed what it knew, and not the
+  /// leader.
+  func forgetNewest(_ slot: NodeSlot, _ leader: NodeSlot, _ cut: Int) {
+    guard !isCalm, machines[leader.index.asInt].daemon?.isLeader == true, loseMemory(slot) else {
+      return
+    }
+    situations.insert(.forgotNewest)
+    heal(cut)
+    let others = NodeSet(machines.map(\.slot)).subtracting([leader])
+    self.cut(
+      from: [leader], to: others, bothWays: true, forMilliseconds: random(12_000...40_000))
   }
 
   /// A vote that is needed for every quorum cannot be taken back by the others, nor in a change of the

@@ -39,6 +39,12 @@ extension MembershipWorld {
       state = PersistentState(
         slot: slot, genesis: genesis, incarnation: Incarnation(0), bootID: BootID(high: 0, low: 0),
         amnesia: amnesia)
+      if plan.overlooksAmnesia,
+        let known = decisions[newestIndex]?.record.newestConfiguration[slot]
+      {
+        state.amnesia = known.amnesia
+        state.isBlank = false
+      }
     }
     if (state.accepted.term, state.accepted.index) < machine.lastAcknowledged,
       machine.durable != nil

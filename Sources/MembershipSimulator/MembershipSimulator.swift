@@ -20,7 +20,7 @@ struct MembershipSimulator: ParsableCommand {
   @Flag(help: "Show the end of the history of the first failing seed.")
   var verbose = false
 
-  @Flag(help: "Introduce defects, one at a time, and show which seed finds each.")
+  @Flag(help: "Introduce defects, one at a time, and fail unless some seed finds each.")
   var mutations = false
 
   @Flag(help: "Print times, views and costs that can be measured in simulated time.")

@@ -78,6 +78,39 @@ import Testing
     #expect(world.violations == [])
   }
 
+  /// A node whose disk was lost drew an incarnation above all that the leader had heard, and below one that
+  /// another member had: that one ignored it and said nothing, and it was never admitted (seed 371).
+  @Test func lostCounterIsToldByWhoeverHeardAHigherOne() throws {
+    let plan = SimulationPlan(calm: 1, nodes: 3, timers: .lan)
+    let world = MembershipWorld(plan)
+    world.run(until: 20_000_000_000)
+    let daemons = world.machines.compactMap(\.daemon)
+    var listener = try #require(daemons.first { !$0.isLeader })
+    var sender = try #require(daemons.first { $0.slot != listener.slot })
+    var effects: [EmbeddedEffect] = []
+    let next = Timestamp(nanoseconds: sender.now + UInt64(plan.timers.heartbeat) * 2_000_000)
+    sender.handle(.tick, at: next, effects: &effects)
+    let ping = effects.lazy.compactMap { effect -> MembershipMessage? in
+      guard case .send(let target, let message) = effect, target == listener.slot,
+        case .ping = message.body
+      else { return nil }
+      return message
+    }.first
+    var message = try #require(ping)
+    let known = message.incarnation
+    message.incarnation = Incarnation(1)
+    effects = []
+    listener.handle(
+      .received(message), at: Timestamp(nanoseconds: listener.now + 1), effects: &effects)
+    let isTold = effects.contains { effect in
+      guard case .send(let target, let answer) = effect, target == sender.slot,
+        case .joinReply(.outdated(let incarnation)) = answer.body
+      else { return false }
+      return incarnation == known
+    }
+    #expect(isTold, "\(effects)")
+  }
+
   /// On a busy machine a restarted daemon listened for longer than a silence before its first channel was
   /// open, and was removed.
   @Test func daemonThatListensAgainIsHeldUntilItsChannelIsOpen() throws {

@@ -140,7 +140,6 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let noRequestNumbers = Self(rawValue: 1 << 14)
   package static let oneStepConfiguration = Self(rawValue: 1 << 15)
   package static let adoptFromMemory = Self(rawValue: 1 << 16)
-  package static let blankVotes = Self(rawValue: 1 << 17)
   package static let noDiskSecondRead = Self(rawValue: 1 << 19)
   package static let untoldLife = Self(rawValue: 1 << 18)
   package static let noRestartHold = Self(rawValue: 1 << 20)

@@ -126,9 +126,12 @@ extension EmbeddedMembership {
       consensus.configured.contains(slot)
     else { return }
     guard noteSender(message) else {
-      // A node whose counter was lost, or a late message of an earlier incarnation.
-      if case .join = message.body {
+      // A node whose counter was lost, or a late message of an earlier incarnation. It asks the leader only
+      // to be admitted, which may not have heard of as high an incarnation as this node has.
+      switch message.body {
+      case .join, .ping:
         send(.joinReply(.outdated(peers[slot.number].incarnation)), to: slot, &effects)
+      default: break
       }
       return
     }
@@ -177,7 +180,7 @@ extension EmbeddedMembership {
   }
 
   private func blank(_ isBlank: Bool, _ slot: NodeSlot) -> Bool {
-    (isBlank && !defects.contains(.blankVotes)) || peers[slot.number].hasRegressed
+    isBlank || peers[slot.number].hasRegressed
   }
 
   /// False for what an earlier incarnation of the sender said.

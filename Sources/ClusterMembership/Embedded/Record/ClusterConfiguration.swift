@@ -114,7 +114,7 @@ public struct ClusterConfiguration: Hashable, Sendable {
     return sum
   }
 
-  func isQuorum(_ set: NodeSet, disk: Bool) -> Bool { weight(set, disk: disk) >= quorum }
+  package func isQuorum(_ set: NodeSet, disk: Bool) -> Bool { weight(set, disk: disk) >= quorum }
 
   mutating func setAmnesia(_ amnesia: UInt64, of slot: NodeSlot) {
     for index in nodes.indices where nodes[index].slot == slot { nodes[index].amnesia = amnesia }
