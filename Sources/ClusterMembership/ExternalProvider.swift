@@ -173,12 +173,11 @@ public struct ExternalProvider: MembershipProvider {
     case .install(let proposal): takeNote(of: proposal, from: node, &effects)
     case .noted(let ballot): noted(ballot, by: node, &effects)
     case .commit(let ballot): commit(ballot, &effects)
-    case .submit(let viewID, let sequence, let payload):
-      order(payload, sequence: sequence, viewID: viewID, from: node, &effects)
+    case .submit(let viewID, let request):
+      order(request, viewID: viewID, from: node, &effects)
     case .order(let viewID, let entry): ordered(entry, viewID: viewID, from: node, &effects)
-    case .acknowledge(let viewID, let index):
-      acknowledged(index, viewID: viewID, by: node, &effects)
-    case .stable(let viewID, let index): stable(index, viewID: viewID, from: node, &effects)
+    case .acknowledge(let place): acknowledged(place, by: node, &effects)
+    case .stable(let place): stable(place, from: node, &effects)
     case .evicted(let incarnation, let viewID):
       evicted(incarnation, viewID: viewID, by: node, &effects)
     }

@@ -12,34 +12,30 @@ extension ExternalProvider {
   /// delivered goes out again: what the old sequencer had numbered was delivered with the view.
   mutating func sendSubmissions(_ effects: inout [MembershipEffect]) {
     guard isMember, !isFrozen, let sequencer else { return }
-    while let submission = messages.nextSubmission(members: view.members.count) {
+    while let request = messages.nextSubmission(members: view.members.count) {
       if sequencer == local.node {
-        number(submission.payload, submission.sequence, from: local.instance, &effects)
+        number(request, from: local.instance, &effects)
       } else {
-        let message = ProviderMessage.submit(
-          viewID: view.id, sequence: submission.sequence, payload: submission.payload)
+        let message = ProviderMessage.submit(viewID: view.id, request)
         effects.append(.send(message.encoded, to: sequencer))
       }
     }
   }
 
   mutating func order(
-    _ payload: [UInt8], sequence: UInt64, viewID: UInt64, from node: NodeID,
+    _ request: OrderRequest, viewID: UInt64, from node: NodeID,
     _ effects: inout [MembershipEffect]
   ) {
     guard viewID == view.id, !isFrozen, sequencer == local.node,
       let sender = view.instance(of: node), sender == peers[node]?.member.instance
     else { return }
-    number(payload, sequence, from: sender, &effects)
+    number(request, from: sender, &effects)
   }
 
   private mutating func number(
-    _ payload: [UInt8], _ sequence: UInt64, from sender: NodeInstance,
-    _ effects: inout [MembershipEffect]
+    _ request: OrderRequest, from sender: NodeInstance, _ effects: inout [MembershipEffect]
   ) {
-    let entry = Entry(
-      index: messages.received + 1, sender: sender, sequence: sequence,
-      payload: payload)
+    let entry = Entry(index: messages.received + 1, sender: sender, request: request)
     messages.append(entry)
     let message = ProviderMessage.order(viewID: view.id, entry).encoded
     for node in view.nodes where node != local.node { effects.append(.send(message, to: node)) }
@@ -56,17 +52,17 @@ extension ExternalProvider {
       return
     }
     messages.append(entry)
-    let message = ProviderMessage.acknowledge(viewID: view.id, index: entry.index)
-    effects.append(.send(message.encoded, to: node))
+    let place = OrderedPlace(viewID: view.id, index: entry.index)
+    effects.append(.send(ProviderMessage.acknowledge(place).encoded, to: node))
   }
 
   mutating func acknowledged(
-    _ index: UInt64, viewID: UInt64, by node: NodeID, _ effects: inout [MembershipEffect]
+    _ place: OrderedPlace, by node: NodeID, _ effects: inout [MembershipEffect]
   ) {
-    guard viewID == view.id, !isFrozen, sequencer == local.node,
-      index <= messages.received
+    guard place.viewID == view.id, !isFrozen, sequencer == local.node,
+      place.index <= messages.received
     else { return }
-    acknowledged[node] = max(acknowledged[node] ?? 0, index)
+    acknowledged[node] = max(acknowledged[node] ?? 0, place.index)
     declareStable(&effects)
   }
 
@@ -74,17 +70,17 @@ extension ExternalProvider {
     let others = view.nodes.filter { $0 != local.node }
     let index = others.map { acknowledged[$0] ?? 0 }.min() ?? messages.received
     guard index > messages.delivered else { return }
-    let message = ProviderMessage.stable(viewID: view.id, index: index).encoded
+    let message = ProviderMessage.stable(OrderedPlace(viewID: view.id, index: index)).encoded
     for node in others { effects.append(.send(message, to: node)) }
     messages.deliver(through: index, &effects)
     sendSubmissions(&effects)
   }
 
   mutating func stable(
-    _ index: UInt64, viewID: UInt64, from node: NodeID, _ effects: inout [MembershipEffect]
+    _ place: OrderedPlace, from node: NodeID, _ effects: inout [MembershipEffect]
   ) {
-    guard viewID == view.id, !isFrozen, node == sequencer else { return }
-    messages.deliver(through: index, &effects)
+    guard place.viewID == view.id, !isFrozen, node == sequencer else { return }
+    messages.deliver(through: place.index, &effects)
     sendSubmissions(&effects)
   }
 }

@@ -1,27 +1,18 @@
 import ByteCoding
 import ClusterTypes
 
-/// A message waiting for its place in the order, or holding one.
-struct Entry: Hashable, Sendable {
-  var index: UInt64
-  /// Who submitted it, and its running number there: a resubmission is recognised by the pair.
-  var sender: NodeInstance
-  var sequence: UInt64
-  var payload: [UInt8]
-}
-
 /// A round number together with its proposer, so that two rounds are never equal.
-struct Ballot: Hashable, Comparable, Sendable {
+package struct Ballot: Hashable, Comparable, Sendable {
   var round: UInt64
   var proposer: NodeID
 
-  static func < (left: Self, right: Self) -> Bool {
+  package static func < (left: Self, right: Self) -> Bool {
     (left.round, left.proposer) < (right.round, right.proposer)
   }
 }
 
 /// What the nodes of the external provider say to each other.
-enum ProviderMessage: Hashable, Sendable {
+package enum ProviderMessage: Hashable, Sendable {
   /// Whom the sender hears at present.
   case links([NodeInstance])
   case propose(Ballot, candidates: [Member])
@@ -34,15 +25,16 @@ enum ProviderMessage: Hashable, Sendable {
   case noted(Ballot)
   /// All candidates, a majority of the configured nodes, have taken note.
   case commit(Ballot)
-  case submit(viewID: UInt64, sequence: UInt64, payload: [UInt8])
+  case submit(viewID: UInt64, OrderRequest)
   case order(viewID: UInt64, Entry)
-  case acknowledge(viewID: UInt64, index: UInt64)
-  /// Every member has everything up to `index`.
-  case stable(viewID: UInt64, index: UInt64)
+  /// "I have everything up to this place."
+  case acknowledge(OrderedPlace)
+  /// Every member has everything up to this place.
+  case stable(OrderedPlace)
   case evicted(Incarnation, viewID: UInt64)
 
   /// How far a node has followed the common history.
-  struct History: Hashable, Sendable {
+  package struct History: Hashable, Sendable {
     var view: View
     var delivered: UInt64
     /// Received and not yet delivered, ascending.
@@ -57,14 +49,14 @@ enum ProviderMessage: Hashable, Sendable {
   }
 
   /// The view that follows `base`.
-  struct Proposal: Hashable, Sendable {
+  package struct Proposal: Hashable, Sendable {
     var ballot: Ballot
     var view: View
     var base: History
   }
 
   /// What a node tells a proposer.
-  struct Standing: Hashable, Sendable {
+  package struct Standing: Hashable, Sendable {
     var history: History
     /// A view that it took note of and of which it does not know whether it was decided.
     var noted: Proposal?
@@ -96,7 +88,7 @@ extension ProviderMessage {
       evicted
   }
 
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     var writer = ByteWriter()
     switch self {
     case .links(let instances):
@@ -122,23 +114,20 @@ extension ProviderMessage {
     case .commit(let ballot):
       writer.write(Kind.commit.rawValue)
       writer.write(ballot)
-    case .submit(let viewID, let sequence, let payload):
+    case .submit(let viewID, let request):
       writer.write(Kind.submit.rawValue)
       writer.write(viewID)
-      writer.write(sequence)
-      writer.writeCounted(payload)
+      writer.write(request)
     case .order(let viewID, let entry):
       writer.write(Kind.order.rawValue)
       writer.write(viewID)
       writer.write(entry)
-    case .acknowledge(let viewID, let index):
+    case .acknowledge(let place):
       writer.write(Kind.acknowledge.rawValue)
-      writer.write(viewID)
-      writer.write(index)
-    case .stable(let viewID, let index):
+      writer.write(place)
+    case .stable(let place):
       writer.write(Kind.stable.rawValue)
-      writer.write(viewID)
-      writer.write(index)
+      writer.write(place)
     case .evicted(let incarnation, let viewID):
       writer.write(Kind.evicted.rawValue)
       writer.write(incarnation.rawValue)
@@ -147,7 +136,7 @@ extension ProviderMessage {
     return writer.bytes
   }
 
-  init(decoding bytes: [UInt8]) throws(ByteDecodingError) {
+  package init(decoding bytes: [UInt8]) throws(ByteDecodingError) {
     var reader = ByteReader(bytes)
     guard let kind = Kind(rawValue: try reader.read()) else {
       throw .invalid("unknown kind of membership message")
@@ -167,15 +156,11 @@ extension ProviderMessage {
     case .noted: self = .noted(try reader.readBallot())
     case .commit: self = .commit(try reader.readBallot())
     case .submit:
-      self = .submit(
-        viewID: try reader.readNumber(), sequence: try reader.readNumber(),
-        payload: Array(try reader.readCounted(limit: ProviderLimits.payload)))
+      self = .submit(viewID: try reader.readNumber(), try reader.readOrderRequest())
     case .order:
       self = .order(viewID: try reader.readNumber(), try reader.readEntry())
-    case .acknowledge:
-      self = .acknowledge(viewID: try reader.readNumber(), index: try reader.readNumber())
-    case .stable:
-      self = .stable(viewID: try reader.readNumber(), index: try reader.readNumber())
+    case .acknowledge: self = .acknowledge(try reader.readPlace())
+    case .stable: self = .stable(try reader.readPlace())
     case .evicted:
       self = .evicted(Incarnation(try reader.read()), viewID: try reader.readNumber())
     }
@@ -208,8 +193,17 @@ extension ByteWriter {
   mutating func write(_ entry: Entry) {
     write(entry.index)
     write(entry.sender)
-    write(entry.sequence)
-    writeCounted(entry.payload)
+    write(entry.request)
+  }
+
+  mutating func write(_ request: OrderRequest) {
+    write(request.sequence)
+    writeCounted(request.payload)
+  }
+
+  mutating func write(_ place: OrderedPlace) {
+    write(place.viewID)
+    write(place.index)
   }
 
   mutating func write(_ history: ProviderMessage.History) {
@@ -265,8 +259,17 @@ extension ByteReader {
 
   mutating func readEntry() throws(ByteDecodingError) -> Entry {
     Entry(
-      index: try readNumber(), sender: try readInstance(), sequence: try readNumber(),
+      index: try readNumber(), sender: try readInstance(), request: try readOrderRequest())
+  }
+
+  mutating func readOrderRequest() throws(ByteDecodingError) -> OrderRequest {
+    OrderRequest(
+      sequence: try readNumber(),
       payload: Array(try readCounted(limit: ProviderLimits.payload)))
+  }
+
+  mutating func readPlace() throws(ByteDecodingError) -> OrderedPlace {
+    OrderedPlace(viewID: try readNumber(), index: try readNumber())
   }
 
   mutating func readProposal() throws(ByteDecodingError) -> ProviderMessage.Proposal {

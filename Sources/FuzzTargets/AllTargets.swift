@@ -4,6 +4,9 @@ import Fuzzing
 public let allTargets: [FuzzTarget] = [
   .lockFrames,
   .membershipMessages,
+  .externalProviderMessages,
+  .corosyncMessages,
+  .corosyncProvider,
   .peerLink,
   .metadataDevice,
   .metadataText,

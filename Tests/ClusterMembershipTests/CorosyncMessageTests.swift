@@ -9,7 +9,7 @@ import Testing
     let one = NodeInstance(try #require(NodeID(1)), Incarnation(7))
     let two = NodeInstance(try #require(NodeID(2)), Incarnation(9))
     let member = Member(instance: one, bootID: "b", startedClean: true)
-    let entry = Entry(index: 5, sender: two, sequence: 1, payload: [1, 2])
+    let entry = Entry(index: 5, sender: two, request: OrderRequest(sequence: 1, payload: [1, 2]))
     let history = ProviderMessage.History(
       view: View(id: 2, members: [member]), delivered: 4, pending: [entry], snapshot: [9],
       removed: [two])
@@ -22,8 +22,9 @@ import Testing
     return [
       .standing(stage, member, .init(history: history, noted: noted)),
       .standing(stage, member, .init(history: history, noted: nil)),
-      .noted(stage, viewID: 3), .submit(viewID: 3, sequence: 1, payload: [0]),
-      .acknowledge(viewID: 3, index: 5), .renew(viewID: 3), .expel(stage.processes[1]),
+      .noted(stage, viewID: 3), .submit(viewID: 3, OrderRequest(sequence: 1, payload: [0])),
+      .acknowledge(OrderedPlace(viewID: 3, index: 5)), .renew(viewID: 3),
+      .expel(stage.processes[1]),
     ]
   }
 
@@ -52,8 +53,8 @@ import Testing
   @Test func `numbers from which counting on would overflow are refused`() throws {
     let huge = UInt64.max / 4 + 1
     for message: CorosyncMessage in [
-      .renew(viewID: huge), .acknowledge(viewID: 1, index: huge),
-      .submit(viewID: huge, sequence: 1, payload: []),
+      .renew(viewID: huge), .acknowledge(OrderedPlace(viewID: 1, index: huge)),
+      .submit(viewID: huge, OrderRequest(sequence: 1, payload: [])),
     ] {
       #expect(throws: ByteDecodingError.self) { try CorosyncMessage(decoding: message.encoded) }
     }

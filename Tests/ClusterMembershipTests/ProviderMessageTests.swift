@@ -11,7 +11,7 @@ import Testing
   private var messages: [ProviderMessage] {
     let member = Member(instance: one, bootID: "b", startedClean: true)
     let ballot = Ballot(round: 3, proposer: one.node)
-    let entry = Entry(index: 5, sender: two, sequence: 1, payload: [1, 2])
+    let entry = Entry(index: 5, sender: two, request: OrderRequest(sequence: 1, payload: [1, 2]))
     let history = ProviderMessage.History(
       view: View(id: 2, members: [member]), delivered: 4, pending: [entry], snapshot: [9],
       removed: [two])
@@ -21,8 +21,8 @@ import Testing
     return [
       .links([one, two]), .propose(ballot, candidates: [member]), .accept(ballot, standing),
       .outpaced(ballot), .install(proposal), .noted(ballot), .commit(ballot),
-      .submit(viewID: 3, sequence: 1, payload: [0]), .order(viewID: 3, entry),
-      .acknowledge(viewID: 3, index: 5), .stable(viewID: 3, index: 5),
+      .submit(viewID: 3, OrderRequest(sequence: 1, payload: [0])), .order(viewID: 3, entry),
+      .acknowledge(OrderedPlace(viewID: 3, index: 5)), .stable(OrderedPlace(viewID: 3, index: 5)),
       .evicted(Incarnation(1), viewID: 8),
     ]
   }
@@ -49,7 +49,7 @@ import Testing
 
   @Test func numbersFromWhichCountingOnWouldOverflowAreRefused() {
     let huge = UInt64.max / 4 + 1
-    let entry = Entry(index: huge, sender: two, sequence: 1, payload: [])
+    let entry = Entry(index: huge, sender: two, request: OrderRequest(sequence: 1, payload: []))
     let history = ProviderMessage.History(
       view: View(id: huge, members: []), delivered: 0, pending: [], snapshot: [], removed: [])
     let late = ProviderMessage.History(
@@ -57,7 +57,7 @@ import Testing
     let ballot = Ballot(round: 1, proposer: one.node)
     for message in [
       .propose(Ballot(round: huge, proposer: one.node), candidates: []),
-      .order(viewID: 1, entry), .stable(viewID: 1, index: huge),
+      .order(viewID: 1, entry), .stable(OrderedPlace(viewID: 1, index: huge)),
       .accept(ballot, ProviderMessage.Standing(history: history, noted: nil)),
       .accept(ballot, ProviderMessage.Standing(history: late, noted: nil)),
     ] as [ProviderMessage] {
@@ -72,7 +72,7 @@ import Testing
     }
     let payload = [UInt8](repeating: 1, count: ProviderLimits.payload)
     let entries = (1...ProviderLimits.pendingEntries).map {
-      Entry(index: UInt64($0), sender: one, sequence: 1, payload: payload)
+      Entry(index: UInt64($0), sender: one, request: OrderRequest(sequence: 1, payload: payload))
     }
     let history = ProviderMessage.History(
       view: View(id: 1, members: members), delivered: 0, pending: entries,

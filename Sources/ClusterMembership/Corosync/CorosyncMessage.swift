@@ -3,14 +3,14 @@ import ClusterTypes
 
 /// What the nodes say to each other through corosync's process group. Every message is delivered to
 /// all members, its sender included, in one order.
-enum CorosyncMessage: Hashable, Sendable {
+package enum CorosyncMessage: Hashable, Sendable {
   /// "In this configuration, which has quorum, this is who I am and where I stand."
   case standing(GroupStage, Member, ProviderMessage.Standing)
   /// "I have taken note of this view, which follows from the standings of this configuration."
   case noted(GroupStage, viewID: UInt64)
-  case submit(viewID: UInt64, sequence: UInt64, payload: [UInt8])
-  /// "I have everything up to `index`."
-  case acknowledge(viewID: UInt64, index: UInt64)
+  case submit(viewID: UInt64, OrderRequest)
+  /// "I have everything up to this place."
+  case acknowledge(OrderedPlace)
   /// "Frames between daemons may have been lost in this view: let another one follow."
   case renew(viewID: UInt64)
   /// "This process does not answer, although corosync goes on there: go on without it."
@@ -18,7 +18,7 @@ enum CorosyncMessage: Hashable, Sendable {
 }
 
 /// The configuration to which a standing belongs: those of another one do not count.
-struct GroupStage: Hashable, Sendable {
+package struct GroupStage: Hashable, Sendable {
   var ring: GroupRing
   /// Ascending, without those that were expelled.
   var processes: [GroupProcess]
@@ -30,7 +30,7 @@ extension CorosyncMessage {
     case noted, submit, acknowledge, renew, expel
   }
 
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     var writer = ByteWriter()
     switch self {
     case .standing(let stage, let member, let standing):
@@ -42,15 +42,13 @@ extension CorosyncMessage {
       writer.write(Kind.noted.rawValue)
       writer.write(stage)
       writer.write(viewID)
-    case .submit(let viewID, let sequence, let payload):
+    case .submit(let viewID, let request):
       writer.write(Kind.submit.rawValue)
       writer.write(viewID)
-      writer.write(sequence)
-      writer.writeCounted(payload)
-    case .acknowledge(let viewID, let index):
+      writer.write(request)
+    case .acknowledge(let place):
       writer.write(Kind.acknowledge.rawValue)
-      writer.write(viewID)
-      writer.write(index)
+      writer.write(place)
     case .renew(let viewID):
       writer.write(Kind.renew.rawValue)
       writer.write(viewID)
@@ -61,7 +59,7 @@ extension CorosyncMessage {
     return writer.bytes
   }
 
-  init(decoding bytes: [UInt8]) throws(ByteDecodingError) {
+  package init(decoding bytes: [UInt8]) throws(ByteDecodingError) {
     var reader = ByteReader(bytes)
     guard let kind = Kind(rawValue: try reader.read()) else {
       throw .invalid("unknown kind of membership message")
@@ -72,11 +70,8 @@ extension CorosyncMessage {
         try reader.readStage(), try reader.readMember(), try reader.readStanding())
     case .noted: self = .noted(try reader.readStage(), viewID: try reader.readNumber())
     case .submit:
-      self = .submit(
-        viewID: try reader.readNumber(), sequence: try reader.readNumber(),
-        payload: Array(try reader.readCounted(limit: ProviderLimits.payload)))
-    case .acknowledge:
-      self = .acknowledge(viewID: try reader.readNumber(), index: try reader.readNumber())
+      self = .submit(viewID: try reader.readNumber(), try reader.readOrderRequest())
+    case .acknowledge: self = .acknowledge(try reader.readPlace())
     case .renew: self = .renew(viewID: try reader.readNumber())
     case .expel: self = .expel(try reader.readProcess())
     }

@@ -153,10 +153,9 @@ public struct CorosyncProvider: MembershipProvider {
       heardStanding(standing, of: member, from: process, stage, at: now, &effects)
     case .noted(let stage, let viewID):
       noted(viewID, by: process, stage, at: now, &effects)
-    case .submit(let viewID, let sequence, let payload):
-      order(payload, sequence: sequence, viewID: viewID, from: process, &effects)
-    case .acknowledge(let viewID, let index):
-      acknowledged(index, viewID: viewID, by: process, &effects)
+    case .submit(let viewID, let request):
+      order(request, viewID: viewID, from: process, &effects)
+    case .acknowledge(let place): acknowledged(place, by: process, &effects)
     case .renew(let viewID):
       if exchange == nil, viewID == view.id { beginExchange(at: now) }
     case .expel(let victim): expel(victim, at: now, &effects)

@@ -10,20 +10,19 @@ extension CorosyncProvider {
   /// After a new view everything that was not delivered goes out again.
   mutating func sendSubmissions(_ effects: inout [MembershipEffect]) {
     guard isMember, exchange == nil, !isEvicted else { return }
-    while let submission = messages.nextSubmission(members: view.members.count) {
-      let message = CorosyncMessage.submit(
-        viewID: view.id, sequence: submission.sequence, payload: submission.payload)
+    while let request = messages.nextSubmission(members: view.members.count) {
+      let message = CorosyncMessage.submit(viewID: view.id, request)
       effects.append(.multicast(message.encoded))
     }
   }
 
   mutating func order(
-    _ payload: [UInt8], sequence: UInt64, viewID: UInt64, from process: GroupProcess,
+    _ request: OrderRequest, viewID: UInt64, from process: GroupProcess,
     _ effects: inout [MembershipEffect]
   ) {
     guard viewID == view.id, exchange == nil, let sender = instances[process] else { return }
     messages.append(
-      Entry(index: messages.received + 1, sender: sender, sequence: sequence, payload: payload))
+      Entry(index: messages.received + 1, sender: sender, request: request))
     acknowledge(&effects)
   }
 
@@ -33,18 +32,17 @@ extension CorosyncProvider {
       messages.received > acknowledged[local.node] ?? 0, !messages.pending.isEmpty
     else { return }
     isAcknowledging = true
-    let message = CorosyncMessage.acknowledge(viewID: view.id, index: messages.received)
-    effects.append(.multicast(message.encoded))
+    let place = OrderedPlace(viewID: view.id, index: messages.received)
+    effects.append(.multicast(CorosyncMessage.acknowledge(place).encoded))
   }
 
   mutating func acknowledged(
-    _ index: UInt64, viewID: UInt64, by process: GroupProcess,
-    _ effects: inout [MembershipEffect]
+    _ place: OrderedPlace, by process: GroupProcess, _ effects: inout [MembershipEffect]
   ) {
-    guard viewID == view.id, exchange == nil, let member = instances[process],
-      index <= messages.received
+    guard place.viewID == view.id, exchange == nil, let member = instances[process],
+      place.index <= messages.received
     else { return }
-    acknowledged[member.node] = max(acknowledged[member.node] ?? 0, index)
+    acknowledged[member.node] = max(acknowledged[member.node] ?? 0, place.index)
     if member == local.instance { isAcknowledging = false }
     let stable = view.nodes.map { acknowledged[$0] ?? 0 }.min() ?? 0
     if stable > messages.delivered {
