@@ -29,7 +29,7 @@ extension Preflight {
     var findings: [Finding] = []
     for fact in facts.facts {
       for link in fact.links {
-        // A node that did not answer has a finding of its own.
+        // Those to a node that did not answer make one finding together.
         guard let failure = link.failure, !facts.silentNodes.contains(link.node) else { continue }
         findings.append(
           Finding(
@@ -39,9 +39,32 @@ extension Preflight {
             advice: "look at cables, routes and firewalls between these addresses"))
       }
     }
-    let count = facts.facts.reduce(0) { $0 + $1.links.count }
+    findings += facts.silentNodes.compactMap(linksToSilent)
+    let count = facts.facts.reduce(0) { $0 + $1.links.count { $0.failure == nil } }
     guard findings.isEmpty else { return findings }
     return count == 0 ? [] : [Finding(.good, .links, "\(count) links carry connections")]
+  }
+
+  /// Whether it is the network that keeps a node silent: every link to it and what became of it.
+  private func linksToSilent(_ silent: NodeID) -> Finding? {
+    let links = facts.facts.flatMap { fact in
+      fact.links.filter { $0.node == silent }.map { (from: fact.node, link: $0) }
+    }
+    guard !links.isEmpty else { return nil }
+    let text = links.map { from, link in
+      "\(name(from)) from \(link.from) to \(link.to): \(link.failure ?? "connected")"
+    }.joined(separator: "; ")
+    let nodes = links.map(\.from).reduce(into: [silent]) { if !$0.contains($1) { $0.append($1) } }
+    guard links.contains(where: { $0.link.failure != nil }) else {
+      return Finding(
+        .warning, .links, nodes: nodes,
+        "\(name(silent)) did not answer, although every link to it carries connections: \(text)",
+        advice: "the network is not what keeps it silent: see that clvmd runs there and here")
+    }
+    return Finding(
+      .error, .links, nodes: nodes, "links to \(name(silent)), which did not answer: \(text)",
+      advice: "where the connection is refused, the machine is there and clvmd does not run; "
+        + "otherwise see whether the machine is on, and look at cables, routes and firewalls")
   }
 
   var clocks: [Finding] {

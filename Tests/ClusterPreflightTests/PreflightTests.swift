@@ -68,8 +68,26 @@ struct PreflightTests {
     facts.silentNodes = [two]
     facts.facts[0].links[0].failure = "refused"
     let findings = Preflight(facts).findings.filter { $0.severity != .good }
-    #expect(findings.map(\.subject) == [.answers])
+    #expect(findings.map(\.subject) == [.answers, .links])
     #expect(findings.first?.message.contains("only this node was looked at") == true)
+  }
+
+  @Test func `every link to a silent node is named`() throws {
+    var facts = good
+    facts.facts.removeLast()
+    facts.silentNodes = [two]
+    facts.facts[0].links[0].failure = "Connection refused"
+    let broken = try #require(Preflight(facts).findings.first { $0.subject == .links })
+    #expect(broken.severity == .error)
+    #expect(broken.nodes == [two, one])
+    #expect(
+      broken.message
+        == "links to node 2 (b), which did not answer: node 1 (a) from 192.0.2.1 to 192.0.2.2: "
+        + "Connection refused; node 1 (a) from 198.51.100.1 to 198.51.100.2: connected")
+    facts.facts[0].links[0].failure = nil
+    let whole = try #require(Preflight(facts).findings.first { $0.subject == .links })
+    #expect(whole.severity == .warning)
+    #expect(whole.message.contains("although every link to it carries connections"))
   }
 
   @Test func differencesBetweenConfigurationsAreErrors() {
