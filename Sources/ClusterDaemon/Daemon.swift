@@ -228,6 +228,10 @@ final class Daemon: ClusterObserver {
           Dictionary(cluster.nodes.map { ($0.id, $0.address) }, uniquingKeysWith: { one, _ in one })
         )
       }
+      nodes.fencingChanged = { [fenceDevices, clusterFacts] fencing in
+        fenceDevices.change(to: fencing)
+        clusterFacts.fencingChanged(fencing)
+      }
       status.configurationWarnings = { nodes.warnings }
     }
     admin.isHeard = { [network] in network.isHeard($0) }

@@ -11,6 +11,53 @@ import Testing
     return scene
   }
 
+  @Test func `other devices are tried out at once, those that stay are still known`() {
+    var scene = scene()
+    scene.end("ipmi", .exited(0))
+    let levels = ["n3": [["ipmi"], ["pdu"]], "n2": [["ipmi"]]]
+    let old = FenceDevice.device("ipmi", monitoring: .monitor)
+    let nodeIDs = ["n2": MachineScene.other.id, "n3": MachineScene.victim.id]
+    scene.handle(
+      .topologyChanged(
+        FenceTopology(
+          devices: [old, .device("pdu", monitoring: .monitor)], levels: levels, nodeIDs: nodeIDs)))
+    scene.pass(milliseconds: 1000)
+    #expect(scene.running == ["pdu monitor -"])
+    #expect(scene.machine.deviceStatus.map(\.state) == [.working, .unknown])
+    scene.attempt(1, level: 2)
+    #expect(scene.cancelled.count == 1, "the trial makes room for the fence")
+    scene.end("pdu", .cancelled)
+    #expect(scene.running == ["pdu off n3"])
+
+    // What an attempt began with it ends with, and a changed device is another one.
+    var other = old
+    other.parameters = [FenceParameter("ipaddr", "192.0.2.9")]
+    scene.handle(
+      .topologyChanged(
+        FenceTopology(devices: [other], levels: ["n3": [["ipmi"]]], nodeIDs: nodeIDs)))
+    #expect(scene.machine.deviceStatus.map(\.state) == [.unknown])
+    scene.end("pdu", .exited(0))
+    #expect(scene.answers[1] == .some(0))
+    #expect(scene.running == ["ipmi monitor -"])
+    #expect(scene.runs.first?.device.parameters == other.parameters)
+    scene.attempt(2, level: 2)
+    #expect(scene.answers[2] == .some(nil), "there is no second level any more")
+  }
+
+  @Test func `a trial of a device that changes is stopped and says nothing of the new one`() {
+    var scene = scene()
+    let changed = FenceDevice.device("ipmi", retries: 3, monitoring: .monitor)
+    scene.handle(
+      .topologyChanged(
+        FenceTopology(
+          devices: [changed], levels: ["n3": [["ipmi"]]], nodeIDs: ["n3": MachineScene.victim.id])))
+    #expect(scene.cancelled.count == 1)
+    scene.end("ipmi", .cancelled)
+    #expect(scene.machine.deviceStatus.map(\.state) == [.unknown])
+    scene.pass(milliseconds: 1000)
+    #expect(scene.runs.map(\.device) == [changed])
+  }
+
   @Test func `a device is tried out at the start and every ten minutes`() {
     var scene = scene()
     #expect(scene.running == ["ipmi monitor -"])

@@ -11,7 +11,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
   public internal(set) var cluster: Cluster
   public let membership: Membership
   /// How nodes are kept from writing; `FenceTopology.none` without a section `fencing`.
-  public let fencing: FenceTopology
+  public internal(set) var fencing: FenceTopology
   /// Nil for a node without a keeper: nothing survives its daemon.
   public let keeper: KeeperSettings?
   /// Nil when the daemon leaves the kernel's DLM alone.

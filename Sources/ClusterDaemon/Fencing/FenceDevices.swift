@@ -8,7 +8,7 @@ import NIOCore
 /// they are needed.
 final class FenceDevices: FenceExecutor {
   private var machine: FencingMachine
-  private let topology: FenceTopology
+  private var topology: FenceTopology
   private let runner: FencingRunner
   private let reservations: DiskReservations?
   /// `Capabilities.reservedDevices` of this node.
@@ -46,6 +46,12 @@ final class FenceDevices: FenceExecutor {
   func start() {
     reservations?.start()
     handle(.tick)
+  }
+
+  /// Other devices from now on; orders that are under way end with those that they began with.
+  func change(to topology: FenceTopology) {
+    self.topology = topology
+    handle(.topologyChanged(topology))
   }
 
   /// Kills what runs; orders that are not finished end as failed.

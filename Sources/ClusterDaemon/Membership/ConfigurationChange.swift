@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterMembership
 import ClusterTypes
+import Fencing
 import KernelLockspaces
 
 /// What a change of the cluster's configuration makes of it, or why it cannot be. Pure.
@@ -134,6 +135,18 @@ enum ConfigurationChange {
     changed = changed.with(nodes: nodes)
     if let problem = changed.problems.first { throw refused("clvmd.conf: \(problem).") }
     return changed
+  }
+
+  /// Other fence devices are taken while clvmd runs, but for reservations: a node is registered on its disks
+  /// before it may write to them.
+  static func checkFencing(
+    _ wanted: FenceTopology, after current: FenceTopology
+  ) throws(AdminFailure) {
+    guard wanted.hasSameReservations(as: current) else {
+      throw refused(
+        "clvmd.conf has other persistent reservations than this clvmd was started with: restart clvmd on "
+          + "all nodes, one after the other, then try again.")
+    }
   }
 
   /// A node that is there gets its vote; nil when there is none without.

@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterMembership
 import ClusterTypes
+import Fencing
 import Logging
 import NIOCore
 import NIOPosix
@@ -31,9 +32,13 @@ final class ConfigurationService: RecordObserver {
   private var isPromoting = false
   private var promotionTimer: Scheduled<Void>?
   private var isStopped = false
+  /// As decided when this node last looked at its fence devices.
+  private var fenceLevels: [NodeID: UInt8] = [:]
 
   /// Other nodes are in the cluster than before.
   var nodesChanged: (DaemonConfiguration.Cluster) -> Void = { _ in }
+  /// Other fence devices are to be used than before.
+  var fencingChanged: (FenceTopology) -> Void = { _ in }
   /// Whether a control channel with a node is open.
   var isHeard: (NodeID) -> Bool = { _ in false }
 
@@ -52,7 +57,10 @@ final class ConfigurationService: RecordObserver {
     access.addObserver(self)
   }
 
-  func start() { file.start { [self] in decided } }
+  func start() {
+    fenceLevels = Self.fenceLevels(decided)
+    file.start(decided: { [self] in decided }, fencing: { [self] in configuration.fencing })
+  }
 
   func stop() {
     isStopped = true
@@ -148,21 +156,70 @@ final class ConfigurationService: RecordObserver {
   private func apply(_ completion: @escaping (Result<[String], AdminFailure>) -> Void) {
     file.read { [self] result in
       do throws(AdminFailure) {
-        let wanted = try result.get().clusterConfiguration
-        let changed = try ConfigurationChange.applying(wanted, to: decided, hasDisk: hasDisk)
+        let wanted = try result.get()
+        let changed = try ConfigurationChange.applying(
+          wanted.clusterConfiguration, to: decided, hasDisk: hasDisk)
+        try ConfigurationChange.checkFencing(wanted.fencing, after: configuration.fencing)
+        let newDevices = wanted.fencing == configuration.fencing ? [] : [Self.newDevices]
         let differences = decided.differences(from: changed)
         guard changed != decided else {
-          return completion(.success(["The cluster has decided what this clvmd.conf says."]))
+          take(wanted.fencing)
+          return completion(
+            .success(["The cluster has decided what this clvmd.conf says."] + newDevices))
         }
         decide(changed) {
           $0.configuration == changed.keepingVoters(of: $0.configuration)
         } completion: { [self] failure in
           if let failure { return completion(.failure(failure)) }
-          file.look()
-          completion(.success(["In force now:"] + differences.map { "  " + $0 }))
+          take(wanted.fencing)
+          completion(
+            .success(["In force now:"] + differences.map { "  " + $0 } + newDevices))
         }
       } catch {
         completion(.failure(error))
+      }
+    }
+  }
+
+  // MARK: - Fence devices
+
+  private static let newDevices =
+    "This node uses the fence devices of this clvmd.conf from now on. Where 'clvm status' of another "
+    + "node warns of other devices, run this there, too."
+
+  private static func fenceLevels(_ configuration: ClusterConfiguration) -> [NodeID: UInt8] {
+    Dictionary(
+      configuration.nodes.map { ($0.id, $0.fenceLevels) }, uniquingKeysWith: { one, _ in one })
+  }
+
+  private func take(_ fencing: FenceTopology) {
+    if fencing != configuration.fencing {
+      logger.notice("clvmd.conf has other fence devices, which are used from now on")
+      use(fencing)
+    }
+    file.look()
+  }
+
+  private func use(_ fencing: FenceTopology) {
+    configuration.fencing = fencing
+    fencingChanged(fencing)
+  }
+
+  /// Levels that were decided for a changed file are carried out with the devices of the file here.
+  private func followFencing(_ decided: ClusterConfiguration) {
+    let levels = Self.fenceLevels(decided)
+    guard levels != fenceLevels else { return }
+    fenceLevels = levels
+    file.read { [self] result in
+      // Where the file says something else, the watch tells so.
+      guard case .success(let wanted) = result, !isStopped,
+        Self.fenceLevels(wanted.clusterConfiguration) == levels
+      else { return }
+      do throws(AdminFailure) {
+        try ConfigurationChange.checkFencing(wanted.fencing, after: configuration.fencing)
+        take(wanted.fencing)
+      } catch {
+        logger.error("\(error.message)")
       }
     }
   }
@@ -207,6 +264,7 @@ final class ConfigurationService: RecordObserver {
   func recordApplied(_ record: Record) {
     guard !isStopped, record.configurations.count == 1 else { return }
     followNodes(record.configuration)
+    followFencing(record.configuration)
     for (number, waiter) in waiters where waiter.isDone(record) {
       waiters[number] = nil
       waiter.timeout.cancel()
@@ -227,6 +285,13 @@ final class ConfigurationService: RecordObserver {
       logger.notice("node \(node.name) (\(node.id)) is none of the cluster's any more")
     }
     nodesChanged(configuration.cluster)
+    var fencing = configuration.fencing
+    for node in added { fencing.nodeIDs[node.name] = node.id }
+    for node in removed {
+      fencing.nodeIDs[node.name] = nil
+      fencing.levels[node.name] = nil
+    }
+    use(fencing)
     file.change(ConfigurationNodesEdit(added: added, removed: removed.map(\.name)))
   }
 

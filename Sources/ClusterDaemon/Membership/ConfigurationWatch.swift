@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterMembership
 import DurableFiles
+import Fencing
 import Logging
 import NIOCore
 import NIOPosix
@@ -19,6 +20,7 @@ final class ConfigurationWatch {
   private let pool: NIOThreadPool
   private let logger: Logger
   private var decided: () -> ClusterConfiguration? = { nil }
+  private var fencing: () -> FenceTopology? = { nil }
   private var timer: Scheduled<Void>?
   private var isStopped = false
   private var jobs: [() -> Void] = []
@@ -36,8 +38,14 @@ final class ConfigurationWatch {
 
   var warnings: [String] { differences + (failure.map { [$0] } ?? []) }
 
-  func start(decided: @escaping () -> ClusterConfiguration) {
+  /// - Parameters:
+  ///   - decided: by the cluster.
+  ///   - fencing: the fence devices that this node uses.
+  func start(
+    decided: @escaping () -> ClusterConfiguration, fencing: @escaping () -> FenceTopology
+  ) {
     self.decided = { decided() }
+    self.fencing = { fencing() }
     look()
   }
 
@@ -63,6 +71,11 @@ final class ConfigurationWatch {
           found.append(
             "Correct the file, or have the cluster take over times, fence levels, names, addresses and "
               + "the quorum disk from it: clvm cluster apply")
+        }
+        if let used = fencing(), file.fencing != used {
+          found.append(
+            "clvmd.conf has other fence devices than this node uses; have it take them: clvm cluster apply"
+          )
         }
       case .failure(let failure): found = [failure.message]
       }

@@ -2,6 +2,7 @@ import AdminProtocol
 import ByteCoding
 import ClusterTypes
 import DistributedLockManager
+import Fencing
 import Logging
 import NIOCore
 import NIOPosix
@@ -50,6 +51,9 @@ final class ClusterFactsService {
 
   /// Other nodes are in the cluster now.
   func nodesChanged(_ cluster: DaemonConfiguration.Cluster) { configuration.cluster = cluster }
+
+  /// Other fence devices are in use now.
+  func fencingChanged(_ fencing: FenceTopology) { configuration.fencing = fencing }
 
   /// Another node's reading of this node's clock.
   func answerClock(_ reply: ([UInt8]) -> Void) { reply(Self.encodedClock) }

@@ -32,6 +32,22 @@ extension FencingMachine {
     return monitors
   }
 
+  /// What is known of devices that stay as they are is kept; the others are tried out at once.
+  mutating func change(
+    to new: FenceTopology, _ now: Timestamp, _ effects: inout [FencingEffect]
+  ) {
+    let changed = topology.devices.filter { new.devices[$0.key] != $0.value }.keys
+    for name in changed.sorted() {
+      guard let run = running[name], run.isTrial, !run.isCancelled else { continue }
+      running[name]?.isCancelled = true
+      effects.append(.cancel(runID: run.id))
+    }
+    monitors = Self.monitors(of: new, from: now).merging(
+      monitors.filter { topology.devices[$0.key] == new.devices[$0.key] },
+      uniquingKeysWith: { _, known in known })
+    topology = new
+  }
+
   mutating func startMonitors(_ now: Timestamp, _ effects: inout [FencingEffect]) {
     for (name, monitor) in monitors.sorted(by: { $0.key < $1.key })
     where monitor.nextAt <= now && running[name] == nil && !isWanted(name) {

@@ -142,6 +142,14 @@ public struct FenceTopology: Hashable, Sendable {
     return reservedDisks.filter { !disks.contains($0) }
   }
 
+  /// Whether all that concerns persistent reservations is the same.
+  public func hasSameReservations(as other: Self) -> Bool {
+    reservedDisks == other.reservedDisks && abortsReservations == other.abortsReservations
+      && Set(levels.keys).union(other.levels.keys).allSatisfy {
+        reservationLevels(of: $0) == other.reservationLevels(of: $0)
+      }
+  }
+
   private static func disks(of devices: some Sequence<FenceDevice>) -> [String] {
     let all = devices.flatMap { device in
       if case .reservations(let disks) = device.program { disks } else { [String]() }

@@ -16,6 +16,9 @@ import ClusterTypes
 public enum FencingInput: Hashable, Sendable {
   /// Run a level against a node, once; answered by `attemptEnded`.
   case attempt(id: UInt64, victim: FenceVictim, level: Int, timeoutMilliseconds: UInt32)
+  /// Other devices are configured now. Attempts and programs that are under way end with those that they
+  /// began with.
+  case topologyChanged(FenceTopology)
   /// The program ended, and nothing of its process group runs any more.
   case runEnded(id: UInt64, AgentOutcome)
   /// At the latest at the moment of the last `wake`.

@@ -53,7 +53,7 @@ public struct FencingMachine: Sendable {
   /// Between two tries of one action.
   static let retryPause = Duration.seconds(1)
 
-  let topology: FenceTopology
+  var topology: FenceTopology
   /// The first of each victim is under way; the rest waits.
   var attempts: [Attempt] = []
   /// By device.
@@ -73,6 +73,7 @@ public struct FencingMachine: Sendable {
     switch input {
     case .attempt(let id, let victim, let level, let timeout):
       begin(id, victim, level, timeout, now, &effects)
+    case .topologyChanged(let new): change(to: new, now, &effects)
     case .runEnded(let id, let outcome): ended(id, outcome, now, &effects)
     case .tick: break
     }

@@ -99,9 +99,10 @@ struct ClusterApplyCommand: ParsableCommand {
     abstract: "Make what this node's clvmd.conf says the decision of the running cluster.",
     discussion: """
       Takes over membership/timers, fence levels, names and addresses of nodes, and whether there is a \
-      quorum disk. Make the file alike on all nodes, restart clvmd where its discussion in \
-      clvmd.conf(5) says so, then run this on one of them. 'clvm status' warns while file and decision \
-      differ.
+      quorum disk; and this node takes its fence devices from the file, the others when fence levels are \
+      decided that their own files have, too. Make the file alike on all nodes, restart clvmd where its \
+      discussion in clvmd.conf(5) says so, then run this on one of them. 'clvm status' warns while the \
+      file differs from what was decided or is used.
       """)
 
   @OptionGroup var daemon: DaemonOptions
