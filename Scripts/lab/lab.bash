@@ -20,13 +20,24 @@ lab_create() {
   lab_nodes=("$@")
   lab_namespace=clvmd-$$
   mkdir -p "$lab_folder"/{bin,uml,ledgers,sizes}
-  for node in "${lab_nodes[@]}"; do mkdir -p "$lab_folder/nodes/$node/memory"; done
   cp -r "$lab_scripts/guest" "$lab_folder/"
   cc -O1 -shared -fPIC "$lab_scripts/wide-registers.c" -o "$lab_folder/bin/wide-registers.so"
   truncate -s "$shared_disk_size" "$lab_folder/shared.img"
   cluster_config >"$lab_folder/clvmd.conf"
-  printf 'lab_nodes=(%s) lab_namespace=%s\n' "${lab_nodes[*]}" "$lab_namespace" >"$lab_folder/lab.env"
   network_create
+  for node in "${lab_nodes[@]}"; do lab_place_node "$node"; done
+}
+
+# lab_add_node N: one more node, of which the clvmd.conf of the others knows nothing.
+lab_add_node() {
+  lab_nodes+=("$1")
+  lab_place_node "$1"
+}
+
+lab_place_node() {
+  mkdir -p "$lab_folder/nodes/$1/memory"
+  network_connect "$1"
+  printf 'lab_nodes=(%s) lab_namespace=%s\n' "${lab_nodes[*]}" "$lab_namespace" >"$lab_folder/lab.env"
 }
 
 # lab_open FOLDER: take over a lab that another script left running.

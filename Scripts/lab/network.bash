@@ -2,16 +2,17 @@
 # reaches the host's own network.
 
 network_create() {
-  local node
   ensure_tap_device
   ip netns add "$lab_namespace"
   ip -n "$lab_namespace" link set lo up
   ip -n "$lab_namespace" link add bridge0 type bridge
   ip -n "$lab_namespace" link set bridge0 up
-  for node in "${lab_nodes[@]}"; do
-    ip netns exec "$lab_namespace" ip tuntap add mode tap name "tap$node"
-    ip -n "$lab_namespace" link set "tap$node" master bridge0 up
-  done
+}
+
+# network_connect N: the cable of a node.
+network_connect() {
+  ip netns exec "$lab_namespace" ip tuntap add mode tap name "tap$1"
+  ip -n "$lab_namespace" link set "tap$1" master bridge0 up
 }
 
 network_delete() {
