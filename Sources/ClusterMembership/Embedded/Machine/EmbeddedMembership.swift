@@ -76,6 +76,8 @@ public struct EmbeddedMembership: Sendable {
   /// Links as this node knows them have not changed since.
   var linksChangedAt: Nanoseconds = 0
   var heard: NodeSet = []
+  /// When the first of those that are heard will have been silent for too long, if nothing comes.
+  var silentAt: Nanoseconds = .max
   var leaderHeardAt: Nanoseconds = 0
   /// When to stand for election; a timer of its own, which no candidacy of ours refreshes
   /// `leaderHeardAt` for (membership design, section 15).

@@ -36,6 +36,7 @@ extension EmbeddedMembership {
     for request in delayedRequests where now >= request.dueAt { submit(request.request, &effects) }
     delayedRequests.removeAll { now >= $0.dueAt }
     watchExclusions(&effects)
+    if now >= silentAt, listen() { nextHeartbeat = now }
     runDisk(&effects)
     runRace(&effects)
     if consensus.isLeader {
@@ -56,6 +57,7 @@ extension EmbeddedMembership {
       moment = min(moment, max(due, now + 1_000_000))
     }
     if let due = disk.dueAt { moment = min(moment, max(due, now + 1_000_000)) }
+    moment = min(moment, max(silentAt, now + 1_000_000))
     if let due = delayedRequests.map(\.dueAt).min() {
       moment = min(moment, max(due, now + 1_000_000))
     }
@@ -88,19 +90,29 @@ extension EmbeddedMembership {
 
   // MARK: - Pings
 
-  mutating func heartbeat(_ effects: inout [EmbeddedEffect]) {
-    nextHeartbeat = now + timers.heartbeat.milliseconds
+  /// Who is heard; whether that has changed. A silence that is over is told at once: the leader waits for
+  /// everybody's report.
+  private mutating func listen() -> Bool {
     let limit = timers.silence.milliseconds
     var heardNow: NodeSet = []
-    let configured = consensus.configured
-    for slot in configured where slot != me {
+    silentAt = .max
+    for slot in consensus.configured where slot != me {
       let at = peers[slot.number].heardAt
-      if at > 0, now < at + limit { heardNow.insert(slot) }
+      guard at > 0, now < at + limit else { continue }
+      heardNow.insert(slot)
+      silentAt = min(silentAt, at + limit)
     }
-    if heardNow != heard {
-      heard = heardNow
-      linksChangedAt = now
-    }
+    guard heardNow != heard else { return false }
+    heard = heardNow
+    linksChangedAt = now
+    leader?.isDue = true
+    return true
+  }
+
+  mutating func heartbeat(_ effects: inout [EmbeddedEffect]) {
+    nextHeartbeat = now + timers.heartbeat.milliseconds
+    _ = listen()
+    let configured = consensus.configured
     let acknowledgements = spaceAcknowledgements
     let ping = MembershipMessage.Ping(
       sentAt: now, life: life, isLeader: consensus.isLeader, hears: heard,
