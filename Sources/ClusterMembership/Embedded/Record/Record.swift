@@ -56,6 +56,9 @@ public struct Capabilities: Hashable, Sendable {
   /// Names the set of disks on which this incarnation has registered its SCSI-3 reservation key, all
   /// that it may write to; zero without.
   public var reservedDevices: UInt64
+  /// The membership protocol spoken here: 2 since the record knows exclusions.
+  public static let version: UInt16 = 2
+
   /// Versions of the membership protocol that it speaks.
   public var oldestVersion: UInt16
   public var newestVersion: UInt16
@@ -63,7 +66,7 @@ public struct Capabilities: Hashable, Sendable {
   public init(
     watchdog: Watchdog = .none, watchdogTimeout: UInt32 = 0, petsByLease: Bool = false,
     inhibitsSleep: Bool = false, isVirtualMachine: Bool = false, reservedDevices: UInt64 = 0,
-    oldestVersion: UInt16 = 1, newestVersion: UInt16 = 1
+    oldestVersion: UInt16 = Self.version, newestVersion: UInt16 = Self.version
   ) {
     self.watchdog = watchdog
     self.watchdogTimeout = watchdogTimeout
