@@ -64,8 +64,9 @@ final class Daemon: ClusterObserver {
     self.keeper = keeper
     fenceDevices = FenceDevices(
       configuration.fencing, reservations: reservations,
-      reservedDevices: membership?.machine.reservedDevices ?? 0, loop: loop, logger: logger,
-      now: { .now })
+      reservedDevices: membership?.machine.reservedDevices ?? 0,
+      sharedDevices: { [disks = workers.disks] in try disks.devicesOfSharedGroups() }, loop: loop,
+      logger: logger, now: { .now })
     let engine: any ClusterEngine
     if let membership {
       engine = Self.recordedCluster(membership, fenceDevices, network, loop, logger)

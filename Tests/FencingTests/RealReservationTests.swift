@@ -59,6 +59,18 @@ import Testing
     #expect(try fencing(1).state(of: &first) == .init(keys: [], holder: nil))
   }
 
+  @Test(
+    .enabled(if: paths.count == 2, "CLVMD_TEST_RESERVATION_PATHS does not name two paths of a disk")
+  )
+  func `a path is found on its disk and on no other, and both have one name`() throws {
+    let (first, second) = (Self.paths[0], Self.paths[1])
+    #expect(try SCSIDevice.disks(under: first) == [String(first.dropFirst("/dev/".count))])
+    #expect(try ReservationRunner.devices([first], notOn: [first, second]) == [])
+    #expect(try ReservationRunner.devices([first, second], notOn: [first]) == [second])
+    #expect(try SCSIDevice.identity(of: first) == SCSIDevice.identity(of: second))
+    #expect(try ReservationRunner.name(of: [first]) == ReservationRunner.name(of: [first, second]))
+  }
+
   @Test(.enabled(if: !paths.isEmpty, "CLVMD_TEST_RESERVATION_PATHS is not set"))
   func `what is no SCSI disk is refused by name`() throws {
     var device = try SCSIDevice(path: "/dev/null")

@@ -26,16 +26,19 @@ final class FenceDevices: FenceExecutor {
   /// - Parameters:
   ///   - reservations: who this node is on disks.
   ///   - reservedDevices: names those disks; zero without.
+  ///   - sharedDevices: devices of the volume groups that nodes share; blocks.
   ///   - now: tells the boot-time clock.
   init(
     _ topology: FenceTopology, reservations: ReservationRunner?, reservedDevices: UInt64,
-    loop: any EventLoop, logger: Logger, now: @escaping () -> Timestamp
+    sharedDevices: @escaping @Sendable () throws -> [String], loop: any EventLoop, logger: Logger,
+    now: @escaping () -> Timestamp
   ) {
     self.topology = topology
     self.reservedDevices = reservedDevices
     runner = FencingRunner(reservations: reservations)
     self.reservations = reservations.map {
-      DiskReservations($0, disks: topology.reservedDisks, loop: loop, logger: logger)
+      DiskReservations(
+        $0, disks: topology.reservedDisks, sharedDevices: sharedDevices, loop: loop, logger: logger)
     }
     machine = FencingMachine(topology: topology, startedAt: now())
     self.loop = loop
@@ -74,7 +77,13 @@ final class FenceDevices: FenceExecutor {
         """)
       return completion(.exited(nil))
     }
-    if isByReservation { byReservation.insert(order.attempt) }
+    if isByReservation {
+      if let gap = reservations?.gap {
+        logger.error("node \(order.victimName) is not fenced by reservation: \(gap)")
+        return completion(.exited(1))
+      }
+      byReservation.insert(order.attempt)
+    }
     completions[order.attempt] = completion
     handle(
       .attempt(
@@ -98,6 +107,7 @@ final class FenceDevices: FenceExecutor {
   func leaseExtended(until end: Timestamp) { reservations?.leaseExtended(until: end) }
 
   func note(about node: NodeID) -> String? {
+    if let gap = reservations?.gap, isFencedByReservation(node) { return gap }
     let failing = machine.deviceStatus.filter { status in
       status.state == .failing && status.nodes.contains { machine.nodeID(of: $0) == node }
     }
@@ -106,6 +116,12 @@ final class FenceDevices: FenceExecutor {
       let times = status.failures == 1 ? "once" : "\(status.failures) times in a row"
       return "fence device \(status.name) failed \(times): \(status.explanation)"
     }.joined(separator: "; ")
+  }
+
+  private func isFencedByReservation(_ node: NodeID) -> Bool {
+    topology.nodeIDs.contains {
+      $0.value == node && !topology.reservationLevels(of: $0.key).isEmpty
+    }
   }
 
   /// All devices, for `clvm status`.

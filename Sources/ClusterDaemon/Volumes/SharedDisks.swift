@@ -102,6 +102,21 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// Every group that this node sees.
   var groups: [ScannedVolumeGroup] { scan(slot: .committed).groups }
 
+  /// The devices of all groups that several nodes may write to; throws where one is not seen.
+  func devicesOfSharedGroups() throws(DaemonError) -> [String] {
+    var names: [String] = []
+    for group in groups where group.volumeGroup.isShared || group.volumeGroup.isClustered {
+      for member in group.members {
+        guard let name = member.scanned?.device.name else {
+          throw DaemonError(
+            "VG \(group.volumeGroup.name) has a physical volume that this node does not see")
+        }
+        names.append(name)
+      }
+    }
+    return names
+  }
+
   func planner(for group: ScannedVolumeGroup) -> ActivationPlanner {
     ActivationPlanner(group.volumeGroup, devices: group.physicalVolumeDevices)
   }

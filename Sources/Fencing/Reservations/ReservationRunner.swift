@@ -75,6 +75,19 @@ public final class ReservationRunner: Sendable {
     return late
   }
 
+  /// Those of the devices that lie, in whole or in part, on other disks than `disks`.
+  public static func devices(
+    _ devices: [String], notOn disks: [String]
+  ) throws(ReservationError) -> [String] {
+    var reserved: Set<String> = []
+    for disk in disks { reserved.formUnion(try SCSIDevice.disks(under: disk)) }
+    var others: [String] = []
+    for device in devices where try !SCSIDevice.disks(under: device).isSubset(of: reserved) {
+      others.append(device)
+    }
+    return others
+  }
+
   /// Takes this node's keys off the disks: nothing on it writes any more.
   public func unregister(_ disks: [String]) throws(ReservationError) {
     for disk in disks {

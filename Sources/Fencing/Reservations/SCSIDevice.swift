@@ -67,6 +67,32 @@ public struct SCSIDevice: ReservationTarget, ~Copyable {
     return found
   }
 
+  /// The whole disks on which a block device lies, by their kernel names: below partitions, multipath and
+  /// other mapped devices.
+  public static func disks(under device: String) throws(ReservationError) -> Set<String> {
+    var status = stat()
+    guard stat(device, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
+      throw ReservationError(.failed, "\(device) is no block device")
+    }
+    let below = try paths(of: device)
+    guard below == [device] else {
+      var found: Set<String> = []
+      for path in below { found.formUnion(try disks(under: path)) }
+      return found
+    }
+    let number = "\(clinux_device_major(status.st_rdev)):\(clinux_device_minor(status.st_rdev))"
+    guard let resolved = realpath("/sys/dev/block/\(number)", nil) else {
+      throw ReservationError(.failed, "the kernel does not say on which disk \(device) lies")
+    }
+    defer { free(resolved) }
+    let names = String(cString: resolved).split(separator: "/").map(String.init)
+    let isPartition = access("/sys/dev/block/\(number)/partition", F_OK) == 0
+    guard let name = isPartition ? names.dropLast().last : names.last else {
+      throw ReservationError(.failed, "the kernel does not say on which disk \(device) lies")
+    }
+    return [name]
+  }
+
   /// A short text of the kernel's, without what surrounds it; nil when there is none.
   private static func readLine(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
