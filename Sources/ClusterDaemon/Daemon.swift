@@ -426,7 +426,7 @@ final class Daemon: ClusterObserver {
   func viewInstalled(_ view: View) {
     noticeQuorum()
     guard node.local.startedClean else { return }
-    for dead in node.groups.unfencedNodes
+    for dead in node.groups.unprovenNodes
     where dead.instance.node == node.local.node && dead.instance < node.local.instance
       && (dead.bootID == node.local.bootID || dead.isUnknownLife)
     {

@@ -7,6 +7,9 @@ public protocol AgreedLockspaces {
   var lockspaces: [Lockspace] { get }
   /// Removed nodes that may still write: nothing starts before the death of each is proven.
   var unfencedNodes: [UnfencedNode] { get }
+  /// These and the removed nodes that live as far as is known, and that only reservations keep from
+  /// writing.
+  var unprovenNodes: [UnfencedNode] { get }
   func lockspace(_ name: LockspaceName) -> Lockspace?
   /// Whether this node is a member and has been told to run the present generation.
   func isStartedHere(_ name: LockspaceName) -> Bool
@@ -14,7 +17,9 @@ public protocol AgreedLockspaces {
   func waits(for lockspace: Lockspace) -> [String]
 }
 
-extension LockspaceGroups: AgreedLockspaces {}
+extension LockspaceGroups: AgreedLockspaces {
+  public var unprovenNodes: [UnfencedNode] { unfencedNodes }
+}
 
 extension Lockspace {
   /// Whose stop or recovery is awaited, in sentences.

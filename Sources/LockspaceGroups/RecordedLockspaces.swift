@@ -112,8 +112,11 @@ public struct RecordedAgreement: AgreedLockspaces {
       departures: [:])
   }
 
-  public var unfencedNodes: [UnfencedNode] {
-    record.removed.filter(\.awaitsEvidence).compactMap { removed in
+  public var unfencedNodes: [UnfencedNode] { nodes(record.removed.filter(\.awaitsEvidence)) }
+  public var unprovenNodes: [UnfencedNode] { nodes(record.removed.filter(\.member.isDirty)) }
+
+  private func nodes(_ removed: [RemovedMember]) -> [UnfencedNode] {
+    removed.compactMap { removed in
       record.instance(removed.member.slot, removed.member.incarnation).map {
         UnfencedNode(
           instance: $0, bootID: removed.member.bootID.description, viewID: removed.sinceView)

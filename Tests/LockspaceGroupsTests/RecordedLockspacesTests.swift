@@ -97,6 +97,17 @@ import Testing
     #expect(!agreement.isStartedHere(name))
   }
 
+  /// Nothing waits for a node that reservations keep away, and its death is still to be proven.
+  @Test func nodeThatIsKeptAwayIsNotWaitedFor() {
+    var record = record(members: [0, 1], removed: [2])
+    record.removed[0].exclusion = 5
+    let agreement = RecordedAgreement(
+      record: record, local: instance(0), life: 0, stopped: { _ in [] }, running: { _ in [] },
+      fenceNote: { _ in nil })
+    #expect(agreement.unfencedNodes == [] && agreement.fenceWaits == [])
+    #expect(agreement.unprovenNodes.map(\.instance) == [instance(2)])
+  }
+
   @Test func inALifeThatIsNotToldNoLockspaceOfTheDaemonIsStarted() {
     var record = record(members: [0, 1])
     record.members[0].life = 1

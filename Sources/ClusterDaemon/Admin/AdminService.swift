@@ -164,7 +164,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
       return fail(client, .noQuorum, "This node has no quorum: ask on a node that has.")
     }
     let member = node.view.instance(of: victim)
-    let dead = node.groups.unfencedNodes.filter { $0.instance.node == victim }
+    let dead = node.groups.unprovenNodes.filter { $0.instance.node == victim }
     // A member's own earlier life may be called dead; a node that is only heard may be that life.
     let isOlder = member.map { present in dead.allSatisfy { $0.instance < present } } ?? false
     guard isOlder && !dead.isEmpty || member == nil && !isHeard(victim) else {
@@ -178,8 +178,11 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
         "Nothing waits for node \(victim): it is not a removed node that may "
           + "still write.")
     }
+    let awaited = node.groups.unfencedNodes
+    // Nothing waits for one that reservations keep away.
+    if !dead.contains(where: { awaited.contains($0) }) { reply(.done, to: client) }
     for unfenced in dead {
-      fenceWaiters.append((unfenced.instance, client))
+      if awaited.contains(unfenced) { fenceWaiters.append((unfenced.instance, client)) }
       if let authority {
         node.vouchDead(unfenced.instance, .externalAuthority, evidence: authority)
       } else {

@@ -134,7 +134,7 @@ final class ConfigurationService: RecordObserver {
           .refused,
           "Node \(id) is alive. Stop clvmd there first: then it leaves the cluster in order.")
       }
-      guard !node.groups.unfencedNodes.contains(where: { $0.instance.node == id }) else {
+      guard !node.groups.unprovenNodes.contains(where: { $0.instance.node == id }) else {
         throw AdminFailure(
           .refused,
           "Node \(id) has failed, and nobody has proved that it is off: 'clvm status' says what is "
