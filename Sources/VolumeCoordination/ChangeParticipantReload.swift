@@ -41,13 +41,17 @@ extension ChangeParticipant {
     guard activities[request.volumeGroupID] == .reload(request) else { return [] }
     let answer: CoordinationMessage
     switch result {
-    case .refreshed(let volumes): answer = .reloaded(request.id, volumes)
+    case .refreshed(let volumes, _): answer = .reloaded(request.id, volumes)
     case .failed(let reason): answer = .reloadFailed(request.id, reason: reason)
     case .done, .committed, .commitUncertain, .recovered:
       preconditionFailure("a refresh job ended in \(result)")
     }
     activities[request.volumeGroupID] = nil
     if result.isReloaded { stranded[request.volumeGroupID] = nil }
+    if case .refreshed(_, leavesSuspended: true) = result {
+      // Whoever asked hears of the failure, and nobody else would let I/O go on.
+      owedRecoveries[request.volumeGroupID] = request.volumeGroup
+    }
     var effects: [Effect] = []
     if !isOrphan(request.id) {
       answeredReloads[request.volumeGroupID] = (request.id, answer)
@@ -76,7 +80,7 @@ extension ChangeParticipant {
   mutating func beginWhatWaits(for volumeGroupID: String) -> [Effect] {
     guard activities[volumeGroupID] == nil else { return [] }
     if let volumeGroup = owedRecoveries[volumeGroupID] {
-      let report = "Who asked for a reload of \(volumeGroup) is dead; following the disk."
+      let report = "\(volumeGroup): a reload was not carried through here; following the disk."
       return [.report(report), beginRecovery(of: volumeGroup, volumeGroupID)]
     }
     guard let request = heldReloads.removeValue(forKey: volumeGroupID) else { return [] }
@@ -87,7 +91,7 @@ extension ChangeParticipant {
 extension VolumeJobResult {
   /// A refresh after which every logical volume runs on the committed metadata.
   fileprivate var isReloaded: Bool {
-    guard case .refreshed(let volumes) = self else { return false }
+    guard case .refreshed(let volumes, _) = self else { return false }
     return volumes.allSatisfy { volume in
       switch volume.outcome {
       case .reloaded, .unchanged: true

@@ -63,8 +63,9 @@ public enum VolumeJobResult: Equatable, Sendable {
   case commitUncertain(String)
   /// `recover`: the devices run on the metadata with this seqno.
   case recovered(seqno: UInt32)
-  /// `refresh`: what became of each logical volume that had to be reloaded.
-  case refreshed([LogicalVolumeReload])
+  /// `refresh`: what became of each logical volume that had to be reloaded; and whether one that could not
+  /// be is left suspended.
+  case refreshed([LogicalVolumeReload], leavesSuspended: Bool = false)
   /// The reason in words for an administrator, without the node's name.
   case failed(String)
 }

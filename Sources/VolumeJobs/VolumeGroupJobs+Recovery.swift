@@ -41,7 +41,14 @@ extension VolumeGroupJobs {
           outcome: .failed(
             "\(device.name) is active on this node, but its logical volume was removed")))
     }
-    return .refreshed(reloads)
+    return .refreshed(reloads, leavesSuspended: try hasSuspendedDevices(of: group.volumeGroup))
+  }
+
+  private mutating func hasSuspendedDevices(of group: VolumeGroup) throws -> Bool {
+    try mapper.devices().contains { device in
+      guard device.uuid.volumeGroup == group.id else { return false }
+      return try mapper.state(of: device.uuid)?.isSuspended == true
+    }
   }
 
   private mutating func refresh(

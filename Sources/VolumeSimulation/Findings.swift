@@ -64,5 +64,8 @@ public enum VolumeSituation: String, CaseIterable, Sendable {
   case rivalWaited = "another command waited for the lock"
   case orphanGivenUp = "survivors gave up what their coordinator would not commit"
   case orphanFinished = "survivors finished what their coordinator had decided"
+  case reloaded = "all nodes reloaded behind LVM's own command"
+  case renewedUnderChange =
+    "a member's daemon came back while its node or another had a change open"
   case settledUnderChange = "a death was settled while another change was open"
 }

@@ -30,7 +30,7 @@ extension VolumeWorld {
     switch (mutation, job, result) {
     case (.resumesBeforeCommit, .prepare(let change), .done):
       agenda.schedule(
-        .deliver(.resume(change.id), from: change.id.origin, to: node.instance),
+        .deliver(.resume(change.id), from: change.id.origin, to: node.instance, life: node.life),
         after: .milliseconds(1))
     case (.releasesAtCommit, .commit(let change), .committed):
       if let command = commands.first(where: { $0.change?.id == change.id }) {

@@ -7,18 +7,26 @@ struct RecordOracle: Sendable {
   private(set) var steps: [VolumeRequestID: RecordedStep] = [:]
   /// Members no more.
   private var gone: Set<NodeInstance> = []
+  /// The last request of a daemon that a member does not have any more.
+  private var ended: [NodeInstance: UInt64] = [:]
 
   /// - Returns: whether the step was taken; otherwise it never will be.
   mutating func decide(_ step: RecordedStep, of id: VolumeRequestID) -> Bool {
-    guard !gone.contains(id.origin) else { return false }
+    guard !gone.contains(id.origin), id.number > ended[id.origin] ?? 0 else { return false }
     steps[id] = step == .over ? nil : step
     return true
   }
 
   mutating func remove(_ instance: NodeInstance) { gone.insert(instance) }
 
+  /// The member goes on with a daemon that numbers its requests above `number`.
+  mutating func renew(_ instance: NodeInstance, above number: UInt64) { ended[instance] = number }
+
   func orphans(of instance: NodeInstance) -> [(id: VolumeRequestID, step: RecordedStep)] {
-    steps.filter { $0.key.origin == instance }.sorted { $0.key.number < $1.key.number }
+    steps.filter { step in
+      step.key.origin == instance
+        && (gone.contains(instance) || step.key.number <= ended[instance] ?? 0)
+    }.sorted { $0.key.number < $1.key.number }
       .map { (id: $0.key, step: $0.value) }
   }
 }

@@ -39,6 +39,11 @@ final class SimulatedNode {
   var losesNextMessage = false
   var echoes = false
 
+  /// It could not load what LVM's own command committed, and whoever ran that was told.
+  var lags = false
+  /// LVM's own command could not resume what it had suspended itself: that is told to its user.
+  var isLeftByLVM = false
+
   /// Since when devices have been suspended.
   var suspendedSince: [MappedDeviceUUID: Timestamp] = [:]
   /// The kernel or a disk failed this node: it may have to keep devices suspended.

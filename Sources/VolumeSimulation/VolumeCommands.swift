@@ -15,6 +15,8 @@ final class VolumeCommand {
   enum Answer: Equatable {
     case committed(ChangeResult)
     case aborted(ChangeResult)
+    /// LVM's own command has ended, and so has the reload behind it, if there was something to load.
+    case ended
     /// Nothing was begun.
     case refused(String)
   }
@@ -23,6 +25,8 @@ final class VolumeCommand {
   let origin: NodeInstance
   let work: Work
   var coordinator: ChangeCoordinator?
+  /// Of LVM's own command, once it has given its lock up.
+  var collector: ReloadCollector?
   var change: VolumeChange?
   var text: MetadataText?
   var answer: Answer?
@@ -38,14 +42,17 @@ final class VolumeCommand {
     self.work = work
   }
 
-  var isOver: Bool { answer != nil }
+  /// Its daemon is not there any more.
+  var isLost = false
+
+  var isOver: Bool { answer != nil || isLost }
   var claim: GroupLockOracle.Claim { .init(owner: origin, purpose: .command(index)) }
 }
 
 extension VolumeOperation {
   var kind: VolumeChange.Kind {
     switch self {
-    case .extend, .extendRAID: .grow
+    case .extend, .extendByLVM, .extendRAID: .grow
     case .reduce, .reduceShared: .shrink
     case .rename: .rename
     case .remove: .remove
@@ -60,7 +67,8 @@ extension VolumeOperation {
   /// Where the volume in question is active at first.
   var activeNodes: [Int32] {
     switch self {
-    case .extend, .rename, .renameGroup, .permission, .deactivate, .refresh: [1, 2, 3]
+    case .extend, .extendByLVM, .rename, .renameGroup, .permission, .deactivate, .refresh:
+      [1, 2, 3]
     case .reduce, .extendRAID, .remove: [1]
     case .reduceShared: [1, 2]
     case .activate: []
@@ -135,6 +143,9 @@ extension VolumeWorld {
       command.text = text
       command.isMisled = change.oldSeqno < committed.seqno
       command.activeBefore = nodesWithVolume()
+      if case .operation(.extendByLVM) = command.work {
+        return runLVM(command, change, text, on: node)
+      }
       note("command \(index): \(change), seqno \(change.oldSeqno) to \(change.newSeqno)")
       var coordinator = ChangeCoordinator(
         change: change, participants: Set(nodes.values.filter(\.isRunning).map(\.instance)),
@@ -196,7 +207,7 @@ extension VolumeWorld {
       kind = operation.kind
       names = [operation.volume]
       switch operation {
-      case .extend, .extendRAID: try edit.resize(growth(of: operation.volume, by: 3))
+      case .extend, .extendByLVM, .extendRAID: try edit.resize(growth(of: operation.volume, by: 3))
       case .reduce, .reduceShared:
         var request = ResizeRequest(
           .reduce, volume: operation.volume,

@@ -2,6 +2,9 @@
 public enum VolumeOperation: String, CaseIterable, Sendable {
   /// A linear volume that is active on all nodes.
   case extend
+  /// The same by LVM's own command, which writes and changes over on its node itself; the others reload
+  /// before its lock is released.
+  case extendByLVM = "extend-by-lvm"
   /// A linear volume that is active on node 1 only.
   case reduce
   /// The same while node 2 has the volume active, which forbids it.
@@ -30,6 +33,9 @@ public enum VolumeFault: String, CaseIterable, Sendable {
   case powerCut = "power-cut"
   /// The daemon is gone and started again; the kernel's devices stay as they are.
   case daemonKill = "daemon-kill"
+  /// The daemon is gone and comes back before anybody misses it: the same member with another daemon,
+  /// where the cluster has a record. Elsewhere, as `daemonKill`.
+  case daemonRenewal = "daemon-renewal"
   /// The daemon does nothing for a while, less than the others' patience.
   case shortStall = "short-stall"
   /// The daemon does nothing for so long that the others remove and fence the node.
@@ -151,6 +157,8 @@ public enum VolumeMutation: String, CaseIterable, Sendable {
   case releasesAtCommit = "releases-at-commit"
   /// Recovery follows the precommitted metadata.
   case followsPrecommitted = "follows-precommitted"
+  /// The lock of LVM's own command is released before the others have reloaded.
+  case skipsReload = "skips-reload"
   /// A daemon's new life does not look at what the earlier one left.
   case ignoresLeftovers = "ignores-leftovers"
   /// A volume loses its end wherever it is active.

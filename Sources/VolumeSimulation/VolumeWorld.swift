@@ -12,13 +12,16 @@ import VolumeJobs
 /// participants, jobs, metadata commits, plans and recovery are the product's.
 public final class VolumeWorld {
   enum Event: Sendable {
-    case deliver(CoordinationMessage, from: NodeInstance, to: NodeInstance)
+    /// `life`: the receiver's, when it was sent. A connection does not outlive the daemon at its end.
+    case deliver(CoordinationMessage, from: NodeInstance, to: NodeInstance, life: Int)
     case runJob(VolumeJob, NodeInstance)
     case jobDone(VolumeJob, VolumeJobResult, NodeInstance)
     case removed(NodeInstance, at: NodeInstance)
     case fenced(NodeInstance)
     case powerOff(NodeInstance)
     case restart(NodeID)
+    case renew(NodeID)
+    case renewed(NodeInstance, at: NodeInstance)
     case decide(RecordedStep, VolumeRequestID)
     case recorded(RecordedStep, VolumeRequestID)
     case wake(NodeInstance)
@@ -46,6 +49,8 @@ public final class VolumeWorld {
   var openDeaths: Set<NodeInstance> = []
   /// Those of them that everybody has been told to be dead.
   var told: Set<NodeInstance> = []
+  /// Members that go on with another daemon, with who has still to be told.
+  var renewals: [NodeInstance: Set<NodeInstance>] = [:]
   var lives: UInt64 = 1
 
   // What the disks say, as whoever knows everything reads them.
@@ -161,8 +166,10 @@ public final class VolumeWorld {
 
   private func perform(_ event: Event) {
     switch event {
-    case .deliver(let message, let sender, let receiver):
-      guard let node = running(receiver, elseAgain: event) else { return }
+    case .deliver(let message, let sender, let receiver, let life):
+      guard let node = running(receiver, elseAgain: event), node.life == life,
+        !message.isPreparation || !isRenewing(receiver)
+      else { return }
       feed(.message(message, from: sender), to: node)
     case .runJob(let job, let instance):
       guard let node = running(instance, elseAgain: event) else { return }
@@ -187,6 +194,10 @@ public final class VolumeWorld {
         powerDown(node)
       }
     case .restart(let id): if let node = nodes[id] { restart(node) }
+    case .renew(let id): if let node = nodes[id] { bringBack(node) }
+    case .renewed(let instance, let observer):
+      guard let node = running(observer, elseAgain: event) else { return }
+      tellRenewal(of: instance, to: node)
     case .wake(let instance):
       guard let node = running(instance, elseAgain: event) else { return }
       feed(.wake, to: node)
@@ -226,6 +237,7 @@ public final class VolumeWorld {
       guard let node = nodes[id], node.isRunning else { continue }
       advanceSettling(node)
     }
+    closeRenewals()
     closeDeaths()
     grantLocks()
     checkSuspends()
@@ -241,9 +253,9 @@ public final class VolumeWorld {
   }
 
   private func nextWake(_ node: SimulatedNode) -> Timestamp? {
-    let coordinators = commands.filter { $0.origin == node.instance && !$0.isOver }
-      .compactMap { $0.coordinator?.nextWake }
-    return (coordinators + [node.participant.nextWake].compactMap { $0 }).min()
+    let own = commands.filter { $0.origin == node.instance && !$0.isOver }
+      .flatMap { [$0.coordinator?.nextWake, $0.collector?.nextWake].compactMap { $0 } }
+    return (own + [node.participant.nextWake].compactMap { $0 }).min()
   }
 
   // MARK: - Machines
@@ -251,6 +263,9 @@ public final class VolumeWorld {
   func feed(_ input: CoordinationInput, to node: SimulatedNode) {
     for command in commands where command.origin == node.instance && !command.isOver {
       if let effects = command.coordinator?.handle(input, at: now) {
+        carryOut(effects, of: command)
+      }
+      if let effects = command.collector?.handle(input, at: now) {
         carryOut(effects, of: command)
       }
     }
@@ -286,17 +301,20 @@ public final class VolumeWorld {
     assume(command)
   }
 
-  private func send(
+  func send(
     _ message: CoordinationMessage, from node: SimulatedNode, to receiver: NodeInstance
   ) {
     let sender = node.instance
     guard receiver != sender else {
-      return agenda.schedule(.deliver(message, from: sender, to: sender), after: .zero)
+      return agenda.schedule(
+        .deliver(message, from: sender, to: sender, life: node.life), after: .zero)
     }
     let effect = begin("send \(message.name) to \(receiver.node)", on: node)
     guard node.isRunning, node.instance == sender else { return }
     let isKnown = !sent.insert(SentMessage(message: message, receiver: receiver)).inserted
     if isKnown { hit(.resent) }
+    let life = nodes[receiver.node]?.life ?? 0
+    let event = Event.deliver(message, from: sender, to: receiver, life: life)
     var delay = Duration.microseconds(UInt64.random(in: 200...900, using: &random))
     if node.delaysNextMessage {
       node.delaysNextMessage = false
@@ -306,9 +324,9 @@ public final class VolumeWorld {
     if node.losesNextMessage {
       node.losesNextMessage = false
     } else if !node.isRemoved {
-      agenda.schedule(.deliver(message, from: sender, to: receiver), after: delay)
+      agenda.schedule(event, after: delay)
       if node.echoes {
-        agenda.schedule(.deliver(message, from: sender, to: receiver), after: .seconds(20))
+        agenda.schedule(event, after: .seconds(20))
       }
     }
     end(effect, on: node)
@@ -377,4 +395,7 @@ extension VolumeJob {
 
 extension CoordinationMessage {
   var name: String { String("\(self)".prefix { $0 != "(" }) }
+
+  /// Of a change that a node would have to take part in from its beginning.
+  var isPreparation: Bool { if case .prepare = self { true } else { false } }
 }

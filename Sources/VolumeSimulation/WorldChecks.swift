@@ -224,7 +224,7 @@ extension VolumeWorld {
       guard let first = node.suspendedSince.values.min() else { continue }
       let isCared =
         node.participant.isBusy(volumeGroupID: committed.id.dashed) || !node.isSettled
-        || node.owesRecovery || node.isWorking
+        || node.owesRecovery || node.isWorking || node.isLeftByLVM
       if !isCared { violate(.suspendHasOwner, "node \(node.id) has suspended devices") }
       checkOwnSuspend(node, since: first)
       if now - first > Self.suspendLimit, !node.isHampered, hasQuorum,
@@ -263,9 +263,8 @@ extension VolumeWorld {
   /// Everybody runs on the committed mapping, under the committed names.
   func checkQuiet(_ when: String, except claim: GroupLockOracle.Claim? = nil) {
     for id in nodes.keys.sorted() {
-      guard let node = nodes[id], node.isRunning, !node.isRemoved, !node.owesRecovery else {
-        continue
-      }
+      guard let node = nodes[id], node.isRunning, !node.isRemoved, !node.owesRecovery, !node.lags
+      else { continue }
       if node.participant.isStranded(volumeGroupID: committed.id.dashed) {
         checkStranded(node, when)
       } else {
@@ -332,7 +331,8 @@ extension VolumeWorld {
     }
     for id in nodes.keys.sorted() {
       guard let node = nodes[id], node.isRunning, !node.isRemoved, !node.owesRecovery,
-        !node.participant.isStranded(volumeGroupID: committed.id.dashed), node.stalledUntil == nil
+        !node.participant.isStranded(volumeGroupID: committed.id.dashed), node.stalledUntil == nil,
+        !node.lags
       else { continue }
       check(node, "command \(command.index) says \(isCommitted ? "committed" : "aborted")")
     }

@@ -42,24 +42,24 @@ extension VolumeWorld {
     guard !node.isRunning else { return }
     lives += 1
     node.instance = NodeInstance(node.id, Incarnation(lives))
-    if !node.isPowered { node.kernel = SampleDisks.kernel() }
+    if !node.isPowered { (node.kernel, node.lags) = (SampleDisks.kernel(), false) }
     for index in node.lostDisks { node.kernel.blockDevices[SampleDisks.numbers[index]] = nil }
     (node.isPowered, node.isRunning, node.isRemoved) = (true, true, false)
+    beginLife(of: node)
+    if node.owesRecovery { lock.request(.init(owner: node.instance, purpose: .recovery)) }
+    note("node \(node.id) runs as \(node.instance)")
+    updateQuorum()
+  }
+
+  /// A daemon that knows nothing of the one before it, over whatever the kernel has.
+  func beginLife(of node: SimulatedNode) {
     node.participant = ChangeParticipant(node: node.instance)
     (node.queue, node.isWorking, node.wakeAt) = ([], false, nil)
     (node.owesSettling, node.isSettling, node.owesRecovery) = (false, false, false)
     startLife(of: node)
-    let hasDevices = node.kernel.hasDevices
-    if hasDevices {
-      noteLeftovers(on: node)
-      if mutation != .ignoresLeftovers {
-        node.owesSettling = true
-        node.owesRecovery = true
-        lock.request(.init(owner: node.instance, purpose: .recovery))
-      }
-    }
-    note("node \(node.id) runs as \(node.instance)")
-    updateQuorum()
+    guard node.kernel.hasDevices else { return }
+    noteLeftovers(on: node)
+    if mutation != .ignoresLeftovers { (node.owesSettling, node.owesRecovery) = (true, true) }
   }
 
   func tellDeath(of instance: NodeInstance) {
@@ -111,9 +111,14 @@ extension VolumeWorld {
   /// A death is over when everybody who is left has been told and has settled.
   func closeDeaths() {
     guard !told.isEmpty, nodes.values.allSatisfy({ !$0.isRunning || $0.isSettled }) else { return }
-    for instance in told {
+    for instance in told.sorted() {
       openDeaths.remove(instance)
       lock.forget(instance)
+      if renewals.removeValue(forKey: instance) != nil, let node = nodes[instance.node],
+        node.owesRecovery, node.instance == instance
+      {
+        lock.request(.init(owner: instance, purpose: .recovery))
+      }
     }
     told = []
   }

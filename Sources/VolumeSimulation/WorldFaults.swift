@@ -11,6 +11,8 @@ extension VolumeWorld {
     switch planned.fault {
     case .powerCut: powerDown(node)
     case .daemonKill: killDaemon(node)
+    case .daemonRenewal:
+      if run.hasRecord, !node.isRemoved { renewDaemon(node) } else { killDaemon(node) }
     case .shortStall:
       node.stalledUntil = now + .seconds(4)
       agenda.schedule(.unstall(id), after: .seconds(4))

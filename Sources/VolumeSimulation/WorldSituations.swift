@@ -37,6 +37,7 @@ extension VolumeWorld {
   }
 
   func noteOutcome(of job: VolumeJob, _ result: VolumeJobResult, on node: SimulatedNode) {
+    noteFollowing(job, result, on: node)
     switch (job, result) {
     case (.commit, .committed(let stale)) where !stale.isEmpty: hit(.partlyCommitted)
     case (.recover(_, _, let change?), .recovered(let seqno)):

@@ -125,4 +125,25 @@ import Testing
       #expect(effects.last == .runJob(recovery))
     }
   }
+
+  /// The kernel has refused both tables: I/O is held, and the command that asked has ended.
+  @Test func aDeviceThatAReloadLeavesSuspendedIsFollowedByARecovery() throws {
+    let request = try request()
+    var machine = ChangeParticipant(node: two)
+    _ = machine.handle(.message(.reload(request), from: one), at: Samples.at(0))
+    let failed = LogicalVolumeReload(logicalVolume: "home", outcome: .failed("EIO"))
+    let effects = machine.handle(
+      .jobFinished(.refresh(request), .refreshed([failed], leavesSuspended: true)),
+      at: Samples.at(1))
+    #expect(effects.contains(.send(.reloaded(request.id, [failed]), to: one)))
+    #expect(effects.contains(.runJob(recovery)))
+    // It is tried again until it succeeds, and told meanwhile.
+    _ = machine.handle(.jobFinished(recovery, .failed("EIO")), at: Samples.at(2))
+    #expect(machine.nextWake != nil)
+    #expect(machine.openChanges.count == 1)
+    let later = try #require(machine.nextWake)
+    #expect(machine.handle(.wake, at: later).contains(.runJob(recovery)))
+    _ = machine.handle(.jobFinished(recovery, .recovered(seqno: 7)), at: Samples.at(9))
+    #expect(machine.openChanges == [])
+  }
 }

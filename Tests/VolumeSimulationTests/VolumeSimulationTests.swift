@@ -84,4 +84,28 @@ import VolumeSimulation
       }
     }
   }
+
+  /// A daemon that comes back as the same member, at some of the effects, on the node that asked and on
+  /// another one.
+  @Test(arguments: [VolumeOperation.extend, .extendByLVM, .reduce, .activate])
+  func aMemberWithAnotherDaemonLeavesNothingHalfDone(operation: VolumeOperation) {
+    var situations: Set<VolumeSituation> = []
+    for effect in stride(from: 1, to: 26, by: 4) {
+      for node in Int32(1)...2 {
+        let fault = PlannedFault(
+          effect: effect, moment: .after, fault: .daemonRenewal, node: node)
+        let world = VolumeWorld(VolumeRun(operation, seed: 2, faults: [fault]))
+        world.run()
+        #expect(world.violation == nil)
+        situations.formUnion(world.situations)
+      }
+    }
+    #expect(situations.contains(.renewedUnderChange))
+  }
+
+  @Test func aReloadThatIsLeftOutIsFound() {
+    let world = VolumeWorld(VolumeRun(.extendByLVM, seed: 2, mutation: .skipsReload))
+    world.run()
+    #expect(world.violation?.invariant == .nobodyLags)
+  }
 }
