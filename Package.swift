@@ -40,6 +40,7 @@ let package = Package(
     .executable(name: "clvm-fuzz", targets: ["FuzzCommand"]),
     .executable(name: "clvm-sim", targets: ["SimulationCommand"]),
     .executable(name: "metadata-benchmark", targets: ["MetadataBenchmark"]),
+    .executable(name: "volume-benchmark", targets: ["VolumeBenchmark"]),
     .library(name: "DistributedLockManager", targets: ["DistributedLockManager"]),
   ],
   dependencies: [
@@ -218,6 +219,12 @@ let package = Package(
       ], swiftSettings: strict),
     .executableTarget(
       name: "LockExample", dependencies: ["DistributedLockManager"], swiftSettings: strict),
+    .executableTarget(
+      name: "VolumeBenchmark",
+      dependencies: [
+        "AdminProtocol", "ClusterDaemon", "ClusterTypes", "ConfigText", "LVMFrontends",
+        "LVMMetadata", "MetadataSamples", logging, arguments,
+      ], swiftSettings: strict),
     .executableTarget(
       name: "MetadataBenchmark",
       dependencies: [

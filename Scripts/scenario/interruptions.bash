@@ -9,14 +9,14 @@ interruptible_config() {
   printf 'debugging { enabled = 1 failpoint_file = "%s" }\n' "$fail_point_file"
 }
 
-# Patient, so that a daemon which is held at a fail point is not taken for dead. A killed
-# User-Mode-Linux has nothing in flight.
+# Patient with a busy machine, on which a daemon takes its time to come back. A killed User-Mode-Linux has
+# nothing in flight.
 embedded_membership() {
   cat <<'CONFIG'
 cluster/allow_plaintext = 1
 membership {
   provider = "embedded"
-  timers { silence_ms = 8000 lease_ms = 12000 restart_hold_ms = 15000 drain_ms = 0 }
+  timers { silence_ms = 8000 lease_ms = 12000 restart_hold_ms = 60000 drain_ms = 0 }
 }
 CONFIG
 }
@@ -25,8 +25,35 @@ create_the_volume() {
   node_run 1 "vgcreate --shared -s ${extent_bytes}b vg1 /dev/ubdb"
   for node in 2 3; do wait_until 60 "n$node to start the locks of vg1" starts_the_locks "$node"; done
   node_run 1 'lvcreate -an -l 8 -n lv1 vg1'
-  on_nodes '1 2 3' "lvchange -asy $volume"
+  node_run 1 "clvm lvchange -asy --nodes all $volume"
+  for node in 1 2 3; do has_the_device "$node" || fail "$volume is not active on n$node"; done
   finding "$volume, $(bytes_by_metadata) bytes, active on all"
+}
+
+has_the_device() { node_run "$1" "test -b /dev/$volume"; }
+
+# One command makes it inactive on all nodes and active again; to LVM's own commands, which hold to the
+# same locks, it is as if they had done it on each.
+activate_on_all_nodes() {
+  local node started
+  node_run 2 "clvm vgchange -an --nodes all vg1"
+  for node in 1 2 3; do ! has_the_device "$node" || fail "$volume is still active on n$node"; done
+  node_run 3 "lvchange -aey $volume"
+  if node_run 1 "clvm lvchange -ay --nodes all $volume" &>/dev/null; then
+    fail "$volume is active on n3 exclusively, and becomes active on all"
+  fi
+  for node in 1 2; do ! has_the_device "$node" || fail "$volume is left active on n$node"; done
+  node_run 1 "clvm lvchange -an --nodes n3 $volume"
+  started=$(milliseconds_now)
+  node_run 1 "clvm vgchange -ay --nodes all vg1"
+  started=$(($(milliseconds_now) - started))
+  if node_run 2 "lvchange -aey $volume" &>/dev/null; then
+    fail "$volume is active on all, and LVM makes it exclusive on n2"
+  fi
+  node_run 2 "lvchange -an $volume"
+  node_run 2 "lvchange -asy $volume"
+  everybody_agrees || fail "the nodes disagree after the activation"
+  finding "active on all nodes in $started ms, refused where a node has it exclusively"
 }
 
 # How long it takes and how long each node stands still, when nothing goes wrong.
@@ -42,15 +69,16 @@ grow_undisturbed() {
   finding "lvextend took ${times[*]} ms, the longest suspend on any node ${suspended[*]} ms"
 }
 
-# A daemon stands still before it changes over: every node tells of the change that waits for it.
+# A daemon does not change over until it is let go: every node tells of the change that waits for it.
 tell_of_a_change() {
   local job
-  node_run 2 "echo 'resume before stop' >$fail_point_file"
+  node_run 2 "echo 'resume before hold' >$fail_point_file"
   job=$(node_spawn 1 "clvm lvextend -l +1 $volume")
-  wait_until 20 'n3 to tell of the change' changes_told_by_are 3 "1 committed grow $volume"
-  node_signal 2 "${clvmd_job[2]}" CONT
+  wait_until 60 'n2 to come to the fail point' node_run 2 "test -e $fail_point_file.held"
+  wait_until 60 'n3 to tell of the change' changes_told_by_are 3 "1 committed grow $volume"
+  node_run 2 "rm $fail_point_file.held"
   node_await 1 "$job" 60
-  wait_until 20 'the change to be over' changes_told_by_are 3 ''
+  wait_until 60 'the change to be over' changes_told_by_are 3 ''
   everybody_agrees || fail "the nodes disagree after the change"
   finding "told by n3: coordinator n1, committed, until n2 went on"
 }

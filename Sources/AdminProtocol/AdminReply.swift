@@ -19,6 +19,7 @@ public enum AdminReply: Equatable, Sendable {
   /// Of the whole cluster, without those that only the silent nodes know.
   case locks([LockStatus], silentNodes: [NodeID])
   case resized(ResizeOutcome)
+  case activated(VolumeActivationOutcome)
   /// What a command line of LVM's prints on standard output.
   case printed([String])
   case mappedDevices([MappedDeviceStatus])
@@ -31,8 +32,8 @@ public enum AdminReply: Equatable, Sendable {
   public var isFinal: Bool {
     switch self {
     case .progress, .lockGranted, .lockBlocks: false
-    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed, .mappedDevices,
-      .facts, .keyStates, .certificateRequest:
+    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated, .printed,
+      .mappedDevices, .facts, .keyStates, .certificateRequest:
       true
     }
   }
@@ -79,6 +80,7 @@ extension AdminReply {
     case lockspaces
     case locks
     case resized
+    case activated
     case printed
     case mappedDevices = "mapped_devices"
     case facts
@@ -116,6 +118,9 @@ extension AdminReply {
       fields.add("silent_nodes", silentNodes)
     case .resized(let outcome):
       fields.add("result", Name.resized.rawValue)
+      fields.entries += outcome.fields.entries
+    case .activated(let outcome):
+      fields.add("result", Name.activated.rawValue)
       fields.entries += outcome.fields.entries
     case .printed(let lines):
       fields.add("result", Name.printed.rawValue)
@@ -159,6 +164,7 @@ extension AdminReply {
       self = .locks(
         try fields.elements("locks"), silentNodes: try fields.nodeList("silent_nodes"))
     case .resized: self = .resized(try ResizeOutcome(fields: fields))
+    case .activated: self = .activated(try VolumeActivationOutcome(fields: fields))
     case .printed: self = .printed(try fields.texts("lines"))
     case .mappedDevices: self = .mappedDevices(try fields.elements("mapped_devices"))
     case .facts: self = .facts(try ClusterFacts(fields: fields))

@@ -14,6 +14,7 @@ public enum AdminRequest: Equatable, Sendable {
   /// The administrator, or the authority that is named, vouches that the node does not act any more.
   case nodeFenced(NodeID, by: String? = nil)
   case resize(ResizeRequest)
+  case activation(VolumeActivationRequest)
   /// One of LVM's command lines about a shared volume group.
   case volumeCommand(VolumeCommandRequest)
   /// The mapped devices of this node that belong to LVM.
@@ -129,6 +130,7 @@ extension AdminRequest {
     case nodeFenced = "node_fenced"
     case lvextend
     case lvreduce
+    case activation
     case volumeCommand = "volume_command"
     case mappedDevices = "mapped_devices"
     case facts
@@ -164,6 +166,9 @@ extension AdminRequest {
     case .resize(let request):
       fields.add("request", request.command.rawValue)
       request.add(to: &fields)
+    case .activation(let request):
+      name(.activation)
+      request.add(to: &fields)
     case .volumeCommand(let request):
       name(.volumeCommand)
       fields.add("command", request.command)
@@ -197,6 +202,7 @@ extension AdminRequest {
       self = .nodeFenced(try fields.node("node"), by: try fields.authority("by"))
     case .lvextend: self = .resize(try ResizeRequest(.extend, fields))
     case .lvreduce: self = .resize(try ResizeRequest(.reduce, fields))
+    case .activation: self = .activation(try VolumeActivationRequest(fields: fields))
     case .volumeCommand:
       self = .volumeCommand(
         VolumeCommandRequest(

@@ -17,7 +17,7 @@ public final class BlockDevice: MetadataDevice, Sendable {
   /// Of a file that does not end on a sector boundary, the whole sectors only.
   public let sizeBytes: UInt64
   public let logicalSectorSize: Int
-  /// Nil for an image file.
+  /// Nil for an image file that stands for no device.
   public let number: DeviceNumber?
   private let descriptor: Int32
 
@@ -33,8 +33,10 @@ public final class BlockDevice: MetadataDevice, Sendable {
   /// - Parameters:
   ///   - path: what is opened.
   ///   - name: what it is called in messages; the path if nil.
+  ///   - standIn: the number of the device for which an image file stands, where tables are not the
+  ///     kernel's.
   public init(
-    path: String, name: String? = nil, access: Access
+    path: String, name: String? = nil, access: Access, standIn: DeviceNumber? = nil
   ) throws(MetadataDeviceError) {
     let name = name ?? path
     self.name = name
@@ -70,7 +72,7 @@ public final class BlockDevice: MetadataDevice, Sendable {
       isDevice
       ? DeviceNumber(
         major: clinux_device_major(attributes.st_rdev),
-        minor: clinux_device_minor(attributes.st_rdev)) : nil
+        minor: clinux_device_minor(attributes.st_rdev)) : standIn
   }
 
   deinit { close(descriptor) }

@@ -122,6 +122,7 @@ final class Daemon: ClusterObserver {
       node: node, status: status,
       commandLocks: CommandLocks(locks: locks, node: node, loop: loop),
       resizes: ResizeService(ground), commands: GroupCommandService(ground),
+      activations: ActivationService(ground),
       clusterFacts: clusterFacts, keys: keys, nodes: nodes,
       workers: workers, loop: loop, pool: pools.volumes, logger: logger)
     leftovers = LeftoverRecovery(
@@ -211,6 +212,18 @@ final class Daemon: ClusterObserver {
       lockDaemon.isReclaiming(name) || clusterLocking?.isReclaiming(name) == true
     }
     leftovers.isChangedHere = { [lockDaemon] in lockDaemon.isChanging($0) }
+    leftovers.provisionalLocks = { [lockDaemon] in
+      lockDaemon.provisionalLocks(ofVolumeGroup: $0)
+    }
+    leftovers.confirmLocks = { [lockDaemon] in lockDaemon.confirmVolumeLocks($0) }
+    leftovers.giveBackLocks = { [lockDaemon] requests, completion in
+      lockDaemon.changeVolumeLocks(requests, completion: completion)
+    }
+    volumes.activationLocks.change = { [lockDaemon] requests, isProvisional, completion in
+      lockDaemon.changeVolumeLocks(
+        requests, isProvisional: isProvisional, completion: completion)
+    }
+    volumes.activationLocks.confirm = { [lockDaemon] in lockDaemon.confirmVolumeLocks($0) }
     lockDaemon.reclaimed = { [locks] in locks.reclaimed($0) }
     if let clusterLocking {
       network.clusterLockingMessage = { clusterLocking.received($0, from: $1) }

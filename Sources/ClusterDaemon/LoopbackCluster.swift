@@ -8,9 +8,11 @@ import KernelLockspaces
 import Logging
 import NIOCore
 import NIOPosix
+import VolumeActivation
 
 /// Daemons of one cluster in one process, on 127.0.0.1 and the addresses behind it: for tests and
-/// benchmarks. They see no disk and leave the kernel's lock manager alone.
+/// benchmarks. They see no disk but image files, map devices in memory only, and leave the kernel's lock
+/// manager alone.
 package struct LoopbackCluster: Sendable {
   package static let name = "loopback"
 
@@ -24,15 +26,20 @@ package struct LoopbackCluster: Sendable {
   /// Signs the nodes' keys; no daemon has its key.
   package let authority: ClusterAuthority
   private let logger: Logger
+  /// The disks of all nodes.
+  private let images: [String: DeviceNumber]
+  private let devices: [NodeID: LoopbackDevices]
 
   /// - Parameters:
   ///   - nodeCount: 1 to 32.
   ///   - folder: an existing directory for sockets and state, of a short path.
+  ///   - images: files that are the disks of all nodes.
   package init(
     nodeCount: Int, folder: String, heartbeatInterval: Duration = .milliseconds(100),
     silenceTimeout: Duration = .milliseconds(1_500),
     provider: DaemonConfiguration.MembershipProvider = .external, quorumDisk: String? = nil,
-    witnesses: Set<NodeID> = [], servesClusterLocking: Bool = false, logger: Logger
+    witnesses: Set<NodeID> = [], servesClusterLocking: Bool = false,
+    images: [String] = [], logger: Logger
   ) throws {
     precondition((1...DaemonConfiguration.nodesMax).contains(nodeCount), "1 to 32 nodes")
     nodes = (1...Int32(nodeCount)).compactMap { NodeID($0) }
@@ -52,6 +59,11 @@ package struct LoopbackCluster: Sendable {
     membership = .init(
       provider: provider, heartbeatInterval: heartbeatInterval, silenceTimeout: silenceTimeout,
       timers: timers, quorumDisk: quorumDisk)
+    let numbers = images.indices.map { DeviceNumber(major: 8, minor: 16 * UInt32($0)) }
+    self.images = Dictionary(zip(images, numbers)) { first, _ in first }
+    let sizes = try images.map { try BlockDevice(path: $0, access: .readOnly).sizeBytes / 512 }
+    let disks = Dictionary(zip(numbers, sizes)) { first, _ in first }
+    devices = Dictionary(uniqueKeysWithValues: nodes.map { ($0, LoopbackDevices(disks: disks)) })
     (controlPort, lockPort) = try Self.freePorts(nodes.map(Self.address(of:)))
   }
 
@@ -92,9 +104,7 @@ package struct LoopbackCluster: Sendable {
       ?? Member(
         instance: NodeInstance(node, Incarnation(life)), bootID: "\(node)-\(bootID)",
         startedClean: isClean)
-    let noDevices = DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))
-    let workers = VolumeWorkers(
-      disks: SharedDisks(localNode: node, hostName: "node\(node)", selection: { noDevices }))
+    let workers = try workers(of: node)
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
@@ -116,6 +126,21 @@ package struct LoopbackCluster: Sendable {
       throw error
     }
   }
+
+  private func workers(of node: NodeID) throws -> VolumeWorkers {
+    let noDevices = DeviceSelection(filter: try DeviceFilter(patterns: ["r|.*|"]))
+    var disks = SharedDisks(
+      localNode: node, hostName: "node\(node)", selection: { noDevices })
+    disks.images = images
+    guard let kernel = devices[node], !images.isEmpty else { return VolumeWorkers(disks: disks) }
+    return VolumeWorkers(disks: disks) { LoopbackMapper(kernel: kernel) }
+  }
+
+  /// Where a node's daemon keeps what a reboot empties.
+  package func stateDirectory(of node: NodeID) -> String { "\(folder)/\(node)" }
+
+  /// The mapped devices of a node; nil where there are no disks.
+  package func devices(of node: NodeID) -> LoopbackDevices? { images.isEmpty ? nil : devices[node] }
 
   private func setup(
     _ node: NodeID, _ configuration: DaemonConfiguration, bootID: String, isClean: Bool

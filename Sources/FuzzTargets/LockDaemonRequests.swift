@@ -158,6 +158,7 @@ private struct LockDaemonWorld {
     case .findHolders(let question, _, _): inputs.append(.holders(question, []))
     case .checkSharing(let question, _, _):
       inputs.append(.sharingChecked(question, refusal: nil))
+    case .volumeLockEnded: throw FuzzFailure("an answer for this node, which has not asked")
     case .cancel, .describe, .sendDump, .persist, .forget, .adoptionFailed, .quit, .log: break
     }
   }

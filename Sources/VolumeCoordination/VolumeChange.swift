@@ -40,16 +40,20 @@ public struct VolumeChange: Hashable, Sendable, CustomStringConvertible {
     case remove = 7
     /// The group gets a new name, and so do the devices of all its volumes.
     case renameGroup = 8
-    /// Volumes become active on every node; nothing is written to the disks.
+    /// Volumes become active on every node that takes part, which may have them at the same time;
+    /// nothing is written to the disks.
     case activate = 9
-    /// Volumes become inactive on every node; nothing is written to the disks.
+    /// Volumes become inactive on every node that takes part; nothing is written to the disks.
     case deactivate = 10
+    /// Volumes become active on the one node that takes part, and may be active on no other; nothing is
+    /// written to the disks.
+    case activateExclusively = 11
 
     /// Whether metadata is written: precommitted, then committed.
     public var changesMetadata: Bool {
       switch self {
       case .grow, .shrink, .convert, .rename, .permission, .remove, .renameGroup: true
-      case .refresh, .activate, .deactivate: false
+      case .refresh, .activate, .activateExclusively, .deactivate: false
       }
     }
 
@@ -62,7 +66,7 @@ public struct VolumeChange: Hashable, Sendable, CustomStringConvertible {
     /// devices are made or removed before it is certain that every node can do so.
     public var leavesOldMappingFirst: Bool {
       switch self {
-      case .shrink, .convert, .remove, .activate, .deactivate: true
+      case .shrink, .convert, .remove, .activate, .activateExclusively, .deactivate: true
       case .grow, .refresh, .rename, .permission, .renameGroup: false
       }
     }

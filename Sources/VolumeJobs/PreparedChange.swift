@@ -24,6 +24,8 @@ struct PreparedChange: Sendable {
   let id: VolumeRequestID
   /// The volumes' own devices, by `VG/LV`.
   let devices: [(volume: String, devices: [MappedDeviceUUID])]
+  /// What must be held as long as the volumes are active; only where that changes.
+  var locks: [VolumeLock] = []
   var work: Work
 
   mutating func suspend(on mapper: inout some DeviceMapping) throws {

@@ -35,7 +35,7 @@ extension VolumeGroupJobs {
     case .grow, .shrink, .refresh, .convert, .rename, .permission, .renameGroup:
       prepared = try prepareMapping(change, old, disks.planner(for: group))
     case .remove: prepared = try prepareRemoval(change, old, disks.planner(for: group))
-    case .activate: prepared = try prepareActivation(change, old)
+    case .activate, .activateExclusively: prepared = try prepareActivation(change, old)
     case .deactivate: prepared = try prepareDeactivation(change, old)
     }
     return .done
@@ -124,9 +124,14 @@ extension VolumeGroupJobs {
     _ change: VolumeChange, _ planner: ActivationPlanner
   ) throws -> PreparedChange {
     let plans = try change.logicalVolumes.map { try planner.plan(named: $0) }
-    for plan in plans { try checkExclusive(change, plan) }
+    if change.kind == .activate, let plan = plans.first(where: { !$0.mayBeShared }) {
+      throw VolumeJobError(
+        "Logical volume \(plan.volume) may be active on one node only: activate it there with -aey."
+      )
+    }
     return PreparedChange(
       id: change.id, devices: plans.map { ($0.volume, [$0.uuid]) },
+      locks: planner.volumeGroup.locks(of: change.logicalVolumes),
       work: .activation(plans, made: []))
   }
 
@@ -148,6 +153,7 @@ extension VolumeGroupJobs {
     }
     return PreparedChange(
       id: change.id, devices: volumes.map { ($0.volume, $0.devices) },
+      locks: planner.volumeGroup.locks(of: change.logicalVolumes),
       work: .deactivation(volumes, done: []))
   }
 

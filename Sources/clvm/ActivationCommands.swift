@@ -1,3 +1,4 @@
+import AdminProtocol
 import ArgumentParser
 import VolumeActivation
 
@@ -19,7 +20,9 @@ struct ActivationArguments: ParsableArguments {
   var ignoreactivationskip = false
 
   @Option(name: .long, help: "What to do about missing devices: complete, degraded or partial.")
-  var activationmode = ActivationOptions.Mode.degraded.rawValue
+  var activationmode = Self.defaultMode
+
+  static let defaultMode = ActivationOptions.Mode.degraded.rawValue
 
   @Flag(name: [.short, .long], help: "Do not ask.")
   var yes = false
@@ -31,6 +34,14 @@ struct ActivationArguments: ParsableArguments {
     name: [.long, .customLong("sysinit")],
     help: "Go on without locks where there can be none, as early in the start of a system.")
   var ignorelockingfailure = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Of shared volume groups: on these nodes, or on all on which the group is started.",
+      valueName: "all|NODE,...")) var nodes: String?
+
+  @OptionGroup var daemon: DaemonOptions
 
   /// LVM's words. In a volume group of one host all ways to be active are the same.
   func request() throws -> ActivationRequest {
@@ -52,12 +63,36 @@ struct ActivationArguments: ParsableArguments {
   }
 }
 
+extension ActivationArguments {
+  static let discussion = """
+    Volume groups of this machine need no daemon. Those that the cluster has started go to clvmd: here, or \
+    with --nodes on all nodes that are named, or on none of them. -asy makes volumes active on several \
+    nodes, -aey on one only; -ay is -aey on one node and -asy on several.
+    """
+
+  /// The same for shared volume groups.
+  func sharedAction() throws -> (action: VolumeActivationRequest.Action, isAutomatic: Bool) {
+    switch (activate, refresh) {
+    case (nil, true): return (.refresh, false)
+    case ("y"?, false), ("ly"?, false): return (.activate, false)
+    case ("ay"?, false): return (.activate, true)
+    case ("sy"?, false): return (.activateShared, false)
+    case ("ey"?, false): return (.activateExclusively, false)
+    case ("n"?, false), ("ln"?, false): return (.deactivate, false)
+    default:
+      _ = try request()
+      throw ValidationError("Invalid argument for --activate: \(activate ?? "")")
+    }
+  }
+}
+
 struct LogicalVolumeChangeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lvchange",
-    abstract: "Make logical volumes active or inactive on this machine.",
-    usage: "clvm lvchange -a y|n|ay | --refresh [--devices LIST] VG[/LV] …",
-    discussion: "Needs no daemon; volume groups that a cluster shares are refused.")
+    abstract: "Make logical volumes active or inactive.",
+    usage:
+      "clvm lvchange -a y|n|ay|sy|ey | --refresh [--nodes all|NODE,…] [--devices LIST] VG[/LV] …",
+    discussion: ActivationArguments.discussion)
 
   @OptionGroup var arguments: ActivationArguments
 
@@ -65,6 +100,9 @@ struct LogicalVolumeChangeCommand: ParsableCommand {
   var names: [String]
 
   func run() throws {
+    var shared = try SharedActivation("lvchange", arguments)
+    let names = try shared.take(names)
+    guard !names.isEmpty else { return try shared.carryOut() }
     let request = try arguments.request()
     var activator = try VolumeActivator(arguments)
     for name in names {
@@ -75,6 +113,7 @@ struct LogicalVolumeChangeCommand: ParsableCommand {
         activator.carryOut(request, group: group, volume: volume)
       }
     }
+    try shared.carryOut()
     try activator.finish()
   }
 }
@@ -82,9 +121,9 @@ struct LogicalVolumeChangeCommand: ParsableCommand {
 struct VolumeGroupChangeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vgchange",
-    abstract: "Make all logical volumes of volume groups active or inactive on this machine.",
-    usage: "clvm vgchange -a y|n|ay | --refresh [--devices LIST] [VG …]",
-    discussion: "Needs no daemon; volume groups that a cluster shares are refused.")
+    abstract: "Make all logical volumes of volume groups active or inactive.",
+    usage: "clvm vgchange -a y|n|ay|sy|ey | --refresh [--nodes all|NODE,…] [--devices LIST] [VG …]",
+    discussion: ActivationArguments.discussion)
 
   @OptionGroup var arguments: ActivationArguments
 
@@ -92,6 +131,10 @@ struct VolumeGroupChangeCommand: ParsableCommand {
   var names: [String] = []
 
   func run() throws {
+    var shared = try SharedActivation("vgchange", arguments)
+    let isForShared = arguments.nodes != nil && names.isEmpty
+    let names = isForShared ? try shared.takeAll() : try shared.take(names)
+    if names.isEmpty, shared.isWanted { return try shared.carryOut() }
     let request = try arguments.request()
     for name in names where VolumePath.volumeGroup(name) == nil {
       throw ValidationError("\(name) is not the name of a volume group.")
@@ -104,6 +147,7 @@ struct VolumeGroupChangeCommand: ParsableCommand {
         Output.line("  \(count) logical volume(s) in volume group \"\(group)\" now active")
       }
     }
+    try shared.carryOut()
     try activator.finish()
   }
 }

@@ -130,7 +130,7 @@ struct LockCommand: ParsableCommand {
         case .invalidRequest, .notFound, .refused, .noQuorum, .failed:
           throw CommandFailure(failure)
         }
-      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
+      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated, .printed,
         .mappedDevices, .facts, .keyStates, .certificateRequest:
         throw daemon.unexpected(reply)
       }
@@ -147,7 +147,8 @@ struct LockCommand: ParsableCommand {
           Output.error("  Somebody waits for \(resource) in \(mode.rawValue).")
         case .progress(let text): Output.error("  " + text)
         case .failed(let failure): Output.error("  " + failure.message)
-        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .printed,
+        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated,
+          .printed,
           .mappedDevices, .facts, .keyStates, .certificateRequest:
           break
         }

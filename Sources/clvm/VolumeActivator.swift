@@ -130,8 +130,8 @@ struct VolumeActivator {
       hostSystemID: hostSystemID)
     {
       failure.messages.append(
-        "Volume group \(name) is shared by locks of type \(lockType): activate its volumes with "
-          + "lvchange, which asks the cluster first")
+        "Volume group \(name) is shared by locks of type \(lockType): start it with "
+          + "vgchange --lockstart \(name), and clvmd activates its volumes")
       return nil
     }
     return ActivationPlanner(

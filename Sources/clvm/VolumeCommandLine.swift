@@ -58,6 +58,9 @@ enum VolumeCommandLine {
       CommandOption(name: "refresh", letter: nil, takesValue: false, help: ""),
       CommandOption(name: "ignoreactivationskip", letter: "K", takesValue: false, help: ""),
       CommandOption(name: "activationmode", letter: nil, takesValue: true, help: ""),
+      CommandOption(name: "nodes", letter: nil, takesValue: true, help: ""),
+      CommandOption(name: "socket", letter: nil, takesValue: true, help: ""),
+      CommandOption(name: "json", letter: nil, takesValue: false, help: ""),
     ]
     let arguments = try? CommandArguments(
       words, options: command.options + own, command: command.name)

@@ -29,6 +29,16 @@ import Testing
           size: SizeArgument(sign: .increase, amount: .sectors(8192)),
           physicalVolumes: ["/dev/sda:0-9", "@fast"], devices: ["/dev/sda"], allocation: "cling",
           stripes: 2, stripeSizeSectors: 128, isTest: true)),
+      .activation(
+        VolumeActivationRequest(command: "vgchange", action: .activate, volumeGroup: "vg")),
+      .activation(
+        VolumeActivationRequest(
+          command: "lvchange", action: .activateExclusively, volumeGroup: "vg",
+          logicalVolumes: ["a", "b"], nodes: .named(["n1", "2"]), isAutomatic: true,
+          ignoresActivationSkip: true)),
+      .activation(
+        VolumeActivationRequest(
+          command: "lvchange", action: .refresh, volumeGroup: "vg", nodes: .all)),
       .volumeCommand(
         VolumeCommandRequest(command: "lvcreate", words: ["-n", "a \"b\"", "-l", "1", "vg"])),
       .mappedDevices, .keys(.states), .keys(.adopt(list: ["number 1", "-----BEGIN"])),
@@ -42,6 +52,9 @@ import Testing
   }
 
   static func everyReply() throws -> [AdminReply] {
+    let activated = VolumeActivationOutcome(
+      volumeGroup: "vg", action: .deactivate, logicalVolumes: ["a", "b"],
+      nodes: [try node(1), try node(2)], warnings: ["one", "two"])
     let lockspace = LockspaceStatus(
       name: try #require(LockspaceName("lvm_vg0")), kind: .inHouse, id: .max, generation: .max,
       state: .stopped, members: [try node(1), try node(2)], waitingFor: ["Node 2 is fenced."])
@@ -81,7 +94,7 @@ import Testing
       .keyStates(
         [NodeKeyState(node: try node(1), listNumber: .max, fingerprint: "sha256:0", authority: "")],
         silentNodes: [try node(2)]), .certificateRequest("00ff"),
-      .printed(["Logical volume \"a\" created."]), .printed([]),
+      .activated(activated), .printed(["Logical volume \"a\" created."]), .printed([]),
       .mappedDevices([
         MappedDeviceStatus(
           name: "vg0-home", uuid: "LVM-x", major: 253, minor: 0, openCount: 1, isSuspended: true,

@@ -1,4 +1,5 @@
 import ClusterTypes
+import Glibc
 import Testing
 import VolumeCoordination
 
@@ -13,6 +14,27 @@ import VolumeCoordination
     for text in ["", "resume", "resume before", "resume before explode", "a b c d"] {
       #expect(FailPoints.action(in: text, at: "resume", .before) == nil)
     }
+  }
+
+  @Test(.timeLimit(.minutes(5))) func aHeldJobGoesOnWhenItIsLetGo() async throws {
+    let folder = "/tmp/clvmd-failpoint-\(UInt64.random(in: 0..<UInt64.max))"
+    try ensurePrivateDirectory(folder)
+    defer { rmdir(folder) }
+    let points = FailPoints(file: "\(folder)/point")
+    let job = VolumeJob.recover(volumeGroup: "vg", volumeGroupID: "", change: nil)
+    try replaceFile(points.file, with: Array("recover after hold".utf8))
+    let mark = "\(folder)/over"
+    defer { unlink(mark) }
+    let held = Task.detached {
+      try points.reach(job, .after)
+      try replaceFile(mark, with: [])
+    }
+    try await eventually("the job is held") { access(points.file + ".held", F_OK) == 0 }
+    try await Task.sleep(for: .milliseconds(100))
+    #expect(access(mark, F_OK) != 0)
+    unlink(points.file + ".held")
+    try await held.value
+    #expect(access(mark, F_OK) == 0)
   }
 
   @Test func theyAreRefusedUnlessDebuggingIsOn() {

@@ -1,47 +1,6 @@
 import AdminProtocol
 import ClusterDaemon
-import ConfigText
 import Testing
-
-/// A command of LVM on lvmlockd's socket.
-private struct Command {
-  private let client: SocketClient
-
-  init(on node: LoopbackNode) async throws {
-    client = try await SocketClient.connect(to: node.lockDaemonSocket)
-    try await client.send(Array("request = \"hello\"\n\n##\n".utf8))
-    let greeting = try ConfigSection(parsing: try #require(try await client.next()))
-    try #require(greeting.string("protocol") == "lvmlockd" && greeting.integer("version") == 1)
-  }
-
-  /// Spelled as lvm does.
-  func send(_ request: String, _ fields: KeyValuePairs<String, String> = [:]) async throws {
-    var text = "request=\"\(request)\"\ncmd =\"test\"\npid =1\n"
-    for (name, value) in fields { text += "\(name) =\"\(value)\"\n" }
-    try await client.send(Array((text + "\n##\n").utf8))
-  }
-
-  func result() async throws -> Int64 { try #require(try await reply().integer("op_result")) }
-
-  func reply() async throws -> ConfigSection {
-    let reply = try ConfigSection(parsing: try #require(try await client.next()))
-    #expect(reply.string("response") == "OK")
-    return reply
-  }
-
-  func ask(
-    _ request: String, _ fields: KeyValuePairs<String, String> = [:]
-  ) async throws -> Int64 {
-    try await send(request, fields)
-    return try await result()
-  }
-
-  func isWaiting(after duration: Duration) async throws -> Bool {
-    try await client.isSilent(for: duration)
-  }
-
-  func close() async throws { try await client.close() }
-}
 
 extension ClusterTests {
   @Suite struct LockDaemonSocketTests {
@@ -58,11 +17,14 @@ extension ClusterTests {
 
     /// Commands on two nodes, on which the volume group vg1 has been started.
     private func withStarted(
-      _ body: (_ nodes: [LoopbackNode], _ here: Command, _ there: Command) async throws -> Void
+      _ body: (_ nodes: [LoopbackNode], _ here: LockDaemonCommand, _ there: LockDaemonCommand)
+        async throws -> Void
     ) async throws {
       try await TestCluster.with { cluster in
         let nodes = try await cluster.startAll()
-        let commands = [try await Command(on: nodes[0]), try await Command(on: nodes[1])]
+        let commands = [
+          try await LockDaemonCommand(on: nodes[0]), try await LockDaemonCommand(on: nodes[1]),
+        ]
         for command in commands {
           #expect(try await command.ask("start_vg", Self.startFields) == 0)
           #expect(try await command.ask("start_wait") == 0)
@@ -98,7 +60,7 @@ extension ClusterTests {
     @Test func `a command that dies while it waits takes no lock`() async throws {
       try await withStarted { nodes, here, there in
         #expect(try await here.ask("lock_vg", ["mode": "ex", "vg_name": "vg1"]) == 0)
-        let dying = try await Command(on: nodes[1])
+        let dying = try await LockDaemonCommand(on: nodes[1])
         try await dying.send("lock_vg", ["mode": "ex", "vg_name": "vg1"])
         #expect(try await dying.isWaiting(after: Self.pause))
         try await dying.close()
@@ -149,7 +111,7 @@ extension ClusterTests {
     @Test func `a volume group of another cluster is not started`() async throws {
       try await TestCluster.with { cluster in
         let nodes = try await cluster.startAll()
-        let command = try await Command(on: nodes[0])
+        let command = try await LockDaemonCommand(on: nodes[0])
         let result = try await command.ask(
           "start_vg",
           ["vg_name": "vg1", "vg_lock_type": "dlm", "vg_lock_args": "1.0.0:elsewhere"])
@@ -163,7 +125,7 @@ extension ClusterTests {
     {
       try await TestCluster.with { cluster in
         let node = try await cluster.start(Name.one)
-        let command = try await Command(on: node)
+        let command = try await LockDaemonCommand(on: node)
         #expect(try await command.ask("start_vg", Self.startFields) == -214)
         #expect(try await command.ask("lock_gl", ["mode": "ex"]) == Self.noLockspace)
       }
@@ -172,7 +134,7 @@ extension ClusterTests {
     @Test func `rubbish is answered or ends the connection, and harms nobody`() async throws {
       try await withStarted { nodes, here, there in
         #expect(try await here.ask("lock_vg", ["mode": "ex", "vg_name": "vg1"]) == 0)
-        let unknown = try await Command(on: nodes[0])
+        let unknown = try await LockDaemonCommand(on: nodes[0])
         #expect(try await unknown.ask("dance") == -22)
         #expect(try await unknown.ask("lock_vg", ["mode": "ex", "vg_name": "../etc"]) == -22)
         #expect(try await unknown.ask("lock_vg", ["mode": "sideways", "vg_name": "vg1"]) == -22)

@@ -22,6 +22,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private let commandLocks: CommandLocks
   private let resizes: ResizeService
   private let commands: GroupCommandService
+  private let activations: ActivationService
   private let clusterFacts: ClusterFactsService
   private let keys: KeyService?
   /// Nil where the list of nodes is fixed.
@@ -39,7 +40,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
 
   init(
     node: ClusterNode, status: StatusReport, commandLocks: CommandLocks, resizes: ResizeService,
-    commands: GroupCommandService, clusterFacts: ClusterFactsService, keys: KeyService?,
+    commands: GroupCommandService, activations: ActivationService,
+    clusterFacts: ClusterFactsService, keys: KeyService?,
     nodes: ConfigurationService?,
     workers: VolumeWorkers, loop: any EventLoop, pool: NIOThreadPool, logger: Logger
   ) {
@@ -48,6 +50,7 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     self.commandLocks = commandLocks
     self.resizes = resizes
     self.commands = commands
+    self.activations = activations
     self.clusterFacts = clusterFacts
     self.keys = keys
     self.nodes = nodes
@@ -102,26 +105,23 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
     case .resize(let request):
       logger.notice(
         "\(request.command.rawValue) \(request.volumeGroup)/\(request.logicalVolume) is asked for")
-      let cancel = resizes.resize(request, processID: processID) { [self] text in
-        reply(.progress(text), to: client)
-      } completion: { [self] result in
-        switch result {
-        case .success(let outcome): reply(.resized(outcome), to: client)
-        case .failure(let failure): reply(.failed(failure), to: client)
-        }
+      begin(client, AdminReply.resized) {
+        resizes.resize(request, processID: processID, progress: $0, completion: $1)
       }
-      keep(cancel, for: client)
+    case .activation(let request):
+      logger.notice(
+        "\(request.command) is asked to \(request.action.rawValue) volumes of \(request.volumeGroup)"
+      )
+      begin(client, AdminReply.activated) {
+        activations.run(
+          request, nodeID: { [status] in status.nodeID($0) }, processID: processID, progress: $0,
+          completion: $1)
+      }
     case .volumeCommand(let request):
       logger.notice("\(request.command) \(request.words.joined(separator: " ")) is asked for")
-      let cancel = commands.run(request, processID: processID) { [self] text in
-        reply(.progress(text), to: client)
-      } completion: { [self] result in
-        switch result {
-        case .success(let lines): reply(.printed(lines), to: client)
-        case .failure(let failure): reply(.failed(failure), to: client)
-        }
+      begin(client, AdminReply.printed) {
+        commands.run(request, processID: processID, progress: $0, completion: $1)
       }
-      keep(cancel, for: client)
     case .mappedDevices: mappedDevices(client)
     case .facts:
       clusterFacts.gather { [self] result in
@@ -150,6 +150,24 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
         }
       }
     }
+  }
+
+  /// Begins what is given up when the client goes away, and what reports on its way.
+  private func begin<Answer>(
+    _ client: ClientID, _ answer: @escaping (Answer) -> AdminReply,
+    _ command: (
+      _ progress: @escaping (String) -> Void,
+      _ completion: @escaping (Result<Answer, AdminFailure>) -> Void
+    ) -> () -> Void
+  ) {
+    let progress = { [self] (text: String) in reply(.progress(text), to: client) }
+    let completion = { [self] (result: Result<Answer, AdminFailure>) in
+      switch result {
+      case .success(let outcome): reply(answer(outcome), to: client)
+      case .failure(let failure): reply(.failed(failure), to: client)
+      }
+    }
+    keep(command(progress, completion), for: client)
   }
 
   private func keep(_ release: @escaping () -> Void, for client: ClientID) {

@@ -37,6 +37,11 @@ final class StatusReport {
       operations: volumes.runningOperations, warnings: warnings())
   }
 
+  /// By what an administrator calls a node: its name or its id.
+  func nodeID(_ text: String) -> NodeID? {
+    cluster.nodes.first { $0.name == text || "\($0.id)" == text }?.id
+  }
+
   private func warnings() -> [String] {
     (cluster.id == nil && cluster.nodes.count > 1 ? [NodeNetwork.plaintextWarning] : [])
       + configurationWarnings()

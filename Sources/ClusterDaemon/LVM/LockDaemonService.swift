@@ -34,7 +34,13 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   /// Who uses the locks that are about to be asked for.
   private var uses: [LockToken: LockUse] = [:]
   /// Answers and events go here.
-  var handle: (LockDaemonMachine.Input) -> Void = { _ in }
+  var handle: (LockDaemonMachine.Input) -> Void = { _ in } {
+    didSet { isServed = true }
+  }
+  /// Whether there is a machine; without one no volume group is started here.
+  private var isServed = false
+  private var volumeLockWaiters: [VolumeLockID: (VolumeLockAnswer) -> Void] = [:]
+  private var lastVolumeLock: UInt64 = 0
   /// Locks of active volumes that an earlier life held and this one has not claimed yet.
   private var reclaims: [String: LockspaceName] = [:]
   /// A claim has ended in the lockspace.
@@ -84,6 +90,46 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     handle(.adopt(locks))
   }
 
+  // MARK: - Locks of volumes that this node makes active or inactive together with others
+
+  /// Changes the locks of several LVs of a volume group at once. `completion` gets an answer for each,
+  /// in their order, when what they have in common is recorded for a later life of the daemon.
+  ///
+  /// - Parameter isProvisional: a life in which the change is not heard of any more gives the locks back,
+  ///   where it finds nothing active.
+  func changeVolumeLocks(
+    _ requests: [VolumeLockRequest], isProvisional: Bool = false,
+    completion: @escaping ([VolumeLockAnswer]) -> Void
+  ) {
+    guard isServed else {
+      return completion(requests.map { _ in VolumeLockAnswer(.noLockspace, previous: nil) })
+    }
+    guard !requests.isEmpty else { return completion([]) }
+    var answers = [VolumeLockAnswer?](repeating: nil, count: requests.count)
+    var missing = requests.count
+    store.beginGroup(of: requests.map(\.lvUUID), isProvisional: isProvisional)
+    for (index, request) in requests.enumerated() {
+      lastVolumeLock += 1
+      let id = VolumeLockID(lastVolumeLock)
+      volumeLockWaiters[id] = { [self] answer in
+        answers[index] = answer
+        missing -= 1
+        guard missing == 0 else { return }
+        change("store") { try $0.endGroup(of: requests.map(\.lvUUID)) }
+        completion(answers.compactMap(\.self))
+      }
+      handle(.changeVolumeLock(id, request))
+    }
+  }
+
+  /// The volumes of these locks are active for good.
+  func confirmVolumeLocks(_ uuids: [String]) { change("store") { try $0.confirm(uuids) } }
+
+  /// Locks that an earlier life took for a change of which nobody knows any more how it ended.
+  func provisionalLocks(ofVolumeGroup vg: String) -> [PersistentLock] {
+    store.provisionalLocks.filter { $0.vg == vg }
+  }
+
   // MARK: - The cluster
 
   func viewInstalled(_ view: View) { clusterChanged() }
@@ -115,6 +161,7 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
     case .reload(let question, let vg): reload(question, vg)
     case .persist(let lock): change("store") { try $0.insert(lock) }
     case .forget(let lock): change("remove") { try $0.remove(lock) }
+    case .volumeLockEnded(let id, let answer): volumeLockWaiters.removeValue(forKey: id)?(answer)
     case .adoptionFailed(let lock, let reason):
       endReclaim(lock.lvUUID)
       logger.critical(

@@ -5,8 +5,9 @@ import VolumeCoordination
 ///
 /// Only where the configuration says `debugging { enabled = 1 }`. The tester writes one line into the
 /// file that `debugging { failpoint_file }` names: a job's name, `before` or `after`, and what is to
-/// happen (`kill`, `stop`, `crash` or `fail`), as in `resume before kill`. The first such job that
-/// comes takes the file away and fails like this.
+/// happen (`kill`, `stop`, `crash`, `fail` or `hold`), as in `resume before kill`. The first such job
+/// that comes takes the file away and fails like this; one that is held leaves another file behind,
+/// of the same name and `.held`, and goes on when that is removed.
 struct FailPoints: Sendable {
   enum Moment: String, Sendable {
     case before
@@ -22,6 +23,8 @@ struct FailPoints: Sendable {
     case crash
     /// The job fails.
     case fail
+    /// The job stands still, and with it the work on its volume group; the daemon goes on.
+    case hold
   }
 
   /// Absolute path.
@@ -39,7 +42,16 @@ struct FailPoints: Sendable {
     case .stop: kill(getpid(), SIGSTOP)
     case .crash: try crash()
     case .fail: throw DaemonError("a fail point makes \(job.name) fail")
+    case .hold: try hold()
     }
+  }
+
+  private static let lookAgainMicroseconds: UInt32 = 20_000
+
+  private func hold() throws(DaemonError) {
+    let sign = file + ".held"
+    try replaceFile(sign, with: [])
+    while access(sign, F_OK) == 0 { usleep(Self.lookAgainMicroseconds) }
   }
 
   /// What a line asks for at this place; nil when it is about another one or not understood.

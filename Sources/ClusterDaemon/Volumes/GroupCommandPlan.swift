@@ -4,6 +4,7 @@ import Glibc
 import LVMMetadata
 import VolumeCommands
 import VolumeCoordination
+import VolumeJobs
 
 /// What a command line is to make of a shared volume group: decided and not begun.
 struct GroupCommandPlan: Sendable {
@@ -17,7 +18,7 @@ struct GroupCommandPlan: Sendable {
   let areaUse: [LVMIdentifier: Bool]
   /// LVs that must not be active anywhere: what changes about them is not carried to other nodes, or
   /// takes away what they hold.
-  let inactive: [LockedVolume]
+  let inactive: [VolumeLock]
   /// What all nodes carry out together; nil when no node has anything to follow.
   let shared: SharedChange?
   let isTest: Bool
@@ -32,12 +33,6 @@ extension GroupCommandPlan {
     /// As `VolumeChange` names them.
     let logicalVolumes: [String]
   }
-}
-
-/// An LV and the name of its lock.
-struct LockedVolume: Sendable, Equatable {
-  let name: String
-  let lock: String
 }
 
 extension VolumeWorkers {
@@ -210,7 +205,7 @@ extension VolumeGroup {
 
   /// The LVs whose locks say whether anything is active that `next` changes: those that are gone or
   /// mapped differently, and those that something new is built on, each by its holder.
-  func volumesTouched(by next: VolumeGroup) -> [LockedVolume] {
+  func volumesTouched(by next: VolumeGroup) -> [VolumeLock] {
     var names: Set<String> = []
     for volume in logicalVolumes {
       let after = next.logicalVolume(id: volume.id)
@@ -227,37 +222,8 @@ extension VolumeGroup {
       }
     }
     return logicalVolumes.filter { names.contains($0.name) }.map {
-      LockedVolume(name: $0.name, lock: $0.id.dashed)
+      VolumeLock(of: $0)
     }
-  }
-
-  /// The LV whose lock covers another: the one that users see, a snapshot's origin, a thin
-  /// volume's pool.
-  private func lockHolder(of name: String) -> String {
-    var current = name
-    // A stack is not that high; whoever wrote a ring gets an answer all the same.
-    for _ in 0..<16 {
-      guard let volume = logicalVolume(named: current) else { return current }
-      let binding = logicalVolumes.first { volume in
-        ["cow_store", "merging_store"].contains { volume.segments.first?.volumeName($0) == current }
-      }
-      if let origin = binding?.segments.first?.volumeName("origin") {
-        current = origin
-      } else if let pool = volume.segments.first?.volumeName("thin_pool") {
-        current = pool
-      } else if let origin = volume.segments.first?.volumeName("origin"),
-        volume.segments.first?.baseType == "snapshot"
-      {
-        current = origin
-      } else if !volume.isVisible,
-        let user = logicalVolumes.first(where: { $0.referencedNames.contains(current) })
-      {
-        current = user.name
-      } else {
-        return current
-      }
-    }
-    return current
   }
 }
 

@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterTypes
 import VolumeCoordination
+import VolumeJobs
 
 /// LVM's command lines on shared volume groups, under the exclusive lock of the group.
 ///
@@ -43,7 +44,7 @@ final class GroupCommandService {
 
   /// One after the other, and without waiting: a volume that is active has its lock held.
   private func lockVolumes(
-    _ plan: GroupCommandPlan, _ rest: ArraySlice<LockedVolume>, _ running: Running
+    _ plan: GroupCommandPlan, _ rest: ArraySlice<VolumeLock>, _ running: Running
   ) {
     guard let volume = rest.first else { return commit(plan, running) }
     ground.lock(volume.lock, running, wait: .no) { [self] error in

@@ -1,5 +1,6 @@
 import ClusterTypes
 import DistributedLockManager
+import LVMFrontends
 import LockProtocol
 import Logging
 import NIOCore
@@ -20,6 +21,12 @@ final class LeftoverRecovery {
   private let logger: Logger
   /// Whether an lvm command of this node holds the exclusive lock of the volume group.
   var isChangedHere: (LockspaceName) -> Bool = { _ in false }
+  /// Locks that an earlier life took for a change whose end nobody knows; see `LockDaemonService`.
+  var provisionalLocks: (_ volumeGroup: String) -> [PersistentLock] = { _ in [] }
+  var confirmLocks: (_ uuids: [String]) -> Void = { _ in }
+  var giveBackLocks:
+    ([VolumeLockRequest], _ completion: @escaping ([VolumeLockAnswer]) -> Void) -> Void = { _, _ in
+    }
 
   init(
     locks: InHouseLockspaces, volumes: VolumeService, workers: VolumeWorkers,
@@ -44,7 +51,9 @@ final class LeftoverRecovery {
         switch result {
         case .success(let inspection?):
           volumes.volumeGroupIDs[name] = inspection.volumeGroupID
-          if inspection.hasDevices { recover(name, inspection.volumeGroupID, lockspace) }
+          if !inspection.activeVolumes.isEmpty || !provisionalLocks(name).isEmpty {
+            recover(name, inspection.volumeGroupID, lockspace)
+          }
         case .success(nil): break
         case .failure(let error):
           logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
@@ -52,7 +61,8 @@ final class LeftoverRecovery {
       }
   }
 
-  /// Under the volume group's lock, so that nobody is changing it meanwhile.
+  /// Under the volume group's lock, so that nobody is changing it meanwhile. Where locks are to be given
+  /// back, nobody may activate anything either.
   private func recover(_ name: String, _ id: String, _ lockspace: LockspaceName) {
     guard let resource = ResourceName(Array("VGLK".utf8)) else { return }
     locks.join(lockspace) { [self] failure in
@@ -60,10 +70,42 @@ final class LeftoverRecovery {
       let lock = LockHolder(
         resource, in: lockspace, locks: locks, loop: loop, owner: "recovery of \(name)")
       lock.ended = { [self] in locks.leave(lockspace) {} }
-      lock.request(.pr, wait: .forever) { [self] error in
+      let mode: LockProtocol.LockMode = provisionalLocks(name).isEmpty ? .pr : .ex
+      lock.request(mode, wait: .forever) { [self] error in
         if let error { return logger.error("volume group \(name) cannot be settled: \(error)") }
         volumes.recoverLeftovers(volumeGroup: name, volumeGroupID: id)
-        volumes.whenSettled(volumeGroup: name) { lock.release() }
+        volumes.whenSettled(volumeGroup: name) { [self] in
+          settleLocks(name) { lock.release() }
+        }
+      }
+    }
+  }
+
+  /// An activation on several nodes was under way when the earlier life ended: what is active keeps its
+  /// lock, what is not loses it.
+  private func settleLocks(_ name: String, _ completion: @escaping () -> Void) {
+    let locks = provisionalLocks(name)
+    guard !locks.isEmpty else { return completion() }
+    pool.runIfActive(eventLoop: loop) { [workers] in
+      try workers.inspect(volumeGroup: name)?.activeVolumes ?? []
+    }.assumeIsolated().whenComplete { [self] result in
+      switch result {
+      case .success(let active):
+        let uuids = locks.map(\.lvUUID)
+        confirmLocks(uuids.filter(active.contains))
+        let requests = uuids.filter { !active.contains($0) }.map {
+          VolumeLockRequest(vg: name, lvUUID: $0, lvName: $0, wish: .unlock, owner: "clvmd")
+        }
+        giveBackLocks(requests) { [self] answers in
+          for (request, answer) in zip(requests, answers) where !answer.isDone {
+            logger.error(
+              "the lock of inactive LV \(request.lvUUID) stays: lvmlockd's result \(answer.result)")
+          }
+          completion()
+        }
+      case .failure(let error):
+        logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
+        completion()
       }
     }
   }

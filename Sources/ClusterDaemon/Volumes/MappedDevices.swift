@@ -8,16 +8,17 @@ import VolumeActivation
 extension VolumeWorkers {
   struct Inspection: Sendable {
     let volumeGroupID: String
-    /// Some volume of the group is active here.
-    let hasDevices: Bool
+    /// The LVs of the group that have a device here, by UUID with hyphens.
+    let activeVolumes: Set<String>
   }
 
   /// Nil when there is no such volume group.
   func inspect(volumeGroup name: String) throws -> Inspection? {
     guard let group = try disks.group(named: name)?.volumeGroup else { return nil }
-    var mapper = LibraryDeviceMapper()
-    let hasDevices = try mapper.devices().contains { $0.uuid.volumeGroup == group.id }
-    return Inspection(volumeGroupID: group.id.dashed, hasDevices: hasDevices)
+    let devices = try withMapper { try $0.devices() }
+    let active = devices.filter { $0.uuid.volumeGroup == group.id }
+    return Inspection(
+      volumeGroupID: group.id.dashed, activeVolumes: Set(active.map(\.uuid.logicalVolume.dashed)))
   }
 
   /// Every mapped device of this node that LVM made, with its tables.

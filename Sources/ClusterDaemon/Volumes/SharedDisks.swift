@@ -14,6 +14,9 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   var selection: @Sendable () -> DeviceSelection
   /// Nil keeps no versions of groups that are changed.
   var backups: GroupBackups?
+  /// Image files that stand for devices in tests and benchmarks, with the devices' numbers; empty for the
+  /// machine's own.
+  var images: [String: DeviceNumber] = [:]
   /// A group that has not changed since the last look is read, but not parsed again.
   private let texts = ParsedTexts()
 
@@ -35,11 +38,22 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   /// What can be opened. An empty drive or a device that has just gone is none; if it carried a
   /// physical volume, that one counts as missing.
   private func scan(slot: MetadataScanner.Slot) -> MetadataScan {
-    let candidates = BlockDeviceScanner(selection: selection()).candidates()
-    let devices = candidates.compactMap { try? $0.open(.readOnly) }
+    let devices: [BlockDevice]
+    if images.isEmpty {
+      let candidates = BlockDeviceScanner(selection: selection()).candidates()
+      devices = candidates.compactMap { try? $0.open(.readOnly) }
+    } else {
+      devices = images.keys.sorted().compactMap { try? open($0, .readOnly) }
+    }
     var known = texts.current.withLock { $0 }
     defer { texts.current.withLock { $0 = known } }
     return MetadataScanner.scan(devices, slot: slot, texts: &known)
+  }
+
+  private func open(
+    _ path: String, _ access: BlockDevice.Access
+  ) throws(MetadataDeviceError) -> BlockDevice {
+    try BlockDevice(path: path, access: access, standIn: images[path])
   }
 
   func group(
@@ -55,7 +69,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
     guard isWritable else { return group }
     // Only the group's own devices are opened for writing: nobody else hears of it.
     let devices = try group.members.compactMap { $0.scanned?.device.name }.map { name in
-      try BlockDevice(path: name, access: .readWrite)
+      try open(name, .readWrite)
     }
     guard let writable = readGroup(identifier, from: devices, slot: slot)
     else { throw DaemonError("the volume group with id \(identifier) has just disappeared") }
@@ -84,7 +98,7 @@ struct SharedDisks: VolumeGroupDisks, Sendable {
   func group(
     id: LVMIdentifier, onDevicesNamed names: [String], slot: MetadataScanner.Slot = .committed
   ) -> ScannedVolumeGroup? {
-    let devices = names.compactMap { try? BlockDevice(path: $0, access: .readOnly) }
+    let devices = names.compactMap { try? open($0, .readOnly) }
     return readGroup(id, from: devices, slot: slot)
   }
 

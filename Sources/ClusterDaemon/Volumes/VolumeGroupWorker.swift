@@ -1,4 +1,3 @@
-import DeviceMapper
 import LVMMetadata
 import Synchronization
 import VolumeCoordination
@@ -6,14 +5,11 @@ import VolumeJobs
 
 /// Carries out the jobs of one volume group on this node's disks and devices, one after the other.
 final class VolumeGroupWorker: Sendable {
-  private let jobs: Mutex<VolumeGroupJobs<LibraryDeviceMapper, SharedDisks>>
+  private let jobs: Mutex<any VolumeJobPerforming>
   /// The texts that this node is about to write, by the change's id.
   private let texts = Mutex<[VolumeRequestID: MetadataText]>([:])
 
-  init(disks: SharedDisks, volumeGroupID: String) {
-    jobs = Mutex(
-      VolumeGroupJobs(mapper: LibraryDeviceMapper(), disks: disks, volumeGroupID: volumeGroupID))
-  }
+  init(_ jobs: sending any VolumeJobPerforming) { self.jobs = Mutex(jobs) }
 
   /// Leaves the text for the change's `writePrecommitted`.
   func plan(_ text: MetadataText, for id: VolumeRequestID) {
@@ -27,4 +23,19 @@ final class VolumeGroupWorker: Sendable {
     }
     return jobs.withLock { $0.run(job, text: text) }
   }
+
+  func locks(of id: VolumeRequestID) -> [VolumeLock] { jobs.withLock { $0.locks(of: id) } }
+
+  func unused(_ locks: [VolumeLock]) throws -> [VolumeLock] {
+    try jobs.withLock { try $0.unused(locks) }
+  }
 }
+
+/// The jobs of one volume group, over whatever device-mapper.
+protocol VolumeJobPerforming {
+  mutating func run(_ job: VolumeJob, text: MetadataText?) -> VolumeJobResult
+  func locks(of id: VolumeRequestID) -> [VolumeLock]
+  mutating func unused(_ locks: [VolumeLock]) throws -> [VolumeLock]
+}
+
+extension VolumeGroupJobs: VolumeJobPerforming {}

@@ -7,12 +7,17 @@ import MachineShell
 import NIOCore
 import NIOPosix
 import VolumeCoordination
+import VolumeJobs
 
 /// Carries out blocking work on disks and devices; called on worker threads.
 protocol VolumeJobRunner: Sendable {
   func run(_ job: VolumeJob) -> VolumeJobResult
   /// The UUID text of a volume group by its name, read from disk; nil when there is none.
   func volumeGroupID(named name: String) throws -> String?
+  /// What must be locked as long as the volumes of a prepared change are active.
+  func locks(of change: VolumeChange) -> [VolumeLock]
+  /// Those that cover nothing active on this node.
+  func unusedLocks(among locks: [VolumeLock], volumeGroupID: String) throws -> [VolumeLock]
 }
 
 /// Wires the volume coordination machines to the network, the clock and the worker threads.
@@ -47,6 +52,7 @@ final class VolumeService: ClusterObserver {
   private let logger: Logger
   private let send: ([UInt8], NodeID) -> Void
   private var participant: ChangeParticipant
+  let activationLocks: ActivationLocks
   /// Nil where the cluster has no record.
   private let operations: RecordedOperations?
   private var changes: [VolumeRequestID: RunningChange] = [:]
@@ -74,6 +80,7 @@ final class VolumeService: ClusterObserver {
     self.logger = logger
     self.send = send
     participant = ChangeParticipant(node: node.local.instance)
+    activationLocks = ActivationLocks(runner: runner, loop: loop, pool: pool, logger: logger)
     operations = RecordedOperations(node, logger: logger)
     operations?.isBusy = { [unowned self] in participant.isBusy(volumeGroupID: $0) }
   }
@@ -95,7 +102,7 @@ final class VolumeService: ClusterObserver {
     changes[change.id] = RunningChange(
       coordinator: ChangeCoordinator(
         change: change, participants: participants, hasQuorum: node.isOperational,
-        isRecorded: operations != nil && participants.count > 1),
+        isRecorded: operations != nil && participants != [node.local.instance]),
       participants: participants,
       report: report,
       completion: completion)
@@ -318,7 +325,8 @@ final class VolumeService: ClusterObserver {
     tails[queue] = result.map { _ in }.recover { _ in }
     result.assumeIsolated().whenComplete { [self] result in
       switch result {
-      case .success(let outcome): handle(.input(.jobFinished(job, outcome)))
+      case .success(let outcome):
+        activationLocks.follow(job, outcome) { [self] in handle(.input(.jobFinished(job, $0))) }
       case .failure(let error):
         handle(.input(.jobFinished(job, .failed("the daemon is stopping: \(error)"))))
       }

@@ -1,18 +1,27 @@
+import DeviceMapper
 import LVMMetadata
 import Synchronization
 import VolumeActivation
 import VolumeCoordination
+import VolumeJobs
 
 /// One worker for each volume group, so that a disk which hangs under one does not hold the others.
 final class VolumeWorkers: VolumeJobRunner {
   let disks: SharedDisks
   /// Nil unless the daemon is being tested.
   private let failPoints: FailPoints?
+  /// The devices of this node; copies share them.
+  private let makeMapper: @Sendable () -> any DeviceMapping
   private let workers = Mutex<[String: VolumeGroupWorker]>([:])
 
-  init(disks: SharedDisks, failPoints: FailPoints? = nil) {
+  /// - Parameter makeMapper: gives access to this node's mapped devices.
+  init(
+    disks: SharedDisks, failPoints: FailPoints? = nil,
+    makeMapper: @escaping @Sendable () -> any DeviceMapping = { LibraryDeviceMapper() }
+  ) {
     self.disks = disks
     self.failPoints = failPoints
+    self.makeMapper = makeMapper
   }
 
   func run(_ job: VolumeJob) -> VolumeJobResult {
@@ -24,6 +33,16 @@ final class VolumeWorkers: VolumeJobRunner {
     } catch {
       return .failed("\(error)")
     }
+  }
+
+  func locks(of change: VolumeChange) -> [VolumeLock] {
+    worker(of: change.volumeGroupID).locks(of: change.id)
+  }
+
+  func unusedLocks(
+    among locks: [VolumeLock], volumeGroupID: String
+  ) throws -> [VolumeLock] {
+    try worker(of: volumeGroupID).unused(locks)
   }
 
   func volumeGroupID(named name: String) throws -> String? {
@@ -52,9 +71,21 @@ final class VolumeWorkers: VolumeJobRunner {
   private func worker(of volumeGroupID: String) -> VolumeGroupWorker {
     workers.withLock { workers in
       if let worker = workers[volumeGroupID] { return worker }
-      let worker = VolumeGroupWorker(disks: disks, volumeGroupID: volumeGroupID)
+      let worker = VolumeGroupWorker(jobs(of: volumeGroupID, makeMapper()))
       workers[volumeGroupID] = worker
       return worker
     }
+  }
+
+  private func jobs(
+    of volumeGroupID: String, _ mapper: some DeviceMapping
+  ) -> any VolumeJobPerforming {
+    VolumeGroupJobs(mapper: mapper, disks: disks, volumeGroupID: volumeGroupID)
+  }
+
+  /// Looks at this node's mapped devices.
+  func withMapper<Result>(_ body: (inout any DeviceMapping) throws -> Result) rethrows -> Result {
+    var mapper = makeMapper()
+    return try body(&mapper)
   }
 }

@@ -57,6 +57,10 @@ extension LockDaemonMachine {
         "\(described(client)) is refused \(described(address)): \(described(strongestFirst))")
       let owner = strongestFirst.first.map { LockOwner(node: $0.node, use: $0.use) }
       answer(client, .heldElsewhere, holder: owner)
+    case .volumeLockRefusal(let id, let previous, let address):
+      let obstacle = described(strongestFirst)
+      log(.warning, "this node is refused \(described(address)): \(obstacle)")
+      answer(id, .heldElsewhere, previous: previous, obstacle: obstacle)
     case .wait(let request, let address):
       log(
         .warning,

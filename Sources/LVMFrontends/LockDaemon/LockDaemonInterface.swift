@@ -140,6 +140,8 @@ extension LockDaemonMachine {
     /// Why the LV must not be active on several nodes; nil when it may.
     case sharingChecked(ClusterQuestionID, refusal: String?)
 
+    /// The node itself wants an LV's lock changed. Answered by `volumeLockEnded`.
+    case changeVolumeLock(VolumeLockID, VolumeLockRequest)
     /// Locks that protect active LVs after a restart of the daemon; before the first client.
     case adopt([PersistentLock])
     case timePassed
@@ -191,6 +193,9 @@ extension LockDaemonMachine {
     case forget(PersistentLock)
     /// An active LV has lost its protection; somebody has to look after it.
     case adoptionFailed(PersistentLock, reason: String)
+
+    /// The answer to `changeVolumeLock`.
+    case volumeLockEnded(VolumeLockID, VolumeLockAnswer)
 
     /// `quit` was accepted: no lockspace is left.
     case quit

@@ -163,6 +163,8 @@ extension LockDaemonMachine {
           answer(client, result, flags: flags, holder: holder.map { LockOwner(node: $0) })
           if let undo { clients[client]?.undo = (address, undo) }
         case .daemon: adoptionEnded(address, result, holder)
+        case .change(let id, let previous):
+          volumeLockEnded(id, result, previous: previous, at: address)
         }
       case .cluster(let operation): effects.append(effect(of: operation, token, address))
       case .record(let mode): record(mode, at: address)

@@ -128,6 +128,7 @@ public struct LockDaemonMachine: Sendable {
     case .reloaded(let question, let failures): reloadEnded(question, failures)
     case .holders(let question, let holders): holdersFound(question, holders)
     case .sharingChecked(let question, let refusal): sharingChecked(question, refusal)
+    case .changeVolumeLock(let id, let request): changeVolumeLock(id, request)
     case .adopt(let locks): adopt(locks)
     case .timePassed:
       endLeaseWaitIfDue()

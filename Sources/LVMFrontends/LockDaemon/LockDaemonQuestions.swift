@@ -10,6 +10,8 @@ enum ClusterQuestion {
   case refresh(LockspaceName, ClientID)
   /// Who holds the lock that is refused to a client.
   case refusal(ClientID, ResourceAddress)
+  /// Who holds the lock that is refused to the node itself.
+  case volumeLockRefusal(VolumeLockID, previous: LockMode?, ResourceAddress)
   /// For whom a request waits.
   case wait(LockRequest, ResourceAddress)
   /// Whether an LV may have a persistent shared lock.
@@ -117,7 +119,7 @@ extension LockDaemonMachine {
 
   mutating func reloadEnded(_ question: ClusterQuestionID, _ failures: [NodeID: String]) {
     switch questions[question] {
-    case nil, .members, .refusal, .wait, .sharing: return
+    case nil, .members, .refusal, .volumeLockRefusal, .wait, .sharing: return
     case .reloadBeforeRelease(let address):
       questions[question] = nil
       noteReload(of: address.lockspace, failures)

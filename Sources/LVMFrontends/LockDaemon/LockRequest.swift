@@ -6,6 +6,8 @@ struct LockRequest: Equatable {
     case client(ClientID)
     /// The daemon itself, which takes persistent locks up again after a restart.
     case daemon
+    /// The daemon itself, for a change of several nodes; with the mode that the node held before.
+    case change(VolumeLockID, previous: LockMode?)
   }
 
   enum Purpose: Equatable {
@@ -37,7 +39,7 @@ struct LockRequest: Equatable {
   /// Limited in time are locks that a client waits for; whoever gives up a lock waits for the end.
   var isLimited: Bool {
     switch (owner, purpose) {
-    case (.client, .lock): true
+    case (.client, .lock), (.change, .lock): true
     case (.daemon, _), (_, .unlock), (_, .free): false
     }
   }

@@ -105,7 +105,7 @@ struct LockResource {
     let own: LockMode? =
       switch request.owner {
       case .client(let client): transients[client]
-      case .daemon: nil
+      case .daemon, .change: nil
       }
     switch request.purpose {
     case .unlock where request.isPersistent:

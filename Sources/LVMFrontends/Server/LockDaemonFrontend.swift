@@ -67,7 +67,7 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
     case .closeClient(let client): server?.close(client)
     case .log(let level, let text): logger.log(level: level.loggerLevel, "\(text)")
     case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload, .persist,
-      .forget, .adoptionFailed, .quit, .describe, .findHolders, .checkSharing:
+      .forget, .adoptionFailed, .quit, .describe, .findHolders, .checkSharing, .volumeLockEnded:
       cluster?.carryOut(effect)
     }
   }

@@ -1,6 +1,7 @@
 import AdminProtocol
 import ClusterTypes
 import Glibc
+import LVMMetadata
 import LockProtocol
 import Logging
 import Synchronization
@@ -17,16 +18,20 @@ final class TestCluster: Sendable {
   static func with(
     nodeCount: Int = 3, provider: DaemonConfiguration.MembershipProvider = .external,
     quorumDisk: Bool = false, witnesses: Set<NodeID> = [], servesClusterLocking: Bool = false,
-    _ body: (TestCluster) async throws -> Void
+    volumeGroup: VolumeGroup? = nil, _ body: (TestCluster) async throws -> Void
   ) async throws {
     var template = Array("/tmp/clvmd-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     let disk = quorumDisk ? folder + "/quorum.img" : nil
+    let image = volumeGroup == nil ? [] : [folder + "/pv.img"]
+    defer { for path in image { unlink(path) } }
+    if let volumeGroup { try LoopbackDisk.make(at: folder + "/pv.img", of: volumeGroup) }
     let cluster = try TestCluster(
       LoopbackCluster(
         nodeCount: nodeCount, folder: folder, provider: provider, quorumDisk: disk,
-        witnesses: witnesses, servesClusterLocking: servesClusterLocking, logger: logger))
+        witnesses: witnesses, servesClusterLocking: servesClusterLocking, images: image,
+        logger: logger))
     if let disk { try cluster.makeQuorumDisk(disk) }
     defer { if let disk { unlink(disk) } }
     do {

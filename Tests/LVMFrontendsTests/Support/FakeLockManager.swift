@@ -90,7 +90,8 @@ struct FakeLockManager {
     case .checkSharing(let question, let vg, let uuid):
       answers.append((node, .sharingChecked(question, refusal: unshareable["\(vg)/\(uuid)"])))
     case .describe(let token, let use): uses[Handle(node: node, token: token)] = use
-    case .reply, .sendDump, .closeClient, .persist, .forget, .adoptionFailed, .quit, .log:
+    case .reply, .sendDump, .closeClient, .persist, .forget, .adoptionFailed, .quit, .log,
+      .volumeLockEnded:
       return false
     }
     return true

@@ -28,6 +28,7 @@ struct TestCluster {
     var failedAdoptions: [PersistentLock] = []
     var logs: [String] = []
     var hasQuit = false
+    var volumeLocks: [VolumeLockID: VolumeLockAnswer] = [:]
   }
 
   var manager = FakeLockManager()
@@ -63,6 +64,7 @@ struct TestCluster {
       case .persist(let lock): nodes[node]?.records[lock.lvUUID] = lock.mode
       case .forget(let lock): nodes[node]?.records[lock.lvUUID] = nil
       case .adoptionFailed(let lock, reason: _): nodes[node]?.failedAdoptions.append(lock)
+      case .volumeLockEnded(let id, let answer): nodes[node]?.volumeLocks[id] = answer
       case .quit: nodes[node]?.hasQuit = true
       case .log(_, let text): nodes[node]?.logs.append(text)
       case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload, .describe,
