@@ -71,6 +71,7 @@ let package = Package(
     module(
       "VolumeJobs", ["ClusterTypes", "LVMMetadata", "VolumeActivation", "VolumeCoordination"]),
     module("KeeperProtocol", ["ByteCoding", "ClusterTypes"]),
+    module("PosixLocks", ["ByteCoding", "ClusterTypes"]),
 
     // For tests: the clock, chance and links of a simulated cluster.
     module("ClusterSimulation", ["ClusterTypes"]),
@@ -101,7 +102,7 @@ let package = Package(
       [
         "BlockDevices", "ByteCoding", "ClusterImport", "ClusterMembership", "ClusterTypes",
         "ConfigText", "Fuzzing",
-        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol",
+        "LVMFrontends", "LVMMetadata", "LockManager", "LockProtocol", "PosixLocks",
       ]),
     .executableTarget(
       name: "FuzzCommand",
@@ -173,10 +174,8 @@ let package = Package(
         "AdminProtocol", "BlockDevices", "ByteCoding", "CLinux", "ClusterCredentials",
         "ClusterImport", "ClusterMembership", "ClusterTransport", "ClusterTypes", "ConfigText",
         "Corosync", "DeviceMapper", "DistributedLockManager", "DurableFiles", "Fencing",
-        "KeeperProtocol",
-        "KernelLockspaces",
-        "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
-        "LockspaceGroups", "MachineShell",
+        "KeeperProtocol", "KernelLockspaces", "LVMFrontends", "LVMMetadata", "LVMSystemDirectory", "LockManager", "LockProtocol",
+        "LockspaceGroups", "MachineShell", "PosixLocks",
         "VolumeActivation", "VolumeCommands", "VolumeCoordination", "VolumeJobs", nioCore, nioPosix,
         logging,
       ]),
@@ -272,6 +271,7 @@ let package = Package(
     tests("LVMSystemDirectory", ["LVMMetadata"]),
     tests("KernelLockspaces"),
     tests("KeeperProtocol", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
+    tests("PosixLocks", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),
     tests("Keeper", ["ClusterTypes", "KeeperProtocol"]),
     tests("Corosync", ["ClusterMembership", "ClusterTypes"]),
     tests("Fencing", ["ByteCoding", "ClusterSimulation", "ClusterTypes"]),

@@ -4,8 +4,8 @@ import Testing
 private let coreModules: Set<String> = [
   "ByteCoding", "ClusterImport", "ClusterMembership", "ClusterTypes", "ConfigText",
   "KeeperProtocol", "LVMMetadata",
-  "LockManager", "LockProtocol", "LockspaceGroups", "VolumeActivation", "VolumeCoordination",
-  "VolumeJobs",
+  "LockManager", "LockProtocol", "LockspaceGroups", "PosixLocks", "VolumeActivation",
+  "VolumeCoordination", "VolumeJobs",
 ]
 
 @Suite struct LayeringTests {
