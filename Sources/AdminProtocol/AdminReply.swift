@@ -18,6 +18,7 @@ public enum AdminReply: Equatable, Sendable {
   case lockspaces([LockspaceStatus])
   /// Of the whole cluster, without those that only the silent nodes know.
   case locks([LockStatus], silentNodes: [NodeID])
+  case posixLocks([PosixLockStatus])
   case resized(ResizeOutcome)
   case activated(VolumeActivationOutcome)
   /// What a command line of LVM's prints on standard output.
@@ -32,7 +33,8 @@ public enum AdminReply: Equatable, Sendable {
   public var isFinal: Bool {
     switch self {
     case .progress, .lockGranted, .lockBlocks: false
-    case .failed, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated, .printed,
+    case .failed, .done, .status, .nodes, .lockspaces, .locks, .posixLocks, .resized, .activated,
+      .printed,
       .mappedDevices, .facts, .keyStates, .certificateRequest:
       true
     }
@@ -79,6 +81,7 @@ extension AdminReply {
     case nodes
     case lockspaces
     case locks
+    case posixLocks = "posix_locks"
     case resized
     case activated
     case printed
@@ -116,6 +119,9 @@ extension AdminReply {
       fields.add("result", Name.locks.rawValue)
       fields.add("locks", locks)
       fields.add("silent_nodes", silentNodes)
+    case .posixLocks(let locks):
+      fields.add("result", Name.posixLocks.rawValue)
+      fields.add("posix_locks", locks)
     case .resized(let outcome):
       fields.add("result", Name.resized.rawValue)
       fields.entries += outcome.fields.entries
@@ -163,6 +169,7 @@ extension AdminReply {
     case .locks:
       self = .locks(
         try fields.elements("locks"), silentNodes: try fields.nodeList("silent_nodes"))
+    case .posixLocks: self = .posixLocks(try fields.elements("posix_locks"))
     case .resized: self = .resized(try ResizeOutcome(fields: fields))
     case .activated: self = .activated(try VolumeActivationOutcome(fields: fields))
     case .printed: self = .printed(try fields.texts("lines"))

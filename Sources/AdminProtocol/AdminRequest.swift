@@ -10,6 +10,8 @@ public enum AdminRequest: Equatable, Sendable {
   case lockspaces
   /// `lockspace`: nil for all.
   case locks(lockspace: LockspaceName?, onlyWaiting: Bool)
+  /// POSIX locks of cluster filesystems; `lockspace`: nil for all that this node has mounted.
+  case posixLocks(lockspace: LockspaceName?, onlyWaiting: Bool)
   case lock(LockRequest)
   /// The administrator, or the authority that is named, vouches that the node does not act any more.
   case nodeFenced(NodeID, by: String? = nil)
@@ -126,6 +128,7 @@ extension AdminRequest {
     case nodes
     case lockspaces
     case locks
+    case posixLocks = "posix_locks"
     case lock
     case nodeFenced = "node_fenced"
     case lvextend
@@ -149,6 +152,10 @@ extension AdminRequest {
     case .lockspaces: name(.lockspaces)
     case .locks(let lockspace, let onlyWaiting):
       name(.locks)
+      fields.add("lockspace", lockspace?.text)
+      fields.add("waiting", onlyWaiting)
+    case .posixLocks(let lockspace, let onlyWaiting):
+      name(.posixLocks)
       fields.add("lockspace", lockspace?.text)
       fields.add("waiting", onlyWaiting)
     case .lock(let request):
@@ -194,9 +201,13 @@ extension AdminRequest {
     case .nodes: self = .nodes
     case .lockspaces: self = .lockspaces
     case .locks:
-      let lockspace: LockspaceName? =
-        fields.content("lockspace") == nil ? nil : try fields.lockspace("lockspace")
-      self = .locks(lockspace: lockspace, onlyWaiting: try fields.flag("waiting"))
+      self = .locks(
+        lockspace: try fields.optionalLockspace("lockspace"),
+        onlyWaiting: try fields.flag("waiting"))
+    case .posixLocks:
+      self = .posixLocks(
+        lockspace: try fields.optionalLockspace("lockspace"),
+        onlyWaiting: try fields.flag("waiting"))
     case .lock: self = .lock(try LockRequest(fields: fields))
     case .nodeFenced:
       self = .nodeFenced(try fields.node("node"), by: try fields.authority("by"))
@@ -243,6 +254,12 @@ extension ConfigSection {
         description: "The name of an authority has 1 to 64 printable letters.")
     }
     return text
+  }
+
+  fileprivate func optionalLockspace(
+    _ name: String
+  ) throws(AdminDecodingError) -> LockspaceName? {
+    content(name) == nil ? nil : try lockspace(name)
   }
 
   func lockspace(_ name: String) throws(AdminDecodingError) -> LockspaceName {

@@ -35,6 +35,7 @@ final class Daemon: ClusterObserver {
   private let sockets: DaemonSockets
   private let kernel: KernelLockspaceDriver?
   private let ueventReader: UeventReader?
+  private let posixLocks: PosixLockService?
   private let keeper: KeeperClient?
   private let fenceDevices: FenceDevices
   private let leftovers: LeftoverRecovery
@@ -47,7 +48,8 @@ final class Daemon: ClusterObserver {
 
   init(
     configuration: DaemonConfiguration, local: Member, kernelWorker: KernelWorker?,
-    membership: MembershipSetup?, keeper: KeeperClient? = nil, corosync: CorosyncGroup? = nil,
+    posixLockDevice: PosixLockDevice? = nil, membership: MembershipSetup?,
+    keeper: KeeperClient? = nil, corosync: CorosyncGroup? = nil,
     reservations: ReservationRunner? = nil, workers: VolumeWorkers, pools: WorkerPools,
     loop: any EventLoop, logger: Logger, host: DaemonHost
   ) throws {
@@ -136,6 +138,13 @@ final class Daemon: ClusterObserver {
         worker: worker, node: node, loop: loop, pool: pools.kernel, logger: logger)
     }
     ueventReader = kernelWorker.flatMap { $0.uevents.map { UeventReader($0) } }
+    posixLocks = try posixLockDevice.map { device in
+      try PosixLockService(
+        device: device, settings: configuration.kernelLockManager?.posixLocks ?? .init(),
+        local: local.instance, directory: configuration.stateDirectory + "/posix-locks",
+        adopted: Set(kernelWorker?.adopted.keys ?? [:].keys), loop: loop, logger: logger,
+        send: { network.sendPosixLocks($0, to: $1) })
+    }
     wire(status)
   }
 
@@ -253,6 +262,12 @@ final class Daemon: ClusterObserver {
     status.fenceDevices = { [fenceDevices] in fenceDevices.reports }
     lockDaemon.started = { [leftovers] in leftovers.started($0) }
     lockDaemon.quit = { [requestEnd] in requestEnd(0) }
+    if let posixLocks {
+      kernel?.posixLocks = posixLocks
+      network.posixLockMessage = { posixLocks.received($0, from: $1) }
+      network.connected = { posixLocks.connected($0) }
+      admin.posixLocks = posixLocks
+    }
     node.setDriver(locks, for: .inHouse)
     if let kernel { node.setDriver(kernel, for: .kernel) }
     // The order matters: connections are ready before anybody uses them, volume changes know of a
@@ -284,6 +299,7 @@ final class Daemon: ClusterObserver {
       }
     }
     let bound = NIOLoopBound(self, eventLoop: loop)
+    posixLocks?.start()
     listenToKeeper()
     fenceDevices.start()
     nodes?.start()
@@ -388,6 +404,7 @@ final class Daemon: ClusterObserver {
       bound.value.node.stop()
       bound.value.nodes?.stop()
       bound.value.ueventReader?.stop()
+      bound.value.posixLocks?.stop()
       bound.value.fenceDevices.stop()
     }
   }
@@ -421,6 +438,7 @@ final class Daemon: ClusterObserver {
   /// Closes every connection and listener without leaving anything first; files stay, as after a kill.
   func cutOff() -> EventLoopFuture<Void> {
     deadlocks.stop()
+    posixLocks?.stop()
     fenceDevices.stop()
     nodes?.stop()
     node.stop()

@@ -76,14 +76,13 @@ public struct DaemonProcess {
       """)
     let kernelWorker = try prepareKernel(local.instance, keeper)
     let reservations = try reserveDisks(local.instance, isDirty: membership?.isDirty ?? false)
-    let posixLocks = try kernelWorker.map { _ in try PosixLockRefuser() }
-    posixLocks?.start(logger)
+    let posixLockDevice = try kernelWorker.map { _ in try PosixLockDevice() }
     let pools = WorkerPools()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let requests = EndRequests()
     let daemon = try start(
-      local, membership, keeper, corosync, reservations, kernelWorker, pools, group.next(),
-      host: host(requests))
+      local, membership, keeper, corosync, reservations, kernelWorker, posixLockDevice, pools,
+      group.next(), host: host(requests))
     let watchdog = petWatchdog(notifier, on: daemon.eventLoop)
     notify(notifier, .ready, .status("node \(local.node) of cluster \(configuration.cluster.name)"))
     if let ready {
@@ -100,7 +99,6 @@ public struct DaemonProcess {
     notify(notifier, .stopping)
     watchdog?.cancel()
     try daemon.stop().wait()
-    posixLocks?.stop()
     try kernelWorker?.removeConfiguration()
     release(reservations)
     try keeper?.farewell()
@@ -130,7 +128,8 @@ public struct DaemonProcess {
   private func start(
     _ local: Member, _ membership: MembershipSetup?, _ keeper: KeeperClient?,
     _ corosync: CorosyncGroup?,
-    _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?, _ pools: WorkerPools,
+    _ reservations: ReservationRunner?, _ kernelWorker: KernelWorker?,
+    _ posixLockDevice: PosixLockDevice?, _ pools: WorkerPools,
     _ loop: any EventLoop, host: DaemonHost
   ) throws -> RunningDaemon {
     let selection = try CurrentDeviceSelection(logger: logger, read: configuration.deviceSelection)
@@ -147,7 +146,8 @@ public struct DaemonProcess {
     return try RunningDaemon.start(on: loop) { [configuration, logger] in
       try Daemon(
         configuration: configuration, local: local, kernelWorker: kernelWorker,
-        membership: membership, keeper: keeper, corosync: corosync, reservations: reservations,
+        posixLockDevice: posixLockDevice, membership: membership, keeper: keeper,
+        corosync: corosync, reservations: reservations,
         workers: workers,
         pools: pools, loop: loop, logger: logger, host: host)
     }.wait()

@@ -36,7 +36,7 @@ func ensurePrivateDirectory(_ path: String) throws(DaemonError) {
   guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw fileError("make directory", path) }
 }
 
-private func fileError(_ what: String, _ path: String) -> DaemonError {
+func fileError(_ what: String, _ path: String) -> DaemonError {
   let reason = String(cString: strerror(errno))
   return DaemonError("cannot \(what) \(path): \(reason)")
 }

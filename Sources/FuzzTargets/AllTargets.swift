@@ -17,4 +17,5 @@ public let allTargets: [FuzzTarget] = [
   .clusterLockingRequests,
   .o2cbConfiguration,
   .corosyncConfiguration,
+  .posixLocks,
 ]

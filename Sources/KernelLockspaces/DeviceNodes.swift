@@ -89,7 +89,9 @@ public struct DeviceNodes: Sendable {
     switch change {
     case .make(let name, let minor):
       let path = "\(paths.miscDeviceNodes)/\(name)"
-      let mode: mode_t = name == "dlm_plock" || name.hasPrefix("dlm-") ? 0o666 : 0o660
+      // Whoever reads the first takes other programs' requests away.
+      let mode: mode_t =
+        name == "dlm_plock" ? 0o600 : name.hasPrefix("dlm-") ? 0o666 : 0o660
       guard clinux_make_character_device(path, mode, Self.miscMajor, minor) == 0 else {
         throw .fileOperation(.makeDevice, path: path, errno: errno)
       }

@@ -7,18 +7,25 @@ struct LocksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "locks",
     abstract: "List the locks of the daemon's own lockspaces, of the whole cluster.",
-    discussion: "The kernel's locks are shown by dlm_tool.")
+    discussion: """
+      With --posix: the locks that programs have taken with fcntl(2) on cluster filesystems that \
+      this node has mounted, of all nodes. The kernel's own locks are shown by dlm_tool.
+      """)
 
   @OptionGroup var daemon: DaemonOptions
 
   @Flag(name: .long, help: "Only locks that wait, each with those it waits for.")
   var waiting = false
 
+  @Flag(name: .long, help: "POSIX locks of cluster filesystems instead.")
+  var posix = false
+
   @Argument(help: "Only this lockspace.")
   var lockspace: String?
 
   func run() throws {
     let name = try lockspace.map(LockCommand.lockspaceName)
+    guard !posix else { return try listPosixLocks(name) }
     let reply = try daemon.perform(.locks(lockspace: name, onlyWaiting: waiting))
     guard case .locks(let locks, let silentNodes) = reply else { throw daemon.unexpected(reply) }
     if daemon.json {
@@ -31,6 +38,18 @@ struct LocksCommand: ParsableCommand {
       for node in silentNodes {
         Output.error("  Node \(node) did not answer: what only it knows is missing.")
       }
+    }
+  }
+}
+
+extension LocksCommand {
+  private func listPosixLocks(_ name: LockspaceName?) throws {
+    let reply = try daemon.perform(.posixLocks(lockspace: name, onlyWaiting: waiting))
+    guard case .posixLocks(let locks) = reply else { throw daemon.unexpected(reply) }
+    if daemon.json {
+      Output.json(.object([("posix_locks", .array(locks.map(\.json)))]))
+    } else {
+      Output.lines(PosixLockStatus.table(locks).lines())
     }
   }
 }
@@ -130,8 +149,8 @@ struct LockCommand: ParsableCommand {
         case .invalidRequest, .notFound, .refused, .noQuorum, .failed:
           throw CommandFailure(failure)
         }
-      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated, .printed,
-        .mappedDevices, .facts, .keyStates, .certificateRequest:
+      case .lockBlocks, .done, .status, .nodes, .lockspaces, .locks, .posixLocks, .resized,
+        .activated, .printed, .mappedDevices, .facts, .keyStates, .certificateRequest:
         throw daemon.unexpected(reply)
       }
     }
@@ -147,9 +166,8 @@ struct LockCommand: ParsableCommand {
           Output.error("  Somebody waits for \(resource) in \(mode.rawValue).")
         case .progress(let text): Output.error("  " + text)
         case .failed(let failure): Output.error("  " + failure.message)
-        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .resized, .activated,
-          .printed,
-          .mappedDevices, .facts, .keyStates, .certificateRequest:
+        case .lockGranted, .done, .status, .nodes, .lockspaces, .locks, .posixLocks, .resized,
+          .activated, .printed, .mappedDevices, .facts, .keyStates, .certificateRequest:
           break
         }
       }

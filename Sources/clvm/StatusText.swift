@@ -179,6 +179,37 @@ extension LockStatus {
   }
 }
 
+extension PosixLockStatus {
+  static func table(_ locks: [PosixLockStatus]) -> TextTable {
+    var table = TextTable(columns: [
+      .init("Lockspace"), .init("Inode", isRightAligned: true), .init("Type"), .init("Range"),
+      .init("State"), .init("Node", isRightAligned: true), .init("PID", isRightAligned: true),
+      .init("Owner"),
+    ])
+    for lock in locks {
+      table.rows.append([
+        lock.lockspace.text, String(lock.inode), lock.isExclusive ? "write" : "read", lock.range,
+        lock.isWaiting ? "waiting" : "held", lock.node.description, String(lock.pid),
+        String(lock.owner, radix: 16),
+      ])
+    }
+    return table
+  }
+
+  /// First and last byte.
+  private var range: String { end == UInt64(Int64.max) ? "\(start)-end" : "\(start)-\(end)" }
+
+  var json: JSONValue {
+    .object([
+      ("lockspace", .string(lockspace.text)), ("inode", .unsigned(inode)),
+      ("type", .string(isExclusive ? "write" : "read")), ("start", .unsigned(start)),
+      ("end", .unsigned(end)), ("state", .string(isWaiting ? "waiting" : "held")),
+      ("node", node.json), ("pid", .unsigned(UInt64(pid))),
+      ("owner", .string(String(owner, radix: 16))),
+    ])
+  }
+}
+
 extension MappedDeviceStatus {
   var lines: [String] {
     let state = (isSuspended ? " SUSPENDED" : "") + (isReadOnly ? " read-only" : "")

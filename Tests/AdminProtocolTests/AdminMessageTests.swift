@@ -13,6 +13,8 @@ import Testing
     return [
       .status, .nodes, .lockspaces, .locks(lockspace: nil, onlyWaiting: true),
       .locks(lockspace: lockspace, onlyWaiting: false),
+      .posixLocks(lockspace: nil, onlyWaiting: false),
+      .posixLocks(lockspace: lockspace, onlyWaiting: true),
       .lock(
         LockRequest(
           lockspace: lockspace, resource: "a \"quoted\" name", mode: .protectedRead,
@@ -85,6 +87,11 @@ import Testing
             VolumeGroupStatus(name: "vg0", uuid: "u-u", lockspace: lockspace.name)
           ], warnings: ["The file differs."])),
       .nodes(nodes), .lockspaces([lockspace]), .locks([lock], silentNodes: []),
+      .posixLocks([
+        PosixLockStatus(
+          lockspace: lockspace.name, inode: 7, start: 0, end: UInt64(Int64.max),
+          isExclusive: true, isWaiting: false, node: try node(2), pid: 9, owner: .max)
+      ]),
       .locks([waiter, lock], silentNodes: [try node(3)]),
       .resized(
         ResizeOutcome(

@@ -35,6 +35,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   private var fenceWaiters: [(instance: NodeInstance, client: ClientID)] = []
   /// Where replies go.
   weak var server: FramedTextServer?
+  /// Nil where the kernel's lock manager is left alone.
+  var posixLocks: PosixLockService?
   /// Whether a control channel with the node is open.
   var isHeard: (NodeID) -> Bool = { _ in false }
 
@@ -96,6 +98,8 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
         }
         reply(.locks(locks, silentNodes: survey.silent), to: client)
       }
+    case .posixLocks(let lockspace, let onlyWaiting):
+      listPosixLocks(lockspace, onlyWaiting: onlyWaiting, client)
     case .lock(let request):
       let release = commandLocks.lock(request, processID: processID) { [self] event in
         reply(event, to: client)
@@ -227,6 +231,25 @@ final class AdminService: FramedTextServerDelegate, ClusterObserver {
   func nodeRemoved(_ instance: NodeInstance) {}
   func quorumChanged(_ isQuorate: Bool) {}
   func evicted() {}
+
+  private func listPosixLocks(
+    _ lockspace: LockspaceName?, onlyWaiting: Bool, _ client: ClientID
+  ) {
+    guard let posixLocks else {
+      return fail(
+        client, .refused,
+        "This daemon leaves the kernel's lock manager alone (kernel_lockspaces/enabled).")
+    }
+    guard let report = posixLocks.report(lockspace: lockspace, onlyWaiting: onlyWaiting) else {
+      let name = lockspace?.text ?? ""
+      return fail(
+        client, .notFound,
+        "No cluster filesystem with lockspace \(name) is mounted on this node: ask on one that has it."
+      )
+    }
+    for note in report.notes { reply(.progress(note), to: client) }
+    reply(.posixLocks(report.locks), to: client)
+  }
 
   // MARK: - Replies
 

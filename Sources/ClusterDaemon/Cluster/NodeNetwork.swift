@@ -20,6 +20,8 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case locks = 3
     /// Commands of LVM 2.02.
     case clusterLocking = 4
+    /// fcntl's locks of cluster filesystems.
+    case posixLocks = 5
     case administration = 8
   }
 
@@ -52,6 +54,9 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   /// A question or report about locks.
   var lockSurveyMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
   var clusterLockingMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
+  var posixLockMessage: (ArraySlice<UInt8>, NodeInstance) -> Void = { _, _ in }
+  /// A channel to the node was opened.
+  var connected: (NodeID) -> Void = { _ in }
   /// A question that another daemon asks for its administrator, or the answer to one.
   var administrationMessage: (ArraySlice<UInt8>, NodeID) -> Void = { _, _ in }
   /// A node is heard that has the list of believed keys of this number.
@@ -190,6 +195,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
   func sendAdministration(_ bytes: [UInt8], to node: NodeID) {
     send(.administration, bytes, to: node)
   }
+  func sendPosixLocks(_ bytes: [UInt8], to node: NodeID) { send(.posixLocks, bytes, to: node) }
   func sendVolumes(_ bytes: [UInt8], to node: NodeID) { send(.volumes, bytes, to: node) }
 
   /// A frame for a node without a channel is dropped: its view is about to change, and everything
@@ -256,6 +262,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     membershipInput(.channelOpened(member))
     var reader = ByteReader(hello.payload.dropFirst())
     if let number = try? reader.read(UInt64.self) { trustListTold(node, number) }
+    connected(node)
   }
 
   func controlChannels(
@@ -281,6 +288,7 @@ final class NodeNetwork: ControlChannelsDelegate, LockTransportDelegate, Cluster
     case .volumes: volumeMessage(bytes.dropFirst(), instance)
     case .locks: lockSurveyMessage(bytes.dropFirst(), node)
     case .clusterLocking: clusterLockingMessage(bytes.dropFirst(), instance)
+    case .posixLocks: posixLockMessage(bytes.dropFirst(), instance)
     case .administration: administrationMessage(bytes.dropFirst(), node)
     }
   }

@@ -102,6 +102,10 @@ enum Settings {
     path: "kernel_lockspaces/enabled", presence: .standard(true))
   static let kernelPort = Setting<Int64>(
     path: "kernel_lockspaces/tcp_port", presence: .standard(21064))
+  static let posixLocksEnabled = Setting<Bool>(
+    path: "kernel_lockspaces/posix_locks", presence: .standard(true))
+  static let posixLockRate = Setting<Int64>(
+    path: "kernel_lockspaces/posix_lock_rate", presence: .standard(0))
 
   static let keeperEnabled = Setting<Bool>(path: "keeper/enabled", presence: .standard(false))
   static let keeperSocket = Setting<String>(
@@ -178,6 +182,7 @@ enum Settings {
     nodeAddress.path, nodeSecondAddress.path, nodeRole.path, provider.path, allowExternal.path,
     profile.path, quorumDisk.path, fenceRace.path, clusterDirectory.path, heartbeatInterval.path,
     silenceTimeout.path, kernelEnabled.path, kernelPort.path,
+    posixLocksEnabled.path, posixLockRate.path,
     keeperEnabled.path, keeperSocket.path, keeperWatchdog.path, powerOn.path,
     reservationsAbort.path, fenceAgent.path, fenceCommand.path, fenceReservations.path,
     fenceParameters.path, fenceSecrets.path,

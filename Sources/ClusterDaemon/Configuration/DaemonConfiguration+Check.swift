@@ -43,6 +43,8 @@ extension DaemonConfiguration {
     let fencing = Self.fencing(&reader, nodes: cluster?.nodes)
     let kernelEnabled = reader.value(of: Settings.kernelEnabled)
     let kernelPort = reader.port(Settings.kernelPort)
+    let posixLocksEnabled = reader.value(of: Settings.posixLocksEnabled)
+    let posixLockRate = reader.number(Settings.posixLockRate, in: 0...1_000_000)
     let lvmlockdEnabled = reader.value(of: Settings.lvmlockdEnabled)
     let lvmlockdSocket = reader.socketPath(Settings.lvmlockdSocket)
     let lvmlockdPidFile = reader.path(Settings.lvmlockdPidFile)
@@ -55,7 +57,7 @@ extension DaemonConfiguration {
     failPointFile = Self.failPointFile(&reader)
     guard let cluster, let membership, let allowsPlaintext, let fencing, let keeperEnabled,
       let keeperSocket,
-      let kernelEnabled, let kernelPort,
+      let kernelEnabled, let kernelPort, let posixLocksEnabled, let posixLockRate,
       let lvmlockdEnabled,
       let lvmlockdSocket, let lvmlockdPidFile, let clusterLocking, let adminSocket, let devices,
       let logLevel, let stateDirectory, let clusterDirectory
@@ -68,7 +70,11 @@ extension DaemonConfiguration {
     // A witness runs nothing that could write.
     let runsLocks = !cluster.localNode.isWitness
     self.kernelLockManager =
-      kernelEnabled && runsLocks ? KernelLockManagerSettings(tcpPort: kernelPort) : nil
+      kernelEnabled && runsLocks
+      ? KernelLockManagerSettings(
+        tcpPort: kernelPort,
+        posixLocks: .init(isEnabled: posixLocksEnabled, rate: UInt32(clamping: posixLockRate)))
+      : nil
     self.lvmlockd =
       lvmlockdEnabled && runsLocks
       ? LVMLockdSettings(socket: lvmlockdSocket, pidFile: lvmlockdPidFile) : nil

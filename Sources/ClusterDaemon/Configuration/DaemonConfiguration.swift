@@ -124,6 +124,20 @@ public struct DaemonConfiguration: Equatable, Sendable {
   public struct KernelLockManagerSettings: Equatable, Sendable {
     /// TCP port of the kernel's DLM, the same on all nodes. Default 21064.
     public let tcpPort: UInt16
+    public let posixLocks: PosixLockSettings
+
+    init(tcpPort: UInt16, posixLocks: PosixLockSettings = PosixLockSettings()) {
+      self.tcpPort = tcpPort
+      self.posixLocks = posixLocks
+    }
+  }
+
+  /// fcntl(2) on cluster filesystems.
+  public struct PosixLockSettings: Equatable, Sendable {
+    /// Off: programs on this node hear that there are no such locks. Default on.
+    public var isEnabled = true
+    /// Requests of this node a second; 0, the default, for no limit.
+    public var rate: UInt32 = 0
   }
 
   public struct LVMLockdSettings: Equatable, Sendable {

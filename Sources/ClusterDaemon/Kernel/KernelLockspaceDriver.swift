@@ -47,6 +47,8 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   private let logger: Logger
   private var spaces: [LockspaceName: Space] = [:]
   private var isRefusing = false
+  /// Lives through the same stops and starts.
+  var posixLocks: PosixLockService?
 
   init(
     worker: KernelWorker, node: ClusterNode, loop: any EventLoop, pool: NIOThreadPool,
@@ -134,6 +136,8 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   // MARK: - The cluster's orders
 
   func stop(_ name: LockspaceName, generation: UInt64) {
+    // Before anybody hears that this node has stopped.
+    posixLocks?.lockspaceStops(name)
     guard let space = spaces[name] else {
       node.stopped(name, generation: generation)
       return
@@ -169,6 +173,9 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
     spaces[name]?.generation = order.generation
     spaces[name]?.failed = space.failed.union(order.failed)
     spaces[name]?.left = space.left.union(order.left)
+    posixLocks?.lockspaceStarts(
+      name, generation: order.generation, members: order.members,
+      isFirstStart: order.isFirstStart)
     startInKernel(name, order.generation, order.members)
   }
 
@@ -231,6 +238,7 @@ final class KernelLockspaceDriver: LockspaceDriver, ClusterObserver {
   }
 
   func left(_ name: LockspaceName) {
+    posixLocks?.lockspaceLeft(name)
     guard let space = spaces[name] else { return }
     let waiting = space.waiting
     spaces[name]?.waiting = .nobody
