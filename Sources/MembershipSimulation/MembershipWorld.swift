@@ -82,6 +82,13 @@ package final class MembershipWorld {
   var leaderLeaseEnds: [UInt64: UInt64] = [:]
   var messagesSeen: Set<[UInt8]> = []
   var deliveredBatches: [UInt64: [ControlMessage]] = [:]
+  var operationCount: UInt64 = 0
+  var operationsSeen: Set<VolumeOperation.ID> = []
+  /// Who asked for the end of an operation, and how far its coordinator asked it to go.
+  var endsAsked: [VolumeOperation.ID: Set<NodeSlot>] = [:]
+  var operationSteps: [VolumeOperation.ID: VolumeOperation.Step] = [:]
+  /// The terms in which they began.
+  var operationTerms: [VolumeOperation.ID: UInt64] = [:]
   package internal(set) var views = 0
   package internal(set) var starts = 0
   package internal(set) var resets = 0

@@ -178,6 +178,10 @@ package struct Mutation: Sendable {
       $0.faultInterval = 6000
     },
     Mutation("an evicted incarnation may return", .evictedMayReturn),
+    Mutation("a change is forgotten with its coordinator", .operationsDieWithCoordinator) {
+      $0.hasOperations = true
+      $0.faults = [.powerCut, .isolation]
+    },
     Mutation("no patience with a restarting daemon", .noRestartHold) {
       $0.expectsNoRemoval = true
       $0.faults = [.daemonCrash]

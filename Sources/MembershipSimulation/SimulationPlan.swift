@@ -52,6 +52,8 @@ package struct SimulationPlan: Sendable {
   package var checksFenceTargets = true
   /// What the fence devices do throughout; nil: as chance and faults have it.
   var fenceMood: Int?
+  /// Nodes change volume groups, and the record knows of it.
+  package var hasOperations = false
 
   /// A calm cluster, for measuring.
   package init(calm seed: UInt64, nodes: Int, timers: MembershipTimers) {
@@ -65,6 +67,7 @@ package struct SimulationPlan: Sendable {
     mayRace = false
     trustsWatchdog = true
     usersToggle = false
+    hasOperations = false
     calmFrom = Timestamp(milliseconds: .max / 1_000_000 / 4)
     end = calmFrom
   }
@@ -87,6 +90,7 @@ package struct SimulationPlan: Sendable {
     faultInterval = UInt64.random(in: 5000...25_000, using: &chance)
     baseLoss = chance.chance(30) ? Int.random(in: 1...3, using: &chance) : 0
     mayRace = !seed.isMultiple(of: 3)
+    hasOperations = seed.isMultiple(of: 2)
     guard fenceLevels > 0, chance.chance(60) else { return }
     reservationLevels = UInt8(Int.random(in: 1..<1 << Int(fenceLevels), using: &chance))
     hasOtherDisks = chance.chance(15)

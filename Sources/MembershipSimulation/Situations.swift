@@ -55,5 +55,7 @@ package enum Situation: String, CaseIterable, Hashable, Sendable {
   case reset = "a member missed batches and took the record whole"
   case leftAndReturned = "a node left cleanly and came back"
   case joinedDuringStop = "a node joined a lockspace that was stopping"
+  case operationOutlivedCoordinator = "a change was ended by others after its coordinator's life"
+  case operationOutlivedLeader = "a change went on under another leader"
   case emptySpaceGated = "a join waited for the proof of a node of another lockspace"
 }

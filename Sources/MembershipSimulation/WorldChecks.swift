@@ -75,6 +75,7 @@ extension MembershipWorld {
     if record.viewID != old.viewID { noteView(record, old, decision.index) }
     noteStarts(record, old)
     noteWithdrawals(record, old)
+    noteOperations(record, old, decision)
     for attempt in record.attempts where attemptsDecided[attempt.id] == nil {
       attemptsDecided[attempt.id] = decision.index
     }
@@ -282,6 +283,7 @@ extension MembershipWorld {
 
   /// Long after the last fault everybody is in, has a lease, and runs what is wanted.
   func checkLiveness() {
+    checkOperationsEnded()
     for machine in machines {
       guard let daemon = machine.daemon else {
         violate("L: n\(machine.slot.index) does not run")

@@ -151,7 +151,7 @@ extension MembershipWorld {
 
   // MARK: - Administrators
 
-  private func request(_ request: Request, _ slot: NodeSlot) {
+  func request(_ request: Request, _ slot: NodeSlot) {
     let machine = machines[slot.index.asInt]
     guard machine.isUp, machine.frozenUntil <= now else { return }
     feed(.request(request), slot, machine.daemonNumber)
@@ -316,6 +316,7 @@ extension MembershipWorld {
       request(.leave, slot)
     }
     for machine in machines { pursueWishes(machine.slot) }
+    for machine in machines { pursueOperations(machine.slot) }
     if chance.chance(50) {
       request(.message((0..<8).map { _ in UInt8(random(0...255)) }), slot)
     }

@@ -150,4 +150,5 @@ package struct MembershipDefects: OptionSet, Sendable, Hashable {
   package static let startWithoutReading = Self(rawValue: 1 << 25)
   package static let anyDevicesExclude = Self(rawValue: 1 << 26)
   package static let withdrawalStopsNothing = Self(rawValue: 1 << 27)
+  package static let operationsDieWithCoordinator = Self(rawValue: 1 << 28)
 }

@@ -185,6 +185,7 @@ extension EmbeddedMembership {
     if let refusal = clean(slot, &record) { return refusal }
     record.viewID += 1
     record.members.removeAll { $0.slot == slot }
+    record.withdrawFromOperations(slot)
     return nil
   }
 

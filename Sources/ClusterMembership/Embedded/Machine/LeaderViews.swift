@@ -332,7 +332,12 @@ extension EmbeddedMembership {
     let new = members.intersection(joiners)
     guard !gone.isEmpty || !new.isEmpty else { return nil }
     next.viewID += 1
-    for member in gone { next.remove(member) }
+    for member in gone {
+      next.remove(member)
+      if defects.contains(.operationsDieWithCoordinator) {
+        next.operations.removeAll { $0.id.slot == member.slot }
+      }
+    }
     let lease = record.configurations.map(\.timers.lease).max() ?? timers.lease
     for slot in new {
       guard let join = slot == me ? ownJoin : peers[slot.number].join else { continue }
@@ -363,9 +368,7 @@ extension Record {
       spaces[index].leaving.remove(member.slot)
       stop(index)
     }
-    for index in operations.indices {
-      operations[index].participants.remove(member.slot)
-    }
+    withdrawFromOperations(member.slot)
   }
 
   mutating func admit(_ member: ViewMember) {

@@ -47,6 +47,11 @@ extension Record {
     return nil
   }
 
+  /// Nobody waits for a node that is no member any more, whether it was removed or has left.
+  mutating func withdrawFromOperations(_ slot: NodeSlot) {
+    for index in operations.indices { operations[index].participants.remove(slot) }
+  }
+
   /// Whether the coordinator's life has ended: nothing is decided about the operation any more but
   /// its end.
   public func isOrphan(_ operation: VolumeOperation) -> Bool {
