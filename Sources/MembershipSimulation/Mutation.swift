@@ -127,7 +127,13 @@ package struct Mutation: Sendable {
       "a proof that is withdrawn stops nothing", .withdrawalStopsNothing, prepare: reservations),
     Mutation("any exit of an agent is success", .anyExitIsSuccess, prepare: fencing),
     Mutation("admission while an attempt is open", .admitDuringAttempt, prepare: fencing),
-    Mutation("a lost report closes the attempt", .lostReportClosesAttempt, prepare: fencing),
+    Mutation("a lost report closes the attempt", .lostReportClosesAttempt) {
+      fencing(&$0)
+      $0.fenceLevels = 1
+      $0.fenceMood = 3  // It acts late, and the victim is back meanwhile.
+      $0.faults = [.isolation, .muting, .daemonCrash, .crashAtStep, .powerCut]
+      $0.faultInterval = 6000
+    },
     // While an attempt is open nothing newer of its victim is admitted, so that there is nothing else
     // that a success could be counted for.
     Mutation(
