@@ -2,6 +2,8 @@
 `make check_cluster` of LVM 2.02. What those suites look at is looked at here."""
 import os
 import signal
+import socket
+import stat
 import subprocess
 import time
 
@@ -19,11 +21,19 @@ def spawn(machine, words, **variables):
 
 
 def await_files(*paths):
+    """Sockets are there when somebody listens: a daemon that was killed leaves its files behind."""
     for _ in range(200):
-        if all(os.path.exists(path) for path in paths):
+        if all(is_there(path) for path in paths):
             return
         time.sleep(0.1)
     raise AssertionError(f"{paths} did not appear")
+
+
+def is_there(path):
+    if not os.path.exists(path) or not stat.S_ISSOCK(os.stat(path).st_mode):
+        return os.path.exists(path)
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def await_end(process, seconds):
