@@ -16,11 +16,14 @@ struct CompareCommand: ParsableCommand {
   var clvm: String
   @Argument(help: "The device.")
   var device: String
+  /// LVM's vgcfgbackup replaces whatever it is given, a device too.
+  @Argument(help: "A file that vgcfgbackup may replace.")
+  var backup: String
 
   func run() throws {
     print("command   lvm CPU ms  clvm CPU ms   ratio   lvm MB  clvm MB")
     for command in ["vgs", "lvs", "vgcfgbackup"] {
-      let extra = command == "vgcfgbackup" ? ["-f", "/dev/null"] : []
+      let extra = command == "vgcfgbackup" ? ["-f", backup] : []
       var theirs: [Usage] = []
       var ours: [Usage] = []
       for _ in 0..<rounds {

@@ -43,6 +43,24 @@ import Testing
     #expect(seen.isSuperset(of: [.raceWon, .raceFailed, .startedAlone]))
   }
 
+  /// As an upgrade does it. Each daemon once refused the other its vote for as long as an agent of its
+  /// earlier life might act, so that there was no leader, and the watchdogs fired.
+  @Test func racersWhoseDaemonsAreRestartedKeepTheirLeases() {
+    for seed in UInt64(1)...12 {
+      var plan = Self.race(seed)
+      plan.faults = [.daemonCrash]
+      plan.faultInterval = 15_000
+      plan.baseLoss = 0
+      plan.expectsNoRemoval = true
+      let world = MembershipWorld(plan)
+      world.run()
+      // One that ran nothing yet begins anew, and is removed as what it was before.
+      let violations = world.violations.filter { !$0.contains("was removed though") }
+      #expect(violations == [], "seed \(seed)")
+      #expect(!world.situations.contains(.watchdogFired), "seed \(seed)")
+    }
+  }
+
   private static func race(_ seed: UInt64) -> SimulationPlan {
     var plan = SimulationPlan(seed: seed)
     plan.mayRace = true

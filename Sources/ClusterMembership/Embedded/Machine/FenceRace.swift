@@ -82,8 +82,10 @@ extension EmbeddedMembership {
   private func raceDue(against peer: NodeSlot) -> Nanoseconds {
     let configuration = consensus.accepted.record.configuration
     let isPreferred = (configuration.preferred ?? configuration.voters.first) == me
-    return max(gapAt, peers[peer.number].heardAt) + timers.silence.milliseconds
-      + (isPreferred ? 0 : FenceRace.delay)
+    // A peer that this life of the daemon has not heard yet may be starting anew itself.
+    let heardAt = peers[peer.number].heardAt
+    let patience = heardAt == 0 ? timers.restartHold : timers.silence
+    return max(gapAt, heardAt) + patience.milliseconds + (isPreferred ? 0 : FenceRace.delay)
   }
 
   /// What is switched off is every incarnation that there has been when the attempt began.
@@ -101,10 +103,11 @@ extension EmbeddedMembership {
     race.running = nil
     guard isSuccess else {
       race.failures += 1
-      let pause: UInt64 = min(30, 1 << UInt64(min(race.failures - 1, 5)))
-      race.nextAt = now + pause * 1_000_000_000
+      let pause = Self.fencePause(after: race.failures)
+      race.nextAt = now + pause
       effects.append(
-        .report("fencing \(name) failed \(race.failures) times, next try in \(pause) s"))
+        .report(
+          "fencing \(name) failed \(race.failures) times, next try in \(pause / 1_000_000_000) s"))
       return
     }
     race.failures = 0
@@ -123,9 +126,13 @@ extension EmbeddedMembership {
     return false
   }
 
-  /// An attempt against the node could still hit it: it is neither admitted nor voted for.
+  /// The node gets no vote meanwhile: it would lead, and admit itself.
+  func isRacing(against slot: NodeSlot) -> Bool { race.running?.victim.slot == slot }
+
+  /// An attempt against the node could still hit it: it is not admitted. Votes do not wait for attempts of
+  /// earlier lives, or two daemons that are restarted one after the other would have no leader.
   func raceMayBeOpen(against slot: NodeSlot) -> Bool {
-    slot != me && (race.running?.victim.slot == slot || now < race.earlierUntil)
+    slot != me && (isRacing(against: slot) || now < race.earlierUntil)
   }
 
   /// How far the race is, in words; nil when none is run.

@@ -161,7 +161,7 @@ extension EmbeddedMembership {
       }
     case .preVote(let candidacy):
       consensus.preVoteAsked(
-        candidacy, by: slot, hearsLeader: hearsLeader || raceMayBeOpen(against: slot),
+        candidacy, by: slot, hearsLeader: hearsLeader || isRacing(against: slot),
         &consensusEffects)
     case .preVoteReply(let term, let isGranted, let isBlank):
       consensus.preVoteAnswered(
@@ -170,7 +170,7 @@ extension EmbeddedMembership {
     case .vote(let candidacy):
       guard identityIsDurable else { return }
       consensus.voteAsked(
-        candidacy, by: slot, hearsLeader: hearsLeader || raceMayBeOpen(against: slot),
+        candidacy, by: slot, hearsLeader: hearsLeader || isRacing(against: slot),
         &consensusEffects)
     case .voteReply(let term, let isGranted, let isBlank):
       consensus.voteAnswered(

@@ -81,6 +81,11 @@ extension EmbeddedMembership {
     return peer.incarnation > removed.member.incarnation && heard.contains(removed.member.slot)
   }
 
+  /// From a failed attempt to the next one.
+  static func fencePause(after failures: Int) -> Nanoseconds {
+    min(30, 1 << UInt64(min(failures - 1, 5))) * 1_000_000_000
+  }
+
   /// The outcome of an attempt, as its executor tells it. A success stays in the record until the drain
   /// time is over: neither a new leader nor a restarted executor loses it.
   mutating func close(
@@ -109,7 +114,7 @@ extension EmbeddedMembership {
     leader?.retries.append(
       LeaderState.Retry(
         slot: attempt.victim, incarnation: attempt.incarnation, failures: failures,
-        nextAt: now + min(30, 1 << UInt64(min(failures - 1, 5))) * 1_000_000_000))
+        nextAt: now + Self.fencePause(after: failures)))
   }
 
   // MARK: - Power off: the drain time
