@@ -91,6 +91,11 @@ package struct SimulationPlan: Sendable {
     baseLoss = chance.chance(30) ? Int.random(in: 1...3, using: &chance) : 0
     mayRace = !seed.isMultiple(of: 3)
     hasOperations = seed.isMultiple(of: 2)
+    if mayRace, nodeCount == 2, !hasDisk, !hasWitness {
+      // Without a device that switches off there would be no race.
+      fenceLevels = max(1, fenceLevels)
+      return
+    }
     guard fenceLevels > 0, chance.chance(60) else { return }
     reservationLevels = UInt8(Int.random(in: 1..<1 << Int(fenceLevels), using: &chance))
     hasOtherDisks = chance.chance(15)
