@@ -90,14 +90,7 @@ bring_back_with_corosync() {
   node_boot "$node"
   corosync_start "$node"
   wait_until 60 "corosync's quorum on n$node" corosync_has_quorum "$node"
-  clvmd_start "$node"
-  clvmd_await_members "$node" 3
-  wait_until 60 "n$node to start the locks of vg1" starts_the_locks "$node"
-  node_run "$node" 'lvchange -asy vg1/lv1' 120
-  node_run "$node" "$(mount_command)" 120
-  boots=$((boots + 1))
-  ledger_start "$node" "n$node-boot$boots"
-  expect_writers_on '1 2 3'
+  take_part_again "$node"
 }
 
 # Nobody has kept what the daemon had told its kernel: the node must be rebooted, and until then nothing

@@ -23,6 +23,12 @@ bring_back() {
   local node=$1
   if node_is_on "$node"; then node_kill "$node"; fi
   node_boot "$node"
+  take_part_again "$node"
+}
+
+# take_part_again NODE: with a daemon, mounted, and writing.
+take_part_again() {
+  local node=$1
   clvmd_start "$node"
   clvmd_await_members "$node" 3
   # A member that has no lease yet grants nothing.
