@@ -1,3 +1,4 @@
+import Glibc
 import LVMFrontends
 import LVMMetadata
 import Testing
@@ -26,6 +27,30 @@ import VolumeActivation
     }
     #expect(!lock.hasDevice(among: [try device("LVM-\(group)\(other)")]))
     #expect(!lock.hasDevice(among: []))
+  }
+
+  /// The daemon may die between its answer to a command and the command's device.
+  @Test func aLockIsInTheMakingWhileItsCommandRuns() throws {
+    var lock = lock
+    #expect(!lock.isInTheMaking, "the daemon's own work ends with it")
+    lock.processID = getpid()
+    #expect(lock.isInTheMaking)
+    let shell = try #require(popen("echo $$", "r"))
+    var line = [CChar](repeating: 0, count: 32)
+    #expect(fgets(&line, 32, shell) != nil)
+    pclose(shell)
+    lock.processID = atoi(line)
+    #expect(lock.processID > 0)
+    #expect(!lock.isInTheMaking)
+  }
+
+  @Test func theCommandIsNoted() throws {
+    let path = "/tmp/clvmd-persistent-\(getpid())"
+    defer { unlink(path) }
+    var lock = lock
+    lock.processID = 817
+    try PersistentLockStore(path: path).insert(lock)
+    #expect(try PersistentLockStore(path: path).load() == [lock])
   }
 
   @Test func whatIsNoIdOfLVMIsKept() {

@@ -1,6 +1,7 @@
 import ClusterMembership
 import ClusterTypes
 import DistributedLockManager
+import Glibc
 import LVMFrontends
 import LVMMetadata
 import LockManager
@@ -75,11 +76,14 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
 
   /// Takes up the locks of active volumes that an earlier life of the daemon held.
   ///
-  /// - Parameter devices: the mapped devices of this machine: what has none was deactivated without
-  ///   the daemon, and would keep its lock for ever. Nil keeps all locks.
+  /// - Parameter devices: the mapped devices of this machine: what has none, and is not being made
+  ///   active by a command, was deactivated without the daemon, and would keep its lock for ever. Nil
+  ///   keeps all locks.
   func adopt(devices: [MappedDeviceUUID]?) throws {
     let recorded = try store.load()
-    let locks = recorded.filter { lock in devices.map(lock.hasDevice) ?? true }
+    let locks = recorded.filter { lock in
+      devices.map { lock.hasDevice(among: $0) || lock.isInTheMaking } ?? true
+    }
     for lock in recorded where !locks.contains(lock) {
       logger.notice("forgetting the lock of \(lock.lvUUID) of VG \(lock.vg): it is not active")
       try store.remove(lock)
@@ -331,6 +335,10 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
 }
 
 extension PersistentLock {
+  /// The command that took it still runs: it may have the lock's answer already, and make the device next.
+  /// Another process by now only keeps a lock that nobody needs.
+  var isInTheMaking: Bool { processID > 0 && (kill(processID, 0) == 0 || errno != ESRCH) }
+
   /// Whether the volume or a layer of it is among the devices; true when its id is none of LVM's.
   func hasDevice(among devices: [MappedDeviceUUID]) -> Bool {
     guard let id = LVMIdentifier(lvUUID) else { return true }

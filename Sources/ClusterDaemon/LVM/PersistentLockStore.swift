@@ -35,7 +35,8 @@ final class PersistentLockStore {
       }
       locks[uuid] = PersistentLock(
         vg: vg, vgUUID: record.string("vg_uuid"), lockArguments: record.string("lock_args"),
-        lvUUID: uuid, mode: mode)
+        lvUUID: uuid, mode: mode,
+        processID: record.integer("pid").flatMap { Int32(exactly: $0) } ?? 0)
       if record.integer("provisional") == 1 { provisional.insert(uuid) }
     }
     return locks.values.sorted { $0.lvUUID < $1.lvUUID }
@@ -91,6 +92,7 @@ final class PersistentLockStore {
       if let arguments = lock.lockArguments { record.set("lock_args", .string(arguments)) }
       record.set("lv_uuid", .string(lock.lvUUID))
       record.set("mode", .string(lock.mode.rawValue))
+      if lock.processID > 0 { record.set("pid", .integer(Int64(lock.processID))) }
       if provisional.contains(lock.lvUUID) { record.set("provisional", .integer(1)) }
       section.append("lock\(index)", record)
     }

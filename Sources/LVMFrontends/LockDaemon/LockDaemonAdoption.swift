@@ -54,14 +54,14 @@ extension LockDaemonMachine {
   }
 
   /// Keeps the record of persistent locks in step.
-  mutating func record(_ mode: LockMode?, at address: ResourceAddress) {
+  mutating func record(_ mode: LockMode?, by processID: Int32, at address: ResourceAddress) {
     guard case .logicalVolume(let uuid) = address.resource,
       let lockspace = lockspaces[address.lockspace], let vg = lockspace.vg
     else { return }
     if mode == nil { adoptions[address] = nil }
     let lock = PersistentLock(
       vg: vg, vgUUID: lockspace.vgUUID, lockArguments: lockspace.lockArguments, lvUUID: uuid,
-      mode: mode ?? .exclusive)
+      mode: mode ?? .exclusive, processID: processID)
     effects.append(mode == nil ? .forget(lock) : .persist(lock))
   }
 }

@@ -35,10 +35,14 @@ public struct PersistentLock: Hashable, Sendable {
   /// In the dashed form of 38 characters.
   public var lvUUID: String
   public var mode: LockMode
+  /// The command that took it, and may have yet to make the device; 0 for the daemon itself.
+  public var processID: Int32
 
   public init(
-    vg: String, vgUUID: String?, lockArguments: String?, lvUUID: String, mode: LockMode
+    vg: String, vgUUID: String?, lockArguments: String?, lvUUID: String, mode: LockMode,
+    processID: Int32 = 0
   ) {
+    self.processID = processID
     self.vg = vg
     self.vgUUID = vgUUID
     self.lockArguments = lockArguments

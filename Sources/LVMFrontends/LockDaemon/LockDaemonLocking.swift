@@ -80,7 +80,7 @@ extension LockDaemonMachine {
       }
     return LockRequest(
       owner: .client(client), purpose: purpose, isPersistent: isPersistent,
-      label: described(client))
+      label: described(client), processID: clients[client]?.processID ?? 0)
   }
 
   /// The lockspace of a VG that takes lock requests; otherwise the client is answered.
@@ -167,7 +167,7 @@ extension LockDaemonMachine {
           volumeLockEnded(id, result, previous: previous, at: address)
         }
       case .cluster(let operation): effects.append(effect(of: operation, token, address))
-      case .record(let mode): record(mode, at: address)
+      case .record(let mode, let processID): record(mode, by: processID, at: address)
       case .reload: beginReload(at: address)
       case .explainWait(let request): explainWait(of: request, at: address)
       case .log(let level, let text): log(level, "\(address.lockspace): \(text)")

@@ -25,6 +25,8 @@ struct LockRequest: Equatable {
   var deadline: Timestamp?
   /// Who asks, for those who will wait for it: `lvchange[817]`.
   var label = ""
+  /// The command; 0 for the daemon itself.
+  var processID: Int32 = 0
   /// The LV's name, where the command told it.
   var volume: String?
   var notice = Notice.none

@@ -28,7 +28,9 @@ struct LockResource {
       LockRequest, LockDaemonResult, LockDaemonFlags, holder: NodeID?, undo: PersistentLockUndo?)
     case cluster(ClusterOperation)
     /// The persistent lock to survive a restart of the daemon is now this.
-    case record(LockMode?)
+    ///
+    /// - Parameter by: the command that asked for it; 0 for the daemon itself.
+    case record(LockMode?, by: Int32)
     /// Have the other nodes reload; `reloaded` must follow.
     case reload
     /// The request waits for long: somebody should hear for whom.
@@ -61,6 +63,8 @@ struct LockResource {
   var persistent: LockMode?
   /// Which LV the persistent lock keeps active, and who asked for it.
   var persistentUse = ""
+  /// The command that asked for it; 0 for the daemon itself.
+  var persistentProcess: Int32 = 0
   var queue: [LockRequest] = []
   /// Answered as soon as the cluster lock has come down.
   var releases: [LockRequest] = []

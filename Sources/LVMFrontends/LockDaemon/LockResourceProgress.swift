@@ -59,7 +59,7 @@ extension LockResource {
       hold(mode, for: request, &actions)
     case .abandonAdoption:
       queue.removeAll { $0.owner == .daemon }
-      actions.append(.record(nil))
+      actions.append(.record(nil, by: 0))
       recordedMode = nil
       actions.append(.answer(request, .success, [], holder: nil, undo: nil))
       cancelUnwantedAcquisition(&actions)
@@ -116,6 +116,7 @@ extension LockResource {
     if request.isPersistent {
       let previous = persistent
       persistentUse = "\(request.label) for active volume \(request.volume ?? name.text)"
+      persistentProcess = request.processID
       setPersistent(mode)
       undo = PersistentLockUndo(previousMode: previous, changeCount: persistentChangeCount)
     } else {
@@ -196,7 +197,7 @@ extension LockResource {
   mutating func syncRecord(_ actions: inout [Action]) {
     guard recordedMode != persistent else { return }
     recordedMode = persistent
-    actions.append(.record(persistent))
+    actions.append(.record(persistent, by: persistentProcess))
   }
 
   mutating func answerReleases(

@@ -88,7 +88,11 @@ extension GroupEdit {
     for signature in wiped {
       print("Wiping \(signature.type) signature on \(device.name).")
       let end = signature.offset + UInt64(signature.byteCount)
-      guard let pieces = group.placement(of: volume, signature.offset..<end) else { continue }
+      guard let pieces = group.placement(of: volume, signature.offset..<end) else {
+        throw VolumeGroupRefusal(
+          "Failed to wipe signatures on logical volume \(group.name)/\(volume.name): volumes of this "
+            + "type are not understood.")
+      }
       for piece in pieces { wipe(piece) }
     }
     guard refused.isEmpty else {
