@@ -1,13 +1,12 @@
 # The steps of Scripts/kernel-posix-locks.
 
-readonly mount_point=/mnt/shared locked_file=/mnt/shared/file
+readonly locked_file=$mount_point/file
+file_system_device=/dev/ubdb
 
-mount_command() { echo "mkdir -p $mount_point && mount -t ocfs2 /dev/ubdb $mount_point"; }
 posix_lock() { echo "exec /lab/guest/posix-lock $1 $locked_file ${*:2}"; }
 
 mount_on_two() {
-  node_run 1 "mkfs.ocfs2 -b 4K -C 4K -N 4 --cluster-stack=pcmk \
-    --cluster-name=$lab_cluster_name /dev/ubdb" 120 2>&1 | tail -n 1
+  node_run 1 "$(format_command)" 120 2>&1 | tail -n 1
   on_nodes '1 2' "$(mount_command)" 120
   node_run 1 "touch $locked_file"
 }

@@ -1,11 +1,13 @@
-# OCFS2 on the volume, and one writer on each node.
+# A cluster file system on the volume, and one writer on each node.
 
 readonly mount_point=/mnt/shared
+# Or gfs2.
+file_system=ocfs2
+file_system_device=/dev/vg1/lv1
 declare -A ledger_job ledger_name
 
 make_and_mount_the_file_system() {
-  node_run 1 "mkfs.ocfs2 -b 4K -C 4K -N 4 --cluster-stack=pcmk \
-    --cluster-name=$lab_cluster_name /dev/vg1/lv1" 120 2>&1 | tail -n 1
+  node_run 1 "$(format_command)" 120 2>&1 | tail -n 1
   on_nodes '1 2 3' "$(mount_command)" 120
   kernel_lockspace_members_are 1 '1 2 3' || fail "the kernel lockspace lacks members"
   finding "mounted on all; one kernel lockspace with members 1 2 3"
@@ -15,7 +17,25 @@ free_mebibytes() {
   node_run "$1" "df --output=avail --block-size=1M $mount_point | tail -n 1" | tr -d ' '
 }
 
-mount_command() { echo "mkdir -p $mount_point && mount -t ocfs2 /dev/vg1/lv1 $mount_point"; }
+# For four nodes; GFS2's journals are as small as it takes them.
+format_command() {
+  case $file_system in
+    ocfs2) echo "mkfs.ocfs2 -b 4K -C 4K -N 4 --cluster-stack=pcmk --cluster-name=$lab_cluster_name $file_system_device" ;;
+    gfs2) echo "mkfs.gfs2 -O -p lock_dlm -t $lab_cluster_name:shared -j 4 -J 8 $file_system_device" ;;
+  esac
+}
+
+mount_command() {
+  echo "mkdir -p $mount_point && mount -t $file_system $file_system_device $mount_point"
+}
+
+# check_file_system_name: ends the script if it is none of the two.
+check_file_system_name() {
+  if [[ $file_system != ocfs2 && $file_system != gfs2 ]]; then
+    complain "'$file_system' is neither ocfs2 nor gfs2"
+    exit 2
+  fi
+}
 
 # kernel_lockspace_members_are NODE 'N…': there is one kernel lockspace and these nodes are in it.
 kernel_lockspace_members_are() {

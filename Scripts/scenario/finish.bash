@@ -12,11 +12,11 @@ verify_what_was_written() {
 
 check_the_disk() {
   on_nodes "${live_nodes[*]}" "umount $mount_point" 120
-  node_run 1 'fsck.ocfs2 -fn /dev/vg1/lv1' 120 >"$lab_folder/fsck.log"
+  node_run 1 "fsck.$file_system -fn /dev/vg1/lv1" 120 >"$lab_folder/fsck.log"
   node_run 1 'vgck vg1'
   node_run 1 'pvck --dump headers /dev/ubdb' >"$lab_folder/pvck.log"
   if grep CHECK "$lab_folder/pvck.log"; then fail "pvck --dump headers complains"; fi
-  finding "fsck.ocfs2, vgck and pvck find nothing wrong"
+  finding "fsck.$file_system, vgck and pvck find nothing wrong"
 }
 
 expect_quiet_kernels() {
@@ -25,7 +25,7 @@ expect_quiet_kernels() {
   fi
   finding "no access beyond a device's end, no file system error, no kernel warning"
 }
-readonly alarming_kernel_message='beyond end of device|OCFS2: ERROR|WARNING: CPU|BUG:|Oops|I/O error'
+readonly alarming_kernel_message='beyond end of device|OCFS2: ERROR|GFS2.*(fatal|withdr)|WARNING: CPU|BUG:|Oops|I/O error'
 
 stop_everything() {
   local node
