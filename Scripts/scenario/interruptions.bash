@@ -65,7 +65,8 @@ grow_undisturbed() {
     times+=($(($(milliseconds_now) - started)))
     suspended+=("$(jq -r '[.nodes[].suspended_ms] | max' <<<"$reply")")
   done
-  everybody_agrees || fail "the nodes disagree after an undisturbed lvextend"
+  note_the_size
+  follow "${live_nodes[*]}" "$bytes" || fail "the nodes disagree after an undisturbed lvextend"
   finding "lvextend took ${times[*]} ms, the longest suspend on any node ${suspended[*]} ms"
 }
 
@@ -79,7 +80,8 @@ tell_of_a_change() {
   node_run 2 "rm $fail_point_file.held"
   node_await 1 "$job" 60
   wait_until 60 'the change to be over' changes_told_by_are 3 ''
-  everybody_agrees || fail "the nodes disagree after the change"
+  note_the_size
+  follow "${live_nodes[*]}" "$bytes" || fail "the nodes disagree after the change"
   finding "told by n3: coordinator n1, committed, until n2 went on"
 }
 
@@ -92,30 +94,31 @@ changes_told_by_are() {
 # A member that has no lease yet grants nothing.
 starts_the_locks() { node_run "$1" 'vgchange --lockstart vg1' &>/dev/null; }
 
-# interrupt: as $action, $victim, $step_name, $moment and $outcome say.
+# interrupt: as $action, $victim, $step_name, $moment and $outcome say. Nothing sleeps: each wait is for a
+# fact, and the volume's size in bytes is known from the interruption before.
 interrupt() {
-  local before job expected
-  before=$(bytes_by_metadata)
-  node_run "$victim" "echo '$step_name $moment $action' >$fail_point_file"
-  job=$(node_spawn 1 "clvm lvextend -l +1 $volume")
+  local job failed milliseconds expected=$bytes fail_point="$step_name $moment $action"
+  if [[ $outcome == new ]]; then expected=$((bytes + extent_bytes)); fi
+  if ((victim != 1)); then node_run "$victim" "echo '$fail_point' >$fail_point_file"; fi
+  job=$(node_spawn 1 "
+    if (($victim == 1)); then echo '$fail_point' >$fail_point_file; fi
+    exec clvm lvextend -l +1 $volume")
   wait_until 60 "n$victim to fail at $step_name" has_failed
+  failed=$(milliseconds_now)
   case $action in
-    kill) clvmd_start "$victim" ;;
-    crash) replace_the_node ;;
+    kill) restart_the_daemon ;;
+    crash) replace_the_node "$expected" ;;
   esac
-  for node in "${live_nodes[@]}"; do clvmd_await_members "$node" 3; done
-  # The command itself has ended with its node, or with its daemon, or says how it went.
-  if [[ $action != crash || $victim != 1 ]]; then
-    node_await 1 "$job" 60 >/dev/null 2>&1 || true
-  fi
-  wait_until 60 "all nodes to agree" everybody_agrees
-  expected=$before
-  if [[ $outcome == new ]]; then expected=$((before + extent_bytes)); fi
+  wait_until 60 "all nodes to run on $expected bytes" follow "${live_nodes[*]}" "$expected"
+  milliseconds=$(($(milliseconds_now) - failed))
+  if [[ $action != crash || $victim != 1 ]]; then expect_true_answer "$job"; fi
   [[ $(bytes_by_metadata) == "$expected" ]] ||
     fail "$volume has $(bytes_by_metadata) bytes, not $expected"
   node_run 3 "clvm lvextend -l +1 $volume" 60 >/dev/null
-  everybody_agrees || fail "the nodes disagree after the next lvextend"
-  finding "the $outcome metadata counts, all nodes follow, nothing is suspended"
+  bytes=$((expected + extent_bytes))
+  [[ $(on_nodes "${live_nodes[*]}" "$describe_briefly" | uniq -c | tr -s ' ') == \
+    " ${#live_nodes[@]} $((bytes / 512)) 0" ]] || fail "the nodes disagree after the next lvextend"
+  finding "the $outcome metadata counts, all nodes follow it after $milliseconds ms"
 }
 
 has_failed() {
@@ -125,46 +128,100 @@ has_failed() {
   esac
 }
 
-# The node is switched off for certain, called dead, and comes back.
+# Its next life says when it has settled what the one before has left: until then there is nothing to see.
+restart_the_daemon() {
+  recoveries=$(recoveries_of "$victim")
+  clvmd_start "$victim"
+  wait_until 60 "clvmd on n$victim to follow the disk" has_recovered_or_ended
+  ! clvmd_ended "$victim" || fail "clvmd on n$victim ended"
+}
+
+has_recovered_or_ended() { (($(recoveries_of "$victim") > recoveries)) || clvmd_ended "$victim"; }
+
+recoveries_of() { grep -c 'recovery of vg1 .*followed the disk' "$lab_folder/nodes/$1/clvmd.log" || true; }
+
+# The command ends, with its daemon or by itself, and claims success only for what is committed.
+expect_true_answer() {
+  local status=0
+  node_await 1 "$1" 60 >/dev/null 2>&1 || status=$?
+  ((status != 124)) || fail "clvm lvextend does not end"
+  ((status != 0)) || [[ $outcome == new ]] || fail "clvm lvextend claims to have grown $volume"
+}
+
+# replace_the_node BYTES: it is switched off for certain, and boots while the others miss it. Called dead,
+# it must be missed by nobody: the others go on without it. Then it comes back.
 replace_the_node() {
   local witness=3
   node_kill "$victim"
+  node_power_on "$victim"
   wait_until 60 "n$witness to miss n$victim" misses_the_victim "$witness"
   node_run "$witness" "clvm node fenced $victim --yes"
-  node_boot "$victim"
+  wait_until 60 "the others to run on $1 bytes" follow "${live_nodes[*]/#$victim/}" "$1"
+  node_await_boot "$victim"
   clvmd_start "$victim"
-  clvmd_await_members "$victim" 3
-  wait_until 60 "n$victim to start the locks of vg1" starts_the_locks "$victim"
-  node_run "$victim" "lvchange -asy $volume"
+  node_run "$victim" "
+    until vgchange --lockstart vg1 && lvchange -asy $volume; do sleep 0.1; done" 60 &>/dev/null
 }
 
 misses_the_victim() {
   node_run "$1" 'clvm status' 2>/dev/null | grep -q "clvm node fenced $victim"
 }
 
+# By what is committed on the disk, read outside of the nodes, where a program starts in no time.
 bytes_by_metadata() {
-  node_run 3 "lvs --noheadings --nosuffix --units b -o lv_size $volume" | tr -d ' '
+  "$lab_folder/bin/clvm" lvs --noheadings --nosuffix --units b -o lv_size \
+    --devices "$lab_folder/shared.img" "$volume" | tr -d ' '
 }
 
-# On every node the device has the size that the metadata says, it is not suspended, no table waits
-# in its inactive slot, and the daemon waits for nobody.
-everybody_agrees() {
-  local bytes line
-  bytes=$(bytes_by_metadata)
-  while read -r line; do
-    [[ $line == "$((bytes / 512)) ACTIVE no-inactive settled" ]] || return 1
-  done < <(on_nodes "${live_nodes[*]}" "$describe_the_device")
+# The size from which interruptions count on.
+note_the_size() { bytes=$(bytes_by_metadata); }
+
+# On every node the device has the size that the metadata says.
+everybody_agrees() { follow "${live_nodes[*]}" "$(bytes_by_metadata)"; }
+
+# So does LVM, after everything.
+expect_lvm_to_agree() {
+  local bytes_by_lvm
+  everybody_agrees || fail "the nodes disagree in the end"
+  bytes_by_lvm=$(node_run 2 "lvs --noheadings --nosuffix --units b -o lv_size $volume" | tr -d ' ')
+  [[ $bytes_by_lvm == "$(bytes_by_metadata)" ]] || fail "LVM finds $bytes_by_lvm bytes"
+  finding "$bytes_by_lvm bytes"
 }
 
+# follow 'N…' BYTES: on these nodes the device has that size, it is not suspended, no table waits in its
+# inactive slot, the daemon waits for nobody, and the nodes are the members of one cluster.
+follow() {
+  local lines nodes line
+  read -ra nodes <<<"$1"
+  mapfile -t lines < <(on_nodes "$1" "$describe_the_device")
+  ((${#lines[@]} == ${#nodes[@]})) || return 1
+  for line in "${lines[@]}"; do
+    [[ $line == "$(($2 / 512)) Live Active settled ${#nodes[@]} members" ]] || return 1
+  done
+}
+
+# Sectors, and whether it is suspended; without starting a program.
+# shellcheck disable=SC2016  # expands in the node
+readonly describe_briefly='
+  for device in /sys/block/dm-*; do
+    read -r name <"$device/dm/name"
+    [[ $name == vg1-lv1 ]] || continue
+    read -r size <"$device/size"
+    read -r suspended <"$device/dm/suspended"
+    echo "$size $suspended"
+  done'
+
+# Two programs only: starting one takes longest in a node.
 # shellcheck disable=SC2016  # expands in the node
 readonly describe_the_device='
-  size=$(blockdev --getsz /dev/vg1/lv1)
-  state=$(dmsetup info vg1-lv1 | sed -n "s/^State: *//p")
-  slot=no-inactive
-  if dmsetup info vg1-lv1 | grep -q "Tables present:.*INACTIVE"; then slot=inactive; fi
-  open=settled
-  if clvm status | grep -qE "is open|waits for|fail I/O"; then open=unsettled; fi
-  echo "$size $state $slot $open"'
+  read -r device slots state < <(
+    dmsetup info -c --noheadings --separator " " -o blkdevname,tables_loaded,suspended vg1-lv1)
+  read -r size <"/sys/class/block/$device/size"
+  status=$(clvm status)
+  settled=settled members=0
+  case $status in *"is open"* | *"waits for"* | *"fail I/O"*) settled=unsettled ;; esac
+  while read -r _ _ word _; do [[ $word != member ]] || members=$((members + 1)); done <<<"$status"
+  echo "$size $slots $state $settled $members members"'
 
 readonly alarming_kernel_message='beyond end of device|WARNING: CPU|BUG:|I/O error'
 
