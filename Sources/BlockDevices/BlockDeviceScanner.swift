@@ -49,16 +49,13 @@ public struct BlockDeviceListError: Error, Equatable, Sendable, CustomStringConv
 
 /// Finds the machine's block devices that may be physical volumes.
 ///
-/// Left out are devices that the selection leaves out, that have no node, that are too small, that
-/// are logical volumes themselves, and the paths below multipath and md devices: their content is
-/// reached through those.
+/// Left out are devices that the selection leaves out, that have no node, that are too small, and
+/// the paths below multipath and md devices: their content is reached through those. Logical volumes
+/// are left out too, unless lvm.conf has them looked at (`devices/scan_lvs`).
 public struct BlockDeviceScanner: Sendable {
   private let selection: DeviceSelection
   private let systemDirectory: String
   private let deviceDirectory: String
-
-  /// LVM's `devices/pv_min_size`, in sectors.
-  private static let smallestSize: UInt64 = 4096
 
   /// - Parameters:
   ///   - systemDirectory: where sysfs is mounted.
@@ -130,7 +127,8 @@ public struct BlockDeviceScanner: Sendable {
       let folder = "\(root)/\(disk)"
       let partitions = Directory.entries(of: folder).map { "\(folder)/\($0)" }
         .filter { Directory.firstLine(of: "\($0)/partition") != nil }
-      for folder in [folder] + partitions where !isServedByAnother(folder) {
+      for folder in [folder] + partitions
+      where !isLogicalVolumeToSkip(folder) && !isServedByAnother(folder) {
         guard let device = device(folder, nodes) else { continue }
         found[device.number] = device
       }
@@ -141,7 +139,7 @@ public struct BlockDeviceScanner: Sendable {
   private func device(_ folder: String, _ nodes: DeviceNodes) -> FoundDevice? {
     guard let number = Directory.firstLine(of: "\(folder)/dev").flatMap({ DeviceNumber($0) }),
       let size = Directory.firstLine(of: "\(folder)/size").flatMap({ UInt64($0) }),
-      size >= Self.smallestSize
+      size >= selection.requirements.smallestSize
     else { return nil }
     // The kernel's own name is the usual one; sysfs writes its slashes as exclamation marks.
     let kernelName = String(
@@ -153,12 +151,33 @@ public struct BlockDeviceScanner: Sendable {
       identity: DeviceIdentity(folder: folder))
   }
 
-  /// A logical volume, or a path to a device that multipath or md has assembled.
-  private func isServedByAnother(_ folder: String) -> Bool {
-    if Directory.firstLine(of: "\(folder)/dm/uuid")?.hasPrefix(MappedDeviceUUID.prefix) == true {
+  /// A logical volume that is nobody's physical volume, or that cannot be read now: as a part of
+  /// another volume, or because the read would wait for somebody's resume.
+  private func isLogicalVolumeToSkip(_ folder: String) -> Bool {
+    guard let uuid = Directory.firstLine(of: "\(folder)/dm/uuid"),
+      uuid.hasPrefix(MappedDeviceUUID.prefix)
+    else { return false }
+    guard selection.requirements.allowsLogicalVolumes, let device = MappedDeviceUUID(uuid) else {
       return true
     }
-    return Directory.entries(of: "\(folder)/holders").contains { holder in
+    return device.suffix != nil || isSuspended(folder, depth: 0)
+  }
+
+  /// Suspended itself, or on top of a device that is.
+  private func isSuspended(_ folder: String, depth: Int) -> Bool {
+    if Directory.firstLine(of: "\(folder)/dm/suspended") == "1" { return true }
+    // Stacks are a few devices high; sysfs has no cycles, and a limit costs nothing.
+    guard depth < Self.stackHeightMax else { return true }
+    return Directory.entries(of: "\(folder)/slaves").contains {
+      isSuspended("\(systemDirectory)/block/\($0)", depth: depth + 1)
+    }
+  }
+
+  private static let stackHeightMax = 16
+
+  /// A path to a device that multipath or md has assembled.
+  private func isServedByAnother(_ folder: String) -> Bool {
+    Directory.entries(of: "\(folder)/holders").contains { holder in
       let uuid = Directory.firstLine(of: "\(folder)/holders/\(holder)/dm/uuid")
       return uuid?.hasPrefix("mpath-") == true
         || Directory.firstLine(of: "\(folder)/holders/\(holder)/md/level") != nil

@@ -12,6 +12,26 @@ public struct DeviceSelection: Sendable {
   }
 
   let rule: Rule
+  /// What a device must be like, whichever rule selects it.
+  struct Requirements: Sendable {
+    /// Whether it may be a logical volume, a physical volume of another group
+    /// (`devices/scan_lvs`).
+    var allowsLogicalVolumes = false
+    /// Its size at least, in sectors (`devices/pv_min_size`).
+    var smallestSize: UInt64 = 4096
+
+    init() {}
+
+    init(_ configuration: LVMConfiguration) {
+      allowsLogicalVolumes = configuration.boolean("devices/scan_lvs") ?? false
+      if let kibibytes = configuration.integer("devices/pv_min_size") {
+        // LVM ignores anything smaller; nothing is larger than 2^40 KiB.
+        smallestSize = UInt64(min(max(kibibytes, 512), 1 << 40)) * 2
+      }
+    }
+  }
+
+  let requirements: Requirements
   /// The devices file in use; nil when there is none.
   public var devicesFile: DevicesFile? {
     switch rule {
@@ -23,13 +43,12 @@ public struct DeviceSelection: Sendable {
   public let warnings: [String]
 
   public init(filter: DeviceFilter) {
-    rule = .filters([filter])
-    warnings = []
+    self.init(.filters([filter]), [], Requirements())
   }
 
   /// - Parameters:
-  ///   - configuration: `devices/use_devicesfile`, `devices/devicesfile`, `devices/filter` and
-  ///     `devices/global_filter` count.
+  ///   - configuration: `devices/use_devicesfile`, `devices/devicesfile`, `devices/filter`,
+  ///     `devices/global_filter`, `devices/scan_lvs` and `devices/pv_min_size` count.
   ///   - devicesFile: the value of `--devicesfile`: a file in LVM's folder of devices files; empty
   ///     for none at all.
   /// - Throws: for a filter that is none, and a devices file that cannot be read: devices that the
@@ -38,10 +57,11 @@ public struct DeviceSelection: Sendable {
     _ configuration: LVMConfiguration, devicesFile: String? = nil
   ) throws(DeviceSelectionError) {
     let filters = try Self.filters(configuration)
+    let requirements = Requirements(configuration)
     let usesFile =
       devicesFile.map { !$0.isEmpty } ?? configuration.boolean("devices/use_devicesfile") ?? false
     guard usesFile else {
-      self.init(.filters(filters.map(\.filter)), [])
+      self.init(.filters(filters.map(\.filter)), [], requirements)
       return
     }
     let name = devicesFile ?? configuration.string("devices/devicesfile") ?? "system.devices"
@@ -54,18 +74,19 @@ public struct DeviceSelection: Sendable {
       guard devicesFile == nil else {
         throw DeviceSelectionError("Devices file does not exist: \(path)")
       }
-      self.init(.filters(filters.map(\.filter)), [])
+      self.init(.filters(filters.map(\.filter)), [], requirements)
       return
     }
     self.init(
       .listed(file),
       filters.map {
         "Please remove the lvm.conf \($0.setting), it is ignored with the devices file."
-      })
+      }, requirements)
   }
 
-  private init(_ rule: Rule, _ warnings: [String]) {
+  private init(_ rule: Rule, _ warnings: [String], _ requirements: Requirements) {
     self.rule = rule
+    self.requirements = requirements
     self.warnings = warnings
   }
 

@@ -54,6 +54,49 @@ struct DeviceSelectionTests {
     #expect(selection.warnings.isEmpty)
   }
 
+  @Test("logical volumes are physical volumes only where lvm.conf says so, and can be read then")
+  func logicalVolumes() throws {
+    let folder = try TemporaryFolder()
+    defer { folder.remove() }
+    let nodes = try sysfs(folder)
+    let uuid = "LVM-" + String(repeating: "a", count: 32) + String(repeating: "b", count: 32)
+    func map(_ name: String, _ uuid: String, isSuspended: Bool = false) throws {
+      try folder.write("\(uuid)\n", to: "block/\(name)/dm/uuid")
+      try folder.write("\(isSuspended ? 1 : 0)\n", to: "block/\(name)/dm/suspended")
+    }
+    try map("sda", uuid)
+    try map("sdb", "\(uuid)-real")
+    try map("sdc", uuid, isSuspended: true)
+    // A volume on a mapped device, which stands on a volume that is suspended.
+    try map("sdd", uuid)
+    try map("loop0", "CRYPT-1")
+    try folder.write("", to: "block/sdd/slaves/loop0/dev")
+    try folder.write("", to: "block/loop0/slaves/sdc/dev")
+    let skipping = try selection(folder, "devices { scan_lvs = 0 }")
+    #expect(candidates(folder, nodes, skipping) == [number(2), number(5)])
+    let scanning = try selection(folder, "devices { scan_lvs = 1 }")
+    #expect(candidates(folder, nodes, scanning) == [number(0), number(2), number(5)])
+    try map("sdc", uuid)
+    #expect(
+      candidates(folder, nodes, scanning)
+        == [number(0), number(2), number(3), number(4), number(5)])
+  }
+
+  @Test("how large a device must be")
+  func smallestSize() throws {
+    let folder = try TemporaryFolder()
+    defer { folder.remove() }
+    let nodes = try sysfs(folder)
+    try folder.write("1023\n", to: "block/sda/size")
+    try folder.write("1024\n", to: "block/sdb/size")
+    try folder.write("4096\n", to: "block/sdc/size")
+    for (settings, minor) in [("", 2), ("pv_min_size = 512", 1), ("pv_min_size = 1", 1)] {
+      let selection = try selection(folder, "devices { \(settings) }")
+      let found = candidates(folder, nodes, selection)
+      #expect(found.first == number(UInt32(minor)), "\(settings)")
+    }
+  }
+
   @Test("filters that are none, and settings that cannot be read, never turn into no filter")
   func wrongFilters() throws {
     let folder = try TemporaryFolder()
