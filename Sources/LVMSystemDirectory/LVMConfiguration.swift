@@ -27,7 +27,8 @@ public struct LVMConfiguration: Sendable {
     var layers: [ConfigSection] = []
     if let override { layers.append(try Self.parse(Array(override.utf8), of: "--config")) }
     if let commandProfile {
-      layers.append(try Self.profile(commandProfile, layers, systemDirectory: directory))
+      layers.append(
+        try Self.profile(commandProfile, .command, layers, systemDirectory: directory))
     }
     // An empty LVM_SYSTEM_DIR means that there are no files.
     if !directory.isEmpty {
@@ -39,8 +40,19 @@ public struct LVMConfiguration: Sendable {
     self.layers = layers
   }
 
+  /// What a profile is for.
+  private enum ProfileKind: String {
+    case command
+    case metadata
+  }
+
+  /// Throws unless there is a profile of that name which metadata can name.
+  public func checkMetadataProfile(_ name: String) throws(LVMConfigurationError) {
+    _ = try Self.profile(name, .metadata, layers, systemDirectory: systemDirectory)
+  }
+
   private static func profile(
-    _ name: String, _ layers: [ConfigSection], systemDirectory: String
+    _ name: String, _ kind: ProfileKind, _ layers: [ConfigSection], systemDirectory: String
   ) throws(LVMConfigurationError) -> ConfigSection {
     guard !name.contains("/") else {
       throw LVMConfigurationError(source: name, problem: "bad profile name, it contains '/'.")
@@ -55,7 +67,8 @@ public struct LVMConfiguration: Sendable {
     guard let section = try read(path) else {
       throw LVMConfigurationError(
         source: path,
-        problem: "stat failed: No such file or directory: failed to apply command profile \(name).")
+        problem: "stat failed: No such file or directory",
+        consequence: "Failed to apply \(kind.rawValue) profile \(name).")
     }
     return section
   }
@@ -132,11 +145,17 @@ public struct LVMConfigurationError: Error, Sendable, Equatable, CustomStringCon
   /// The file, or `--config`.
   public var source: String
   public var problem: String
+  /// What the command cannot do therefore, in a sentence; nil when the problem says it.
+  public var consequence: String?
 
-  public init(source: String, problem: String) {
+  public init(source: String, problem: String, consequence: String? = nil) {
     self.source = source
     self.problem = problem
+    self.consequence = consequence
   }
 
-  public var description: String { "\(source): \(problem)" }
+  /// For people, in lines.
+  public var messages: [String] { ["\(source): \(problem)"] + (consequence.map { [$0] } ?? []) }
+
+  public var description: String { messages.joined(separator: ": ") }
 }

@@ -20,7 +20,10 @@ public struct OfflineCommand: Sendable {
     self.summary = summary
     self.usage = usage
     self.options = CommandOption.commonOptions + options
-    self.prepare = prepare
+    self.prepare = { arguments in
+      try arguments.check()
+      return try prepare(arguments)
+    }
     groupCommand = nil
   }
 
@@ -30,6 +33,7 @@ public struct OfflineCommand: Sendable {
     usage = type.usage
     options = type.options
     prepare = { arguments in
+      try arguments.check()
       let command = try type.init(arguments)
       return { session in session.run(command) }
     }

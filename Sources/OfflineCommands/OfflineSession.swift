@@ -61,6 +61,11 @@ public final class OfflineSession {
   /// Nil when nothing here can be active: all disks are images, or the kernel has no device-mapper.
   var mapper: (any DeviceMapping)?
 
+  /// What `--select` leaves of what the disks hold; nil for all of it.
+  public var selected: ((MetadataScan) -> Set<LVMIdentifier>)?
+  /// The same as of the last look at the disks.
+  private var selectedIdentifiers: Set<LVMIdentifier>?
+
   /// The device-mapper with what the command has done to it.
   public var currentMapper: (any DeviceMapping)? { mapper }
 
@@ -94,7 +99,13 @@ public final class OfflineSession {
     self.ask = ask
   }
 
-  func rescan() { scan = MetadataScanner.scan(disks.map(\.device), texts: &texts) }
+  func rescan() {
+    scan = MetadataScanner.scan(disks.map(\.device), texts: &texts)
+    selectedIdentifiers = selected?(scan)
+  }
+
+  /// Whether `--select` leaves a group, an LV or a PV among what the command is about.
+  func isSelected(_ id: LVMIdentifier) -> Bool { selectedIdentifiers?.contains(id) ?? true }
 
   func output(_ text: String) { print(CommandMessage(.output, text)) }
 
@@ -143,6 +154,16 @@ public final class OfflineSession {
     return group
   }
 
+  /// Throws when PVs of a group that is to be changed are missing.
+  func checkComplete(_ group: ScannedVolumeGroup) throws(CommandStop) {
+    guard !group.missingPhysicalVolumes.isEmpty else { return }
+    let name = group.volumeGroup.name
+    throw CommandStop(
+      "Cannot change VG \(name) while PVs are missing.",
+      "See vgreduce --removemissing and vgextend --restoremissing.",
+      "Cannot process volume group \(name)")
+  }
+
   private func checkAccess(to group: ScannedVolumeGroup) throws(CommandStop) {
     let name = group.volumeGroup.name
     switch group.volumeGroup.accessClass(hostSystemID: settings.systemID) {
@@ -176,7 +197,7 @@ public final class OfflineSession {
 
   var context: CommandContext {
     let provenance = MetadataProvenance(description: "")
-    return CommandContext(
+    var context = CommandContext(
       settings: settings, hostName: provenance.creationHost ?? "localhost",
       now: provenance.creationTime ?? 0, makeIdentifier: { [self] in makeIdentifier() },
       physicalVolume: { [self] path in
@@ -184,6 +205,8 @@ public final class OfflineSession {
       },
       deviceName: { [self] in deviceName(of: $0) }, isActive: { [self] in isActive($0) },
       confirm: { [self] in confirm($0) }, announce: { [self] in error($0) })
+    context.isSelected = { [self] in isSelected($0) }
+    return context
   }
 }
 

@@ -44,12 +44,19 @@ extension OfflineSession {
       }
       return [group.volumeGroup.name]
     }
-    return scan.groups.map { $0.volumeGroup.name }.sorted()
+    // Groups of others are passed over in silence when none is named.
+    return scan.groups.map(\.volumeGroup).filter { group in
+      switch group.accessClass(hostSystemID: settings.systemID) {
+      case .foreign, .shared: false
+      case .local, .exported, .clustered: true
+      }
+    }.map(\.name).sorted()
   }
 
   private func run(_ command: any GroupCommand, on name: String) throws(CommandStop) {
     let current = try group(named: name)
     showWarnings(of: current)
+    try checkComplete(current)
     if let rename = command as? RenameGroupCommand, rename.newName != name,
       !scan.groups(named: rename.newName).isEmpty
     {
@@ -73,6 +80,9 @@ extension OfflineSession {
       if !isTest, !edit.isUnchanged { try commit(edit, from: current) }
       show(edit.messages)
       if !isTest { rescan() }
+      guard !edit.isPartlyRefused else {
+        throw CommandStop(messages: [], status: CommandStop.failed)
+      }
     }
   }
 }

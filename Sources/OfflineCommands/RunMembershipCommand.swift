@@ -31,6 +31,7 @@ extension OfflineSession {
   private func extend(_ command: ExtendGroupCommand) throws(CommandStop) {
     let current = try group(named: command.group)
     showWarnings(of: current)
+    try checkComplete(current)
     guard current.volumeGroup.status.contains(.resizeable) else {
       throw CommandStop("Volume group \(command.group) is not resizeable.")
     }
@@ -146,6 +147,15 @@ extension OfflineSession {
     var status: Int32 = 0
     let first = try group(named: command.group)
     showWarnings(of: first)
+    if command.removesMissing {
+      guard first.missingPhysicalVolumes.isEmpty else {
+        throw CommandStop(
+          "clvm vgreduce does not do --removemissing for volume group \(command.group), which has "
+            + "missing physical volumes: use LVM's own vgreduce.")
+      }
+      output("Volume group \"\(command.group)\" is already consistent.")
+      return 0
+    }
     let devices =
       command.devices ?? first.members.map { deviceName(of: $0.id) }
     for device in devices {
@@ -161,7 +171,11 @@ extension OfflineSession {
 
   private func reduce(_ name: String, _ device: String) throws(CommandStop) {
     let current = try group(named: name)
-    guard let disk = disk(device), let volume = physicalVolume(on: disk),
+    try checkComplete(current)
+    guard let disk = disk(device) else {
+      throw CommandStop("Cannot use \(device): device not found")
+    }
+    guard let volume = physicalVolume(on: disk),
       current.volumeGroup.physicalVolume(id: volume.label.id) != nil
     else { throw CommandStop("Failed to find physical volume \"\(device)\".") }
     var group = current.volumeGroup
@@ -198,7 +212,10 @@ extension OfflineSession {
 
   func run(_ command: RemoveGroupCommand) -> Int32 {
     var status: Int32 = 0
-    for name in command.groups {
+    let meant = scan.groups.map(\.volumeGroup).filter { command.isAbout($0) && isSelected($0.id) }
+    for name in command.groups?.filter({ name in
+      meant.contains { $0.name == name } || scan.groups(named: name).isEmpty
+    }) ?? meant.map(\.name).sorted() {
       let result = reporting { () throws(CommandStop) in
         try underLock(ofGroups: name) { () throws(CommandStop) in
           try remove(name, isForced: command.isForced)

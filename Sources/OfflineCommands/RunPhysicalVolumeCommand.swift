@@ -5,7 +5,29 @@ import VolumeCommands
 /// pvcreate, pvremove, pvresize and pvchange.
 extension OfflineSession {
   func run(_ command: CreatePhysicalVolumesCommand) throws(CommandStop) {
-    for name in command.devices { try createPhysicalVolume(name, command.options) }
+    try forEach(command.devices) { name throws(CommandStop) in
+      try createPhysicalVolume(name, command.options)
+    }
+  }
+
+  /// Does the same to each device; one that is refused does not keep the others from it.
+  private func forEach(
+    _ devices: [String], _ body: (String) throws(CommandStop) -> Void
+  ) throws(CommandStop) {
+    var status: Int32 = 0
+    for name in devices where disk(name) == nil {
+      error("No device found for \(name).")
+      status = CommandStop.failed
+    }
+    for name in devices where disk(name) != nil {
+      do throws(CommandStop) {
+        try body(name)
+      } catch {
+        for line in error.messages { self.error(line) }
+        status = error.status
+      }
+    }
+    guard status == 0 else { throw CommandStop(messages: [], status: status) }
   }
 
   /// Makes a device a PV of no group.
@@ -68,7 +90,7 @@ extension OfflineSession {
   }
 
   func run(_ command: RemovePhysicalVolumesCommand) throws(CommandStop) {
-    for name in command.devices {
+    try forEach(command.devices) { name throws(CommandStop) in
       guard let disk = disk(name), let volume = physicalVolume(on: disk) else {
         throw CommandStop("No PV found on device \(name).")
       }
@@ -100,7 +122,18 @@ extension OfflineSession {
   func run(_ command: ResizePhysicalVolumesCommand) -> Int32 {
     var done = 0
     var failed = 0
+    var isMissing = false
     for name in command.devices {
+      guard let known = disk(name) else {
+        error("Cannot use \(name): device not found")
+        isMissing = true
+        continue
+      }
+      guard physicalVolume(on: known) != nil else {
+        error("Failed to find physical volume \"\(name)\".")
+        isMissing = true
+        continue
+      }
       do throws(CommandStop) {
         try underLock(ofGroupOn: name) { () throws(CommandStop) in try resize(name, command) }
         done += 1
@@ -111,7 +144,7 @@ extension OfflineSession {
     }
     output(
       "\(done) physical volume(s) resized or updated / \(failed) physical volume(s) not resized")
-    return failed == 0 ? 0 : CommandStop.failed
+    return failed == 0 && !isMissing ? 0 : CommandStop.failed
   }
 
   private func resize(
@@ -121,7 +154,7 @@ extension OfflineSession {
       throw CommandStop("Failed to find physical volume \"\(name)\".")
     }
     let real = disk.device.sizeBytes / 512
-    let size = command.sizeSectors ?? real
+    let size = command.sizeSectors.flatMap { $0 == 0 ? nil : $0 } ?? real
     if size != real {
       let relation = size < real ? "is less than" : "exceeds"
       let question =
@@ -227,11 +260,28 @@ extension OfflineSession {
 
   // MARK: - pvchange
 
+  /// By name, those that tags and `--select` mean among them.
+  private func devices(of command: ChangePhysicalVolumesCommand) -> [String] {
+    let found = scan.physicalVolumes.filter { volume in
+      guard isSelected(volume.label.id) else { return false }
+      if command.isAboutAll { return true }
+      guard let group = group(of: volume.label.id)?.volumeGroup,
+        let known = group.physicalVolume(id: volume.label.id)
+      else { return false }
+      return command.tags.contains { known.tags.contains($0) || group.tags.contains($0) }
+    }.map(\.device.name)
+    let named = command.devices.filter { name in
+      guard let id = disk(name).flatMap({ physicalVolume(on: $0) })?.label.id else { return true }
+      return isSelected(id)
+    }
+    return named + found.filter { !named.contains($0) }
+  }
+
   func run(_ command: ChangePhysicalVolumesCommand) -> Int32 {
     var changed = 0
     var failed = 0
     var status: Int32 = 0
-    for name in command.devices {
+    for name in devices(of: command) {
       do throws(CommandStop) {
         guard let disk = disk(name) else {
           throw CommandStop("Cannot use \(name): device not found")

@@ -50,9 +50,9 @@ extension OfflineSession {
   }
 
   func backup(_ group: VolumeGroup, replacing old: VolumeGroup) throws(CommandStop) {
-    guard writesBackups else { return }
     do {
-      try backups.backup(group, commandLine: commandLine)
+      let path = try writesBackups ? backups.backup(group, commandLine: commandLine) : nil
+      if path == nil { error("WARNING: This metadata update is NOT backed up.") }
       if old.name != group.name { backups.removeBackup(of: old.name) }
     } catch {
       // The change is done; LVM only warns, too.

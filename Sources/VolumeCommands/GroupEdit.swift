@@ -34,6 +34,8 @@ public struct CommandContext {
   public var deviceName: (LVMIdentifier) -> String
   /// Whether an LV is active here or, in a cluster, anywhere.
   public var isActive: (LVMIdentifier) -> Bool
+  /// Whether `--select` leaves an LV, or a group, among those that the command is about.
+  public var isSelected: (LVMIdentifier) -> Bool = { _ in true }
   /// Answers a question that `--yes` does not answer.
   public var confirm: (String) -> Bool
   /// Shows a line on standard error before the question that it is about.
@@ -93,6 +95,8 @@ public struct GroupEdit {
   public private(set) var messages: [CommandMessage] = []
   /// Nothing is to be written.
   public var isUnchanged = false
+  /// Something that was asked for is refused, and told; the rest is to be done.
+  public internal(set) var isPartlyRefused = false
   /// To be done before the commit.
   public var wipes: [ExtentWipe] = []
   /// To be done before the commit, with the LVs inactive.

@@ -224,7 +224,7 @@ extension VolumeWorld {
       case .permission:
         var attributes = VolumeAttributes()
         attributes.isWritable = false
-        try edit.change([operation.volume], attributes)
+        try edit.change(operation.volume, attributes)
       case .activate, .deactivate, .refresh: break
       }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CAllocator
 import ClusterDaemon
+import OfflineCommands
 
 /// The administrator's view of a node: what the cluster does, and what is on the disks.
 @main
@@ -25,11 +26,25 @@ struct Clvm: ParsableCommand {
       VolumeGroupChangeCommand.self, DevicesFileCommand.self, PhysicalVolumeCheckCommand.self,
     ])
 
+  private static func hasLVMsCommandLine(_ name: String) -> Bool {
+    OfflineCommand.named(name) != nil || DiskCommands.all.contains { $0.name == name }
+  }
+
   static func main() {
     callocator_expect_short_life()
-    let words = Array(CommandLine.arguments.dropFirst())
-    if let status = DiskCommands.run(words) ?? VolumeCommandLine.run(words) {
-      Output.exit(status)
+    var words = Array(CommandLine.arguments.dropFirst())
+    if let script = Completion.script(words) {
+      Output.line(script)
+      Output.flush()
+      Output.exit(.success)
+    }
+    if words.count == 2, words[0] == "help", hasLVMsCommandLine(words[1]) {
+      words = [words[1], "--help"]
+    }
+    if let status = DiskCommands.run(words) { Output.exit(status) }
+    switch VolumeCommandLine.run(words) {
+    case .done(let status): Output.exit(status)
+    case .words(let rest): words = rest
     }
     do {
       var command = try parseAsRoot(words)

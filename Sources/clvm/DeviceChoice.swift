@@ -22,9 +22,25 @@ struct DeviceChoice {
   init(_ arguments: CommandArguments) throws {
     list = arguments.allValues("devices")
     devicesFile = arguments.value("devicesfile")
-    configuration = try LVMConfiguration(
-      config: arguments.value("config"),
-      commandProfile: arguments.value("commandprofile") ?? arguments.value("profile"))
+    // Where metadata can name a profile, --profile is such a one.
+    let isForMetadata = ["lvchange", "lvcreate", "vgchange", "vgcreate"].contains(
+      arguments.command)
+    let profile = arguments.value("profile")
+    do {
+      configuration = try LVMConfiguration(
+        config: arguments.value("config"),
+        commandProfile: arguments.value("commandprofile") ?? (isForMetadata ? nil : profile))
+      for name in [arguments.value("metadataprofile"), isForMetadata ? profile : nil] {
+        if let name { try configuration.checkMetadataProfile(name) }
+      }
+    } catch var failure as CommandFailure {
+      if failure.status == .invalidCommandLine {
+        failure.messages.append("Run `\(arguments.command) --help' for more information.")
+      }
+      throw failure
+    } catch let error as LVMConfigurationError {
+      throw CommandFailure(error.messages)
+    }
   }
 
   /// False when the machine is to be searched.
@@ -105,7 +121,7 @@ extension LVMConfiguration {
           error.problem, "Failed to set overridden configuration entries.",
           status: .invalidCommandLine)
       }
-      throw CommandFailure(error.description)
+      throw CommandFailure(error.messages)
     }
   }
 }

@@ -1,3 +1,4 @@
+import ClusterDaemon
 import VolumeCommands
 
 /// A command of LVM that reads the disks and prints what it finds.
@@ -17,7 +18,7 @@ protocol DiskCommand: SendableMetatype {
 
 /// All of them.
 enum DiskCommands {
-  private static let all: [any DiskCommand.Type] = [
+  static let all: [any DiskCommand.Type] = [
     LogicalVolumesCommand.self, VolumeGroupsCommand.self, PhysicalVolumesCommand.self,
     FullReportCommand.self, LogicalVolumeDisplayCommand.self, VolumeGroupDisplayCommand.self,
     PhysicalVolumeDisplayCommand.self, LogicalVolumeScanCommand.self, VolumeGroupScanCommand.self,
@@ -32,9 +33,12 @@ enum DiskCommands {
     do {
       let arguments = try CommandArguments(
         Array(words.dropFirst()), options: type.options, command: type.name)
-      if arguments.has("help") {
+      if arguments.has("help") || arguments.has("longhelp") {
         CommandHelp.show(type.name, type.summary, type.usage, type.options)
+      } else if arguments.has("version") {
+        return CommandHelp.showVersion()
       } else {
+        try arguments.check()
         try type.init(arguments).run()
       }
       Output.flush()
@@ -49,6 +53,12 @@ enum DiskCommands {
 
 /// The help of commands with LVM's command lines.
 enum CommandHelp {
+  static func showVersion() -> ExitStatus {
+    Output.line("  clvm version:  \(DaemonRelease.text)")
+    Output.flush()
+    return .success
+  }
+
   static func show(_ name: String, _ summary: String, _ usage: String, _ options: [CommandOption]) {
     Output.lines(["clvm \(name): \(summary)", "", "  clvm \(usage)", ""])
     for option in options {
@@ -66,7 +76,9 @@ extension CommandLineError {
   /// Prints what is wrong; getopt's own complaints stand at the margin.
   func show(_ command: String) -> ExitStatus {
     for line in messages { Output.error(line.hasPrefix("\(command): ") ? line : "  " + line) }
-    return .invalidCommandLine
+    if let usage { Output.line("  " + usage) }
+    Output.flush()
+    return .other(status)
   }
 }
 

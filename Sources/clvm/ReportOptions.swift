@@ -216,7 +216,7 @@ struct ReportOptions {
   }
 
   /// "2024-01-31 12:00:00 +0100", in the time zone of the user.
-  private static func localTime(_ seconds: UInt64) -> String {
+  static func localTime(_ seconds: UInt64) -> String {
     var moment = time_t(clamping: seconds)
     var parts = tm()
     guard localtime_r(&moment, &parts) != nil else { return "" }

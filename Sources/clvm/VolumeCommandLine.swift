@@ -11,16 +11,45 @@ import VolumeCommands
 
 /// LVM's own command lines: `clvm lvcreate …`, `clvm vgextend …`.
 enum VolumeCommandLine {
-  /// Runs the command if it is one of LVM's that this process can carry out itself; nil when it is
-  /// another one, or the daemon's.
-  static func run(_ words: [String]) -> ExitStatus? {
-    guard let name = words.first, let command = OfflineCommand.named(name) else { return nil }
+  /// What is to be done with a command line.
+  enum Outcome {
+    case done(ExitStatus)
+    /// These words are for the commands that are made of other libraries, or the daemon's.
+    case words([String])
+  }
+
+  /// Runs the command if it is one of LVM's that this process can carry out itself.
+  static func run(_ words: [String]) -> Outcome {
+    guard let name = words.first, let command = OfflineCommand.named(name) else {
+      return .words(words)
+    }
     let rest = Array(words.dropFirst())
-    if ["lvchange", "vgchange"].contains(name), isActivation(rest, command) { return nil }
-    guard let socketPath = daemonSocket(for: command, rest) else { return run(command, rest) }
+    do {
+      if let activation = try ActivationCommandLine(rest, command.options, command: name) {
+        if let properties = activation.propertyWords {
+          let status = runHereOrThere(command, properties) ?? .failed
+          guard status == .success else { return .done(status) }
+          Output.error(
+            "  WARNING: Combining activation change with other commands is not advised.")
+        }
+        return .words(try activation.words())
+      }
+    } catch let error as CommandLineError {
+      return .done(error.show(name))
+    } catch {
+      return .done(CommandFailure.show(error))
+    }
+    return runHereOrThere(command, rest).map { .done($0) } ?? .words(words)
+  }
+
+  /// Nil for the daemon's own command lines.
+  private static func runHereOrThere(
+    _ command: OfflineCommand, _ words: [String]
+  ) -> ExitStatus? {
+    guard let socketPath = daemonSocket(for: command, words) else { return run(command, words) }
     // The daemon's own resize tells, and prints as JSON, how long each node held I/O.
-    if ["lvextend", "lvreduce"].contains(name) { return nil }
-    return sendToDaemon(name, rest, socketPath)
+    if ["lvextend", "lvreduce"].contains(command.name) { return nil }
+    return sendToDaemon(command.name, words, socketPath)
   }
 
   /// Has the daemon carry the command out.
@@ -51,22 +80,6 @@ enum VolumeCommandLine {
     }
   }
 
-  /// True for command lines that only make volumes active or inactive.
-  private static func isActivation(_ words: [String], _ command: OfflineCommand) -> Bool {
-    let own = [
-      CommandOption(name: "activate", letter: "a", takesValue: true, help: ""),
-      CommandOption(name: "refresh", letter: nil, takesValue: false, help: ""),
-      CommandOption(name: "ignoreactivationskip", letter: "K", takesValue: false, help: ""),
-      CommandOption(name: "activationmode", letter: nil, takesValue: true, help: ""),
-      CommandOption(name: "nodes", letter: nil, takesValue: true, help: ""),
-      CommandOption(name: "socket", letter: nil, takesValue: true, help: ""),
-      CommandOption(name: "json", letter: nil, takesValue: false, help: ""),
-    ]
-    let arguments = try? CommandArguments(
-      words, options: command.options + own, command: command.name)
-    return arguments?.has("activate") == true || arguments?.has("refresh") == true
-  }
-
   /// The daemon's socket when no devices are given and it has started one of the groups.
   private static func daemonSocket(for command: OfflineCommand, _ words: [String]) -> String? {
     guard let type = command.groupCommand,
@@ -89,31 +102,30 @@ enum VolumeCommandLine {
     let work: (OfflineSession) -> Int32
     do {
       arguments = try CommandArguments(words, options: command.options, command: command.name)
-      if arguments.has("help") {
+      if arguments.has("help") || arguments.has("longhelp") {
         CommandHelp.show(command.name, command.summary, command.usage, command.options)
         return .success
       }
+      if arguments.has("version") { return CommandHelp.showVersion() }
+      try arguments.check()
+      let devices = try DeviceChoice(arguments)
       work = try command.prepare(arguments)
-    } catch let error as CommandLineError {
-      return error.show(command.name)
-    } catch {
-      Output.error("  \(error)")
-      return .invalidCommandLine
-    }
-    do {
-      let session = try session(command, words, arguments)
+      let session = try session(command, words, arguments, devices)
       let status = work(session)
       Output.flush()
       return status == 0 ? .success : .other(status)
+    } catch let error as CommandLineError {
+      return error.show(command.name)
     } catch {
       return CommandFailure.show(error)
     }
   }
 
   private static func session(
-    _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments
+    _ command: OfflineCommand, _ words: [String], _ arguments: CommandArguments,
+    _ devices: DeviceChoice
   ) throws -> OfflineSession {
-    let devices = try DeviceChoice(arguments)
+    let selection = try ObjectSelection(arguments)
     var disks: [OfflineSession.Disk] = []
     for candidate in try devices.candidates() {
       do {
@@ -131,12 +143,14 @@ enum VolumeCommandLine {
         "  TEST MODE: Metadata will NOT be updated and volumes will not be (de)activated.")
     }
     let answersYes = arguments.has("yes")
-    return try OfflineSession(
+    let session = try OfflineSession(
       disks: disks, configuration: devices.configuration, locks: locks,
       commandLine: (["clvm", command.name] + words).joined(separator: " "), isTest: isTest,
       writesBackups: try writesBackups(arguments),
       mapper: mapper(disks), print: show
     ) { question in answersYes || ask(question) }
+    if let selection { session.selected = { selection.identifiers(in: $0) } }
+    return session
   }
 
   private static func writesBackups(_ arguments: CommandArguments) throws -> Bool {

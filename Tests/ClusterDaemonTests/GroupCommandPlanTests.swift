@@ -44,6 +44,14 @@ import VolumeCoordination
     return group
   }
 
+  /// What `--select` leaves only the disks tell: the daemon would take it for all.
+  @Test func selectionsAreRefused() {
+    let words = ["-y", "-S", "lv_name=a", "vg"]
+    #expect(throws: AdminFailure.self) {
+      try VolumeWorkers.groupName(of: VolumeCommandRequest(command: "lvremove", words: words))
+    }
+  }
+
   @Test(arguments: [
     ("lvcreate -n b -l 2 vg", []), ("lvchange --addtag t vg/r", []),
     ("vgchange --addtag t vg", []), ("lvchange -pr vg/r", ["r"]), ("lvremove -y vg/r", ["r"]),

@@ -55,7 +55,7 @@ final class ComparedDisks {
         disks: try disks("ours"), configuration: configuration,
         locks: try HostLocks(configuration), commandLine: words.joined(separator: " "),
         isTest: arguments.has("test"),
-        writesBackups: false, mapper: nil,
+        writesBackups: try arguments.bool("autobackup") ?? true, mapper: nil,
         print: { message in
           switch message.stream {
           case .output: result.output.append(message.text)
@@ -68,11 +68,18 @@ final class ComparedDisks {
         })
       result.status = work(session)
     } catch let error as CommandLineError {
-      result.status = 3
+      result.status = error.status
       result.errors = error.messages
+      if let usage = error.usage { result.output = [usage] }
     }
     result.text = try text("ours")
     return result
+  }
+
+  /// Puts a profile where both sides look for it.
+  func addProfile(_ name: String, _ text: String) throws {
+    _ = try real.run("/bin/mkdir", ["-p", "\(real.folder)/profile"])
+    try real.write(text, to: "profile/\(name).profile")
   }
 
   /// A session on the loop devices, which are real block devices, with a device-mapper.
@@ -192,8 +199,14 @@ final class ComparedDisks {
   }
 
   private func shown(_ result: RealLVM.Output) -> Result {
-    Result(
-      status: result.status, output: lines(of: result.output), errors: lines(of: result.errors))
+    var output = lines(of: result.output)
+    let errors = lines(of: result.errors)
+    // Behind the usage LVM says what the command is good for.
+    if errors.last?.hasSuffix("syntax is:") == true || errors.last?.hasSuffix("has syntax:") == true
+    {
+      output.removeSubrange(min(output.count, 1)...)
+    }
+    return Result(status: result.status, output: output, errors: errors)
   }
 
   /// Lines that say something; LVM's word on having no device-mapper says nothing here.

@@ -73,7 +73,12 @@ extension VolumeWorkers {
       })
     let edit: GroupEdit
     switch command.edit(group.volumeGroup, context) {
-    case .success(let result): edit = result
+    case .success(let result):
+      guard !result.isPartlyRefused else {
+        let lines = announced + questions + result.messages.map(\.text)
+        throw AdminFailure(.refused, lines.joined(separator: "\n  "))
+      }
+      edit = result
     case .failure(let failure):
       let lines = announced + questions + failure.messages.map(\.text)
       throw AdminFailure(.refused, lines.joined(separator: "\n  "))
@@ -121,10 +126,11 @@ extension VolumeWorkers {
     do throws(CommandLineError) {
       let arguments = try CommandArguments(
         request.words, options: type.options, command: request.command)
-      guard !["uuid", "systemid", "devices"].contains(where: { arguments.has($0) }) else {
+      try arguments.check()
+      guard !["uuid", "systemid", "devices", "select"].contains(where: { arguments.has($0) }) else {
         throw CommandLineError(
-          "--uuid, --systemid and --devices are not for a volume group that the cluster has "
-            + "started.")
+          "--uuid, --systemid, --devices and --select are not for a volume group that the cluster "
+            + "has started.")
       }
       let command = try type.init(arguments)
       guard command.groupNames?.count == 1 else {

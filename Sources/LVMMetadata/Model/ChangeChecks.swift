@@ -7,6 +7,8 @@ public struct VolumeGroupRefusal: Error, Sendable, Equatable, CustomStringConver
 
   public init(_ messages: String...) { self.messages = messages }
 
+  public init(messages: [String]) { self.messages = messages }
+
   /// All in one line.
   public var message: String { messages.joined(separator: " ") }
 
@@ -117,6 +119,20 @@ public enum VolumeName {
       name.utf8.first != UInt8(ascii: "-")
     else { return false }
     return name.utf8.allSatisfy { isAlphanumeric($0) || extraNameBytes.contains($0) }
+  }
+
+  /// Why a name is none, in LVM's words; nil for a valid one.
+  public static func problem(_ name: String) -> String? {
+    if name.isEmpty { return "Name is zero length." }
+    if name.hasPrefix("-") { return "Name cannot start with hyphen." }
+    if name == "." || name == ".." {
+      return "Name starts with . or .. and has no following character(s)."
+    }
+    guard name.utf8.allSatisfy({ isAlphanumeric($0) || extraNameBytes.contains($0) }) else {
+      return "Name contains invalid character, valid set includes: [a-zA-Z0-9.-_+]."
+    }
+    return name.utf8.count > byteCountMax
+      ? "Name length exceeds maximum limit of \(byteCountMax)." : nil
   }
 
   /// True for names of LVs that only LVM itself may make.

@@ -45,7 +45,7 @@ public enum MetadataWarning: Sendable, Equatable, CustomStringConvertible {
       "ignoring metadata seqno \(seqno) on \(device) for seqno \(newestSeqno) on \(newestDevice) "
         + "for VG \(group)"
     case .missingPhysicalVolume(let id, let hint, let group):
-      "VG \(group) is missing PV \(id)" + (hint.map { " (last seen as \($0))" } ?? "")
+      "VG \(group) is missing PV \(id)" + (hint.map { " (last written to \($0))" } ?? "")
     case .returnedPhysicalVolume(let device, let id, let group):
       "VG \(group) was changed while PV \(id) on \(device) was missing; "
         + "run vgextend --restoremissing if what it holds is still good"

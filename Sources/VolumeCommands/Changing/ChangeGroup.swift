@@ -14,6 +14,7 @@ public struct GroupAttributes: Sendable {
   public var autoactivates: Bool?
   public var extentSizeSectors: UInt64?
   public var metadataCopies: MetadataCopies?
+  var profile: ProfileChange?
 
   public init() {}
 
@@ -21,7 +22,7 @@ public struct GroupAttributes: Sendable {
     addedTags.isEmpty && removedTags.isEmpty && allocation == nil && isResizeable == nil
       && logicalVolumeLimit == nil && physicalVolumeLimit == nil && !getsNewIdentifier
       && systemID == nil && autoactivates == nil && extentSizeSectors == nil
-      && metadataCopies == nil
+      && metadataCopies == nil && profile == nil
   }
 }
 
@@ -67,6 +68,7 @@ extension GroupEdit {
       group.flags.set(.noAutoactivation, !autoactivates)
     }
     if let copies = attributes.metadataCopies { change(copies) }
+    if let profile = attributes.profile { group.profile = profile.name }
     if let systemID = attributes.systemID { try changeOwner(to: systemID, isForced: isForced) }
     print("Volume group \"\(group.name)\" successfully changed")
   }

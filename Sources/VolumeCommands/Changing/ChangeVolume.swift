@@ -1,3 +1,4 @@
+import ConfigText
 import LVMMetadata
 
 /// The attributes that lvchange may change; nil leaves one as it is.
@@ -15,6 +16,11 @@ public struct VolumeAttributes: Sendable {
   /// `-Z` and `--discards` of a thin pool.
   public var zeroesNewBlocks: Bool?
   public var discards: String?
+  /// `--minrecoveryrate` and `--maxrecoveryrate` in KiB a second; 0 for none.
+  var recoveryRates: (min: Int?, max: Int?) = (nil, nil)
+  var profile: ProfileChange?
+  /// The names of all options given: some are not for all LVs.
+  var options: [String] = []
 
   public init() {}
 
@@ -28,40 +34,51 @@ public struct VolumeAttributes: Sendable {
   var isEmpty: Bool {
     addedTags.isEmpty && removedTags.isEmpty && isWritable == nil && allocation == nil
       && readAhead == nil && skipsActivation == nil && autoactivates == nil && minor == nil
-      && failsWhenFull == nil && zeroesNewBlocks == nil && discards == nil
+      && failsWhenFull == nil && zeroesNewBlocks == nil && discards == nil && profile == nil
+      && !hasRecoveryRate
   }
+
+  var hasRecoveryRate: Bool { recoveryRates.min != nil || recoveryRates.max != nil }
 }
 
 /// lvchange, but for activation.
 extension GroupEdit {
-  /// Changes the LVs named, or all that users see.
+  /// Changes an LV.
+  ///
+  /// - Parameter isNamed: false when it is meant with its whole group, or by a tag: then it is passed
+  ///   over when the options are not for it.
+  /// - Returns: false when it is passed over.
+  @discardableResult
   public mutating func change(
-    _ names: [String]?, _ attributes: VolumeAttributes
-  ) throws(VolumeGroupRefusal) {
+    _ name: String, isNamed: Bool = true, _ attributes: VolumeAttributes
+  ) throws(VolumeGroupRefusal) -> Bool {
     try group.checkChangeable()
-    let all = group.logicalVolumes.filter { volume in
-      volume.isVisible != (group.snapshotBinding(ofStore: volume.name) != nil)
-        && volume.segments.first?.baseType != "snapshot"
-    }.map(\.name)
-    for name in names ?? all {
-      guard let volume = group.logicalVolume(named: name),
-        volume.segments.first?.baseType != "snapshot"
-      else {
-        throw VolumeGroupRefusal("Failed to find logical volume \"\(group.name)/\(name)\"")
-      }
-      guard all.contains(name) else {
+    let path = "\(group.name)/\(name)"
+    guard let volume = group.logicalVolume(named: name),
+      volume.segments.first?.baseType != "snapshot"
+    else { throw VolumeGroupRefusal("Failed to find logical volume \"\(path)\"") }
+    let problems = optionProblems(attributes.options, of: volume)
+    guard problems.isEmpty else {
+      guard !isNamed else {
         throw VolumeGroupRefusal(
-          "Operation not permitted on hidden LV \(group.name)/\(name).")
+          messages: problems + ["Command not permitted on LV \(path)."])
       }
-      var changed = volume
-      try change(&changed, attributes)
-      let needsReload =
-        attributes.isWritable != nil || attributes.readAhead != nil || attributes.minor != nil
-        || attributes.zeroesNewBlocks != nil || attributes.failsWhenFull != nil
-      update(name) { $0 = changed }
-      if needsReload, context.isActive(volume.id), !reloads.contains(name) { reloads.append(name) }
-      if !attributes.isMinorOnly { print("Logical volume \(group.name)/\(name) changed.") }
+      for problem in problems { warn(problem) }
+      return false
     }
+    guard group.isUsers(volume) else {
+      throw VolumeGroupRefusal("Operation not permitted on hidden LV \(path).")
+    }
+    var changed = volume
+    try change(&changed, attributes)
+    let needsReload =
+      attributes.isWritable != nil || attributes.readAhead != nil || attributes.minor != nil
+      || attributes.zeroesNewBlocks != nil || attributes.failsWhenFull != nil
+      || attributes.hasRecoveryRate
+    update(name) { $0 = changed }
+    if needsReload, context.isActive(volume.id), !reloads.contains(name) { reloads.append(name) }
+    if !attributes.isMinorOnly { print("Logical volume \(path) changed.") }
+    return true
   }
 
   private func change(
@@ -95,18 +112,43 @@ extension GroupEdit {
       volume.major = minor == nil ? nil : Self.deviceMapperMajor
       volume.minor = minor
     }
+    try changeRates(&volume, attributes)
+    if let profile = attributes.profile { volume.profile = profile.name }
     try changePool(&volume, attributes)
+  }
+
+  private func changeRates(
+    _ volume: inout LogicalVolume, _ attributes: VolumeAttributes
+  ) throws(VolumeGroupRefusal) {
+    guard attributes.hasRecoveryRate, var segment = volume.segments.first else {
+      return
+    }
+    let least = attributes.recoveryRates.min ?? Int(segment.number("min_recovery_rate") ?? 0)
+    let most = attributes.recoveryRates.max ?? Int(segment.number("max_recovery_rate") ?? 0)
+    guard most == 0 || most >= least else {
+      throw VolumeGroupRefusal("Minimum recovery rate cannot be higher than maximum.")
+    }
+    segment.edit { section in
+      let images = section.entries.firstIndex { $0.name == "raids" || $0.name == "raid0_lvs" }
+      var place = images ?? section.entries.endIndex
+      for (key, rate) in [("min_recovery_rate", least), ("max_recovery_rate", most)] {
+        if let old = section.entries.firstIndex(where: { $0.name == key }) {
+          section.entries.remove(at: old)
+          if old < place { place -= 1 }
+        }
+        guard rate > 0 else { continue }
+        section.entries.insert(
+          ConfigEntry(name: key, content: .value(.integer(Int64(rate)))), at: place)
+        place += 1
+      }
+    }
+    volume.segments[0] = segment
   }
 
   private func setPermission(
     _ isWritable: Bool, of volume: inout LogicalVolume
   ) throws(VolumeGroupRefusal) {
     let path = "\(group.name)/\(volume.name)"
-    guard volume.segments.first?.baseType != "thin-pool" else {
-      throw VolumeGroupRefusal(
-        "Command on LV \(path) uses options invalid with LV type thinpool.",
-        "Command not permitted on LV \(path).")
-    }
     guard isWritable != volume.isWritable else {
       throw VolumeGroupRefusal(
         isWritable
@@ -126,10 +168,6 @@ extension GroupEdit {
         || attributes.discards != nil
     else { return }
     let path = "\(group.name)/\(volume.name)"
-    guard volume.segments.first?.baseType == "thin-pool" else {
-      throw VolumeGroupRefusal(
-        "Command not permitted on LV \(path): it is no thin pool.")
-    }
     if let fails = attributes.failsWhenFull {
       guard volume.flags.contains(.errorWhenFull) != fails else {
         throw VolumeGroupRefusal("Error when full is already \(fails ? "" : "un")set for \(path).")

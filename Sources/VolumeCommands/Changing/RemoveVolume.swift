@@ -8,7 +8,10 @@ extension GroupEdit {
     _ names: [String]?, isForced: Bool
   ) throws(VolumeGroupRefusal) {
     try group.checkChangeable()
-    for name in names ?? group.logicalVolumes.map(\.name) {
+    // LVM begins with thin pools.
+    let pools = group.logicalVolumes.filter { $0.segments.first?.baseType == "thin-pool" }
+    let all = pools.reversed().map(\.name) + group.logicalVolumes.map(\.name)
+    for name in names ?? all {
       guard let volume = group.logicalVolume(named: name) else {
         // Gone with one before it.
         if names == nil { continue }
@@ -48,10 +51,9 @@ extension GroupEdit {
     let snapshots = group.snapshotBindings(ofOrigin: volume.name).compactMap {
       $0.segments.first?.volumeName("cow_store") ?? $0.segments.first?.volumeName("merging_store")
     }
-    if !snapshots.isEmpty {
-      let active = context.isActive(volume.id) ? " active" : ""
+    if !snapshots.isEmpty, context.isActive(volume.id) {
       let question =
-        "Do you really want to remove\(active) origin logical volume \(path) with "
+        "Do you really want to remove active origin logical volume \(path) with "
         + "\(snapshots.count) snapshot(s)? [y/n]: "
       guard isForced || context.confirm(question) else {
         throw VolumeGroupRefusal("Logical volume \(path) not removed.")
@@ -65,10 +67,10 @@ extension GroupEdit {
     if !dependents.isEmpty {
       let kind = volume.segments.first?.baseType == "thin-pool" ? "pool" : "external origin"
       let question =
-        "Removing \(kind) \"\(volume.name)\" will remove \(dependents.count) dependent volume(s). "
+        "Removing \(kind) \(path) will remove \(dependents.count) dependent volume(s). "
         + "Proceed? [y/n]: "
       guard isForced || context.confirm(question) else {
-        throw VolumeGroupRefusal("Logical volume \"\(volume.name)\" not removed.")
+        throw VolumeGroupRefusal("Logical volume \(path) not removed.")
       }
     }
     for name in snapshots + dependents {

@@ -16,15 +16,6 @@ public struct CommandOption: Sendable, Equatable {
     self.help = help
   }
 
-  /// True for options that LVM lets stand more than once.
-  var mayRepeat: Bool { Self.repeatable.contains(name) }
-
-  private static let repeatable: Set<String> = [
-    "addtag", "cachesettings", "configreport", "debug", "deltag", "devices", "force", "help",
-    "major", "minor", "options", "quiet", "rebuild", "replace", "select", "settings", "sort",
-    "vdosettings", "verbose", "writemostly", "yes",
-  ]
-
   public static func flag(
     _ name: String, _ letter: Character? = nil, _ help: String
   ) -> CommandOption {
@@ -36,6 +27,14 @@ public struct CommandOption: Sendable, Equatable {
   ) -> CommandOption {
     CommandOption(name: name, letter: letter, takesValue: true, help: help)
   }
+
+  public static let select = value("select", "S", "Only those for which this holds; see clvm lvs.")
+
+  /// Settings that a group or an LV takes from a profile.
+  static let profileOptions: [CommandOption] = [
+    .value("metadataprofile", nil, "Attach the profile of this name."),
+    .flag("detachprofile", nil, "Detach the profile."),
+  ]
 
   /// What every command takes. Those that only steer how LVM itself works have no effect here.
   public static let commonOptions: [CommandOption] = [
@@ -55,9 +54,13 @@ public struct CommandOption: Sendable, Equatable {
   ]
 }
 
-/// A wrong command line: nothing has been looked at. LVM's exit status is 3.
+/// A wrong command line: nothing has been looked at.
 public struct CommandLineError: Error, Sendable, Equatable, CustomStringConvertible {
   public var messages: [String]
+  /// How the command line should have looked; LVM prints it on standard output.
+  public var usage: String?
+  /// LVM's exit status.
+  public var status: Int32 = 3
 
   public init(_ messages: String...) { self.messages = messages }
 
@@ -88,144 +91,25 @@ public struct CommandLineError: Error, Sendable, Equatable, CustomStringConverti
   }
 }
 
-/// The words of a command line, sorted into options and arguments.
-public struct CommandArguments: Sendable, Equatable {
-  /// An option as it was given.
-  public struct GivenOption: Sendable, Equatable {
-    public let name: String
-    /// Empty for a flag.
-    public let value: String
-  }
-
-  public private(set) var positional: [String] = []
-  /// All options in the order given.
-  public private(set) var inOrder: [GivenOption] = []
-  /// The command's name, for messages.
-  private let command: String
-  /// By the option's name, in the order given; flags have an empty string for each time.
-  private var values: [String: [String]] = [:]
-
-  /// Parses by getopt's rules: options anywhere, letters joined, long names cut short, `--` ends
-  /// them.
-  ///
-  /// - Parameters:
-  ///   - words: without the command's name.
-  ///   - command: for messages.
-  public init(
-    _ words: [String], options: [CommandOption], command: String
-  ) throws(CommandLineError) {
-    self.command = command
-    var rest = words[...]
-    while let word = rest.popFirst() {
-      if word == "--" {
-        positional += rest
-        break
-      }
-      if word.hasPrefix("--") {
-        try readLong(word.dropFirst(2), &rest, options, command)
-      } else if word.hasPrefix("-"), word.utf8.count > 1 {
-        try readLetters(word.dropFirst(), &rest, options, command)
-      } else {
-        positional.append(word)
-      }
-    }
-    for option in options where allValues(option.name).count > 1 && !option.mayRepeat {
-      let letter = option.letter.map { "-\($0)/" } ?? ""
-      throw CommandLineError(
-        "Option \(letter)--\(option.name) may not be repeated.",
-        "Error during parsing of command line.")
-    }
-  }
-
-  private mutating func readLong(
-    _ text: Substring, _ rest: inout ArraySlice<String>, _ options: [CommandOption],
-    _ command: String
-  ) throws(CommandLineError) {
-    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let name = parts[0]
-    let matches = options.filter { $0.name.hasPrefix(name) }
-    guard let option = matches.first(where: { $0.name == name }) ?? matches.first, !name.isEmpty
-    else {
-      throw CommandLineError(
-        "\(command): unrecognized option '--\(name)'", "Error during parsing of command line.")
-    }
-    guard option.name == name || matches.count == 1 else {
-      // LVM's table has the options without a letter first.
-      let sorted = matches.filter { $0.letter == nil } + matches.filter { $0.letter != nil }
-      let names = sorted.map { " '--\($0.name)'" }.joined()
-      throw CommandLineError(
-        "\(command): option '--\(name)' is ambiguous; possibilities:\(names)",
-        "Error during parsing of command line.")
-    }
-    guard option.takesValue else {
-      guard parts.count == 1 else {
-        throw CommandLineError(
-          "\(command): option '--\(option.name)' doesn't allow an argument",
-          "Error during parsing of command line.")
-      }
-      return add(option, "")
-    }
-    guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
-      throw CommandLineError(
-        "\(command): option '--\(option.name)' requires an argument",
-        "Error during parsing of command line.")
-    }
-    add(option, value)
-  }
-
-  private mutating func add(_ option: CommandOption, _ value: String) {
-    values[option.name, default: []].append(value)
-    inOrder.append(GivenOption(name: option.name, value: value))
-  }
-
-  private mutating func readLetters(
-    _ text: Substring, _ rest: inout ArraySlice<String>, _ options: [CommandOption],
-    _ command: String
-  ) throws(CommandLineError) {
-    var letters = text
-    while let letter = letters.popFirst() {
-      guard let option = options.first(where: { $0.letter == letter }) else {
-        throw CommandLineError(
-          "\(command): invalid option -- '\(letter)'", "Error during parsing of command line.")
-      }
-      guard option.takesValue else {
-        add(option, "")
-        continue
-      }
-      guard let value = letters.isEmpty ? rest.popFirst() : String(letters) else {
-        throw CommandLineError(
-          "\(command): option requires an argument -- '\(letter)'",
-          "Error during parsing of command line.")
-      }
-      return add(option, value)
-    }
-  }
-
-  public func has(_ name: String) -> Bool { values[name] != nil }
-
-  /// The last value given.
-  public func value(_ name: String) -> String? { values[name]?.last }
-
-  public func allValues(_ name: String) -> [String] { values[name] ?? [] }
-}
-
 /// What the values of options mean.
 extension CommandArguments {
-  /// `y` or `n`, in LVM's spellings.
+  /// `y` or `n`.
   public func bool(_ name: String) throws(CommandLineError) -> Bool? {
     guard let text = value(name) else { return nil }
     switch text {
-    case "y", "yes", "1", "e", "enable", "on", "t", "true": return true
-    case "n", "no", "0", "d", "disable", "off", "f", "false": return false
+    case "y": return true
+    case "n": return false
     default: throw .invalidArgument(name, text)
     }
   }
 
   public func number(_ name: String, in range: ClosedRange<Int>) throws(CommandLineError) -> Int? {
     guard let text = value(name) else { return nil }
-    guard let number = Int(text), range.contains(number) else {
-      throw .invalidArgument(name, text)
-    }
+    // As in LVM, what is too large for a C int is the largest one.
+    let most = max(Int(Int32.max), range.upperBound)
+    guard let number = UInt64(text.drop { $0 == "+" }).map({ min(Int(clamping: $0), most) }),
+      range.contains(number)
+    else { throw .invalidArgument(name, text) }
     return number
   }
 
@@ -233,7 +117,7 @@ extension CommandArguments {
   public func size(_ name: String, unit: Unicode.Scalar) throws(CommandLineError) -> UInt64? {
     guard let text = value(name) else { return nil }
     let size = try Self.sizeArgument(name, text, unit: unit)
-    guard size.sign == .absolute, case .sectors(let sectors) = size.amount else {
+    guard size.sign != .decrease, case .sectors(let sectors) = size.amount else {
       throw .invalidArgument(name, text)
     }
     return sectors
@@ -246,6 +130,30 @@ extension CommandArguments {
       return try SizeArgument(size: text, defaultUnit: unit)
     } catch {
       throw .invalidArgument(name, text, because: error)
+    }
+  }
+
+  /// Throws with LVM's words on each of the options that says zero.
+  func refuseZero(_ names: [String]) throws(CommandLineError) {
+    func isZero(_ size: SizeArgument?) -> Bool {
+      switch size?.amount {
+      case .sectors(0)?, .extents(0)?, .percentage(0, _)?: true
+      case .sectors?, .extents?, .percentage?, nil: false
+      }
+    }
+    let zeros = names.filter { name in
+      guard let text = value(name) else { return false }
+      return switch name {
+      case "extents": isZero(try? SizeArgument(extents: text))
+      case "stripes": Int(text) == 0
+      default: isZero(try? SizeArgument(size: text))
+      }
+    }
+    guard zeros.isEmpty else {
+      throw CommandLineError(
+        zeros.map { "--\($0) may not be zero." } + [
+          "Run `\(command) --help' for more information."
+        ])
     }
   }
 

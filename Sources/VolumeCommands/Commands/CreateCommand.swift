@@ -44,6 +44,7 @@ public struct CreateCommand: GroupCommand {
       .value("setactivationskip", "k", "y or n."),
       .flag("ignoreactivationskip", "K", "Activate all the same."),
       .value("setautoactivation", nil, "y or n."), .value("addtag", nil, "A tag."),
+      .value("metadataprofile", nil, "Attach the profile of this name."),
       .flag("ignoremonitoring", nil, "No effect."), .value("monitor", nil, "No effect."),
       .flag("cache", "H", "Like --type cache."),
     ] + CommandOption.cacheOptions
@@ -58,29 +59,19 @@ public struct CreateCommand: GroupCommand {
   private var ignoredMajor: String?
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    try Self.checkValues(arguments)
     try CreateOptionRules(arguments).check()
+    let (named, target) = try Self.names(arguments)
+    request.name = named.volume
+    group = named.group
+    try arguments.refuseZero([
+      "chunksize", "extents", "size", "stripes", "stripesize", "virtualsize",
+    ])
     request.size = try arguments.sizeArgument(Self.name)
     if request.size?.sign == .decrease {
       throw CommandLineError(
         "Size may not be negative.", "Error during parsing of command line.")
     }
     request.virtualSectors = try arguments.size("virtualsize", unit: "m")
-    var (group, target) = try Self.place(arguments)
-    if let name = arguments.value("name") {
-      if name.contains("/") {
-        let parts = try CommandArguments.logicalVolume(name)
-        guard group == nil || group == parts.group else {
-          throw CommandLineError("Inconsistent volume group names given: \"\(group ?? "")\"")
-        }
-        (group, request.name) = (parts.group, parts.name)
-      } else {
-        request.name = name
-      }
-    }
-    if let name = request.name { try CommandLineError.checkNewName(name, command: Self.name) }
-    guard let group else { throw .noSyntax(Self.name) }
-    self.group = group
     try readKind(arguments, target: target)
     try readLayout(arguments)
     try readAttributes(arguments)
@@ -95,18 +86,46 @@ public struct CreateCommand: GroupCommand {
     request.physicalVolumes = try arguments.physicalVolumes(from: isGroupFirst ? 1 : 0)
   }
 
-  /// The group, and the LV that the first argument names.
-  private static func place(
+  /// What names say, in the order in which LVM looks at them.
+  ///
+  /// - Returns: the group with the new LV's name, and the LV that the first argument names.
+  private static func names(
     _ arguments: CommandArguments
-  ) throws(CommandLineError) -> (group: String?, volume: String?) {
-    guard let first = arguments.positional.first else {
-      // The pool's path may tell the group.
-      guard let pool = arguments.value("thinpool"), pool.contains("/") else { return (nil, nil) }
-      return (try CommandArguments.logicalVolume(pool).group, nil)
+  ) throws(CommandLineError) -> (named: (group: String, volume: String?), target: String?) {
+    var group: String?
+    func note(_ other: String) throws(CommandLineError) {
+      guard group == nil || group == other else {
+        throw .usage(
+          name, "Inconsistent volume group names given: \"\(group ?? "")\" and \"\(other)\"")
+      }
+      group = other
     }
-    if let group = CommandArguments.volumeGroup(first) { return (group, nil) }
-    let parts = try CommandArguments.logicalVolume(first)
-    return (parts.group, parts.name)
+    var volume = arguments.value("name")
+    if let text = volume, text.contains("/") {
+      let parts = try CommandArguments.logicalVolume(text, name)
+      try note(parts.group)
+      volume = parts.name
+    }
+    if let volume { try CommandLineError.checkNewName(volume, command: name) }
+    for option in ["thinpool", "cachepool"] {
+      guard let text = arguments.value(option), text.contains("/") else { continue }
+      try note(try CommandArguments.logicalVolume(text, name).group)
+    }
+    var target: String?
+    if let first = arguments.positional.first {
+      if let named = CommandArguments.volumeGroup(first) {
+        try note(named)
+      } else {
+        let parts = try CommandArguments.logicalVolume(first, name)
+        try note(parts.group)
+        target = parts.name
+      }
+    }
+    guard let known = group else { throw .noSyntax(name) }
+    guard VolumeName.isValid(known) else {
+      throw .usage(name, "Volume group name \(known) has invalid characters")
+    }
+    return (named: (group: known, volume: volume), target: target)
   }
 
   private mutating func readKind(
@@ -122,7 +141,7 @@ public struct CreateCommand: GroupCommand {
     let isSparse = arguments.has("virtualsize") && type == nil
     if type == "snapshot" || arguments.has("snapshot") && !isSparse {
       guard let target else {
-        throw CommandLineError("Please specify a logical volume to act as the snapshot origin.")
+        throw .usage(Self.name, "The origin name should include the volume group.")
       }
       if request.size != nil {
         request.kind = .snapshot(origin: target)
@@ -254,35 +273,6 @@ public struct CreateCommand: GroupCommand {
     return log
   }
 
-  /// Words that mean nothing as a value: LVM notices them before all else.
-  private static func checkValues(_ arguments: CommandArguments) throws(CommandLineError) {
-    if let text = arguments.value("mirrorlog"), !["core", "disk", "mirrored"].contains(text) {
-      throw .invalidArgument("mirrorlog", text, "Mirror log type \"\(text)\" is unknown.")
-    }
-    if let text = arguments.value("discards"),
-      !["passdown", "nopassdown", "ignore"].contains(text)
-    {
-      throw .invalidArgument("discards", text, "Thin pool discards type \"\(text)\" is unknown.")
-    }
-    if let text = arguments.value("type"), !SegmentType(text).isKnown {
-      throw .invalidArgument("type", text, "WARNING: Unrecognised segment type \(text)")
-    }
-    if let text = arguments.value("regionsize") {
-      let region = try arguments.size("regionsize", unit: "m") ?? 0
-      guard region > 0 else {
-        throw .invalidArgument("regionsize", text, "Region size may not be zero.")
-      }
-      guard region.isMultiple(of: 8) else {
-        throw .invalidArgument(
-          "regionsize", text,
-          "Region size must be a multiple of machine memory page size (4096 bytes).")
-      }
-      guard region.nonzeroBitCount == 1 else {
-        throw .invalidArgument("regionsize", text, "Region size must be a power of 2.")
-      }
-    }
-  }
-
   private func checkChunk(_ chunk: UInt64?) throws(CommandLineError) {
     guard let chunk else { return }
     switch request.kind {
@@ -364,7 +354,9 @@ public struct CreateCommand: GroupCommand {
     request.pool.chunkSectors = chunk
     request.pool.metadataSectors = try arguments.size("poolmetadatasize", unit: "m")
     request.pool.hasSpare = try arguments.bool("poolmetadataspare") ?? true
-    if let discards = arguments.value("discards") { request.pool.discards = discards }
+    if let discards = arguments.value("discards") {
+      request.pool.discards = discards.lowercased()
+    }
     request.pool.failsWhenFull = try arguments.bool("errorwhenfull") ?? false
     request.allocation = try arguments.allocationPolicy()
     request.isSynchronised = !arguments.has("nosync")
@@ -381,12 +373,8 @@ public struct CreateCommand: GroupCommand {
     request.wipesSignatures = wipes
     request.mustZero = zero ?? wipes ?? false
     if let zero, case .thinPool = request.kind { request.pool.zeroesNewBlocks = zero }
-    switch arguments.value("permission") {
-    case nil, "rw": break
-    case "r": request.isWritable = false
-    case let text?: throw .invalidArgument("permission", text)
-    }
-    request.activates = try Activation(arguments)?.isActivation ?? true
+    request.isWritable = arguments.value("permission") != "r"
+    request.activates = Activation(arguments)?.isActivation ?? true
     request.activatesOnRequest = request.activates
     request.readAheadSectors = try arguments.readAhead()?.sectors
     request.warning = try arguments.readAheadWarning()
@@ -409,6 +397,7 @@ public struct CreateCommand: GroupCommand {
     }
     request.autoactivates = try arguments.bool("setautoactivation") ?? true
     request.tags = try arguments.tags("addtag")
+    request.profile = arguments.metadataProfile
   }
 
   public func apply(to edit: inout GroupEdit) throws(VolumeGroupRefusal) {
@@ -455,15 +444,10 @@ public struct Activation: Sendable, Equatable {
   /// y, n, ay, ey, sy, ly …
   public let word: String
 
-  init?(_ arguments: CommandArguments) throws(CommandLineError) {
+  init?(_ arguments: CommandArguments) {
     guard let text = arguments.value("activate") else { return nil }
-    guard Self.words.contains(text) else { throw .invalidArgument("activate", text) }
     word = text
   }
 
-  public var isActivation: Bool { !word.hasSuffix("n") }
-
-  private static let words: Set<String> = [
-    "y", "n", "ay", "ya", "ey", "en", "sy", "ly", "ln", "aay",
-  ]
+  public var isActivation: Bool { !word.contains("n") }
 }

@@ -23,7 +23,9 @@ extension GroupCommand {
 
   /// Parses the words behind the command's name.
   public init(words: [String]) throws(CommandLineError) {
-    try self.init(try CommandArguments(words, options: Self.options, command: Self.name))
+    let arguments = try CommandArguments(words, options: Self.options, command: Self.name)
+    try arguments.check()
+    try self.init(arguments)
   }
 
   /// Decides on one group.
@@ -54,17 +56,24 @@ public let groupCommands: [any GroupCommand.Type] = [
 ]
 
 extension CommandArguments {
-  /// `VG/LV`, or the same behind `/dev/`; a mapped device's path is taken apart.
-  static func logicalVolume(_ text: String) throws(CommandLineError) -> (
-    group: String, name: String
-  ) {
+  /// `VG/LV`, or the same behind `/dev/`; a mapped device's path is taken apart. Nil for any other
+  /// text.
+  static func volumePath(_ text: String) -> (group: String, name: String)? {
     if let parts = mappedParts(text) { return parts }
-    let parts = withoutFolder(text).split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-      throw CommandLineError(
-        "Invalid path for Logical Volume.", "Error during parsing of command line.")
-    }
+    let path = withoutFolder(text)
+    let parts = path.split(separator: "/")
+    guard parts.count == 2, path.first != "/", path.last != "/" else { return nil }
     return (String(parts[0]), String(parts[1]))
+  }
+
+  /// The same for a command that has one LV and looks at its path before all else.
+  static func logicalVolume(
+    _ text: String, _ command: String
+  ) throws(CommandLineError) -> (group: String, name: String) {
+    guard let path = volumePath(text) else {
+      throw .usage(command, "\"\(text)\": Invalid path for Logical Volume.")
+    }
+    return path
   }
 
   /// `VG` or `/dev/VG`; nil when the text names an LV.

@@ -14,6 +14,7 @@ public struct CreateGroupCommand: Sendable {
       .value("addtag", nil, "Add a tag."), .value("systemid", nil, "The host that owns it."),
       .value("setautoactivation", nil, "y or n."),
       .value("vgmetadatacopies", nil, "Metadata areas to be in use: all, unmanaged or a number."),
+      .value("metadataprofile", nil, "Attach the profile of this name."),
     ]
 
   public var group: String
@@ -27,6 +28,7 @@ public struct CreateGroupCommand: Sendable {
   /// Nil takes this host's.
   public var systemID: String?
   public var autoactivates: Bool
+  private let profile: String?
   /// Nil takes lvm.conf's.
   private let metadataCopies: MetadataCopies?
 
@@ -45,6 +47,7 @@ public struct CreateGroupCommand: Sendable {
     tags = try arguments.tags("addtag")
     systemID = arguments.value("systemid")
     autoactivates = try arguments.bool("setautoactivation") ?? true
+    profile = arguments.metadataProfile
   }
 
   /// The group without PVs, before its first version.
@@ -61,6 +64,7 @@ public struct CreateGroupCommand: Sendable {
     volumeGroup.logicalVolumeLimit = logicalVolumeLimit
     volumeGroup.physicalVolumeLimit = physicalVolumeLimit
     for tag in tags where !volumeGroup.tags.contains(tag) { volumeGroup.tags.append(tag) }
+    volumeGroup.profile = profile
     if !autoactivates { volumeGroup.flags.insert(.noAutoactivation) }
     volumeGroup.metadataCopies =
       metadataCopies?.storedCount ?? settings.metadata.groupMetadataCopies
@@ -86,10 +90,8 @@ public struct ExtendGroupCommand: Sendable {
   public var options: PhysicalVolumeOptions
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    guard arguments.positional.count >= 2,
-      let group = CommandArguments.volumeGroup(arguments.positional[0])
-    else { throw .noSyntax(Self.name) }
-    self.group = group
+    guard arguments.positional.count >= 2 else { throw .noSyntax(Self.name) }
+    group = try CommandArguments.existingGroupName(arguments.positional[0])
     devices = Array(arguments.positional.dropFirst())
     options = try PhysicalVolumeOptions(arguments, Self.name)
   }
@@ -102,18 +104,23 @@ public struct ReduceGroupCommand: Sendable {
   public static let usage = "vgreduce [-a] VG [DEVICE …]"
   public static let ownOptions: [CommandOption] = [
     .flag("all", "a", "All that hold nothing."), .flag("force", "f", "No effect."),
+    .flag("removemissing", nil, "Refused when there are missing ones."),
   ]
 
   public var group: String
   /// Nil stands for all that hold nothing.
   public var devices: [String]?
+  /// Those that are missing, and no others.
+  public var removesMissing: Bool
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    guard let first = arguments.positional.first,
-      let group = CommandArguments.volumeGroup(first),
-      arguments.has("all") != (arguments.positional.count > 1)
-    else { throw .noSyntax(Self.name) }
-    self.group = group
+    guard let first = arguments.positional.first else { throw .noSyntax(Self.name) }
+    group = try CommandArguments.existingGroupName(first)
+    removesMissing = arguments.has("removemissing")
+    if removesMissing, arguments.has("mirrorsonly") {
+      throw CommandLineError(
+        "clvm vgreduce does not do --mirrorsonly: use LVM's own vgreduce.")
+    }
     devices = arguments.has("all") ? nil : Array(arguments.positional.dropFirst())
   }
 }
@@ -122,20 +129,20 @@ public struct ReduceGroupCommand: Sendable {
 public struct RemoveGroupCommand: Sendable {
   public static let name = "vgremove"
   public static let summary = "Remove volume groups."
-  public static let usage = "vgremove [-f|-y] VG …"
+  public static let usage = "vgremove [-f|-y] VG|@TAG …"
   public static let ownOptions: [CommandOption] = [
-    .flag("force", "f", "Do not ask."), .flag("nohistory", nil, "No effect."),
+    .flag("force", "f", "Do not ask."), .select,
   ]
 
-  public var groups: [String] = []
+  /// Nil when any group may be meant.
+  public var groups: [String]? { selection.groupNames }
+  private let selection: GroupSelection
   public var isForced: Bool
 
+  public func isAbout(_ group: VolumeGroup) -> Bool { selection.contains(group) }
+
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    for text in arguments.positional {
-      guard let name = CommandArguments.volumeGroup(text) else { throw .noSyntax(Self.name) }
-      groups.append(name)
-    }
-    guard !groups.isEmpty else { throw .noSyntax(Self.name) }
+    selection = try GroupSelection(arguments.positional, Self.name)
     isForced = arguments.has("force") || arguments.has("yes")
   }
 }

@@ -85,7 +85,7 @@ public struct CreatePhysicalVolumesCommand: Sendable {
     options.layout.deviceSize = try arguments.size("setphysicalvolumesize", unit: "m")
     if let text = arguments.value("uuid") {
       guard arguments.has("norestorefile") else {
-        throw .usage(Self.name, "--norestorefile is required with --uuid")
+        throw .usage(Self.name, "--restorefile is required with --uuid")
       }
       guard let identifier = LVMIdentifier(text) else { throw .invalidArgument("uuid", text) }
       guard devices.count == 1 else {
@@ -138,15 +138,20 @@ public struct ResizePhysicalVolumesCommand: Sendable {
 public struct ChangePhysicalVolumesCommand: Sendable {
   public static let name = "pvchange"
   public static let summary = "Change attributes of physical volumes."
-  public static let usage = "pvchange OPTIONS DEVICE …"
+  public static let usage = "pvchange OPTIONS --all|DEVICE|@TAG …"
   public static let ownOptions: [CommandOption] = [
     .value("allocatable", "x", "y or n."), .value("addtag", nil, "Add a tag."),
     .value("deltag", nil, "Remove a tag."), .flag("uuid", "u", "Give it a new id."),
     .value("metadataignore", nil, "y or n: leave the metadata areas unused."),
-    .flag("force", "f", "Do not ask."),
+    .flag("all", "a", "All there are."), .flag("force", "f", "Do not ask."), .select,
   ]
 
+  /// Without tags.
   public var devices: [String]
+  /// PVs with one of these are meant, and all of groups that have one.
+  public var tags: [String]
+  /// All PVs are meant, or those of them that are selected.
+  public var isAboutAll: Bool
   public var isAllocatable: Bool?
   public var addedTags: [String]
   public var removedTags: [String]
@@ -155,14 +160,19 @@ public struct ChangePhysicalVolumesCommand: Sendable {
   public var isForced: Bool
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
-    devices = arguments.positional
+    devices = arguments.positional.filter { !$0.hasPrefix("@") }
+    tags = arguments.positional.filter { $0.hasPrefix("@") }.map { String($0.dropFirst()) }
+    isAboutAll = arguments.positional.isEmpty
+    if arguments.has("all"), let argument = arguments.positional.first {
+      throw .usage(Self.name, "Command does not accept argument: \(argument).")
+    }
     isAllocatable = try arguments.bool("allocatable")
     addedTags = try arguments.tags("addtag")
     removedTags = try arguments.tags("deltag")
     getsNewIdentifier = arguments.has("uuid")
     ignoresAreas = try arguments.bool("metadataignore")
     isForced = arguments.has("force") || arguments.has("yes")
-    guard !devices.isEmpty,
+    guard
       isAllocatable != nil || !addedTags.isEmpty || !removedTags.isEmpty || getsNewIdentifier
         || ignoresAreas != nil
     else { throw .noSyntax(Self.name) }

@@ -13,14 +13,21 @@ extension SizingCommand {
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
     guard let first = arguments.positional.first else { throw .noSyntax(Self.name) }
-    guard CommandArguments.volumeGroup(first) == nil else {
-      throw .usage(Self.name, "Please specify a logical volume path.")
+    let followsPolicy = arguments.has("usepolicies")
+    let size = try followsPolicy ? nil : Self.sizes(arguments)
+    guard first.contains("/") else {
+      throw .usage(
+        Self.name,
+        VolumeName.isValid(first)
+          ? "Please specify a logical volume path." : "Logical volume name \"\(first)\" is invalid."
+      )
     }
-    let (group, name) = try CommandArguments.logicalVolume(first)
-    var request = ResizeRequest(
-      Self.direction, volume: name, size: try arguments.sizeArgument(Self.name))
-    try Self.checkSign(of: request.size, arguments)
-    if let text = arguments.value("poolmetadatasize") {
+    let (group, name) = try CommandArguments.logicalVolume(first, Self.name)
+    var request = ResizeRequest(Self.direction, volume: name, size: size)
+    request.followsPolicy = followsPolicy
+    request.type = arguments.value("type")
+    request.resizesFileSystem = arguments.has("resizefs")
+    if !followsPolicy, let text = arguments.value("poolmetadatasize") {
       request.poolMetadataSize = try CommandArguments.sizeArgument("poolmetadatasize", text)
     }
     (request.stripeCount, request.stripeSectors) = try arguments.stripes(Self.name)
@@ -29,31 +36,20 @@ extension SizingCommand {
     request.physicalVolumes = try arguments.physicalVolumes(from: 1)
     request.isSynchronised = !arguments.has("nosync")
     request.isForced = arguments.has("force") || arguments.has("yes")
-    guard
-      request.size != nil || request.poolMetadataSize != nil
-        || (request.physicalVolumes != nil && Self.direction != .reduce)
-    else {
-      throw .noSyntax(Self.name)
+    if request.type == "linear", request.stripeCount ?? 1 > 1 {
+      throw .usage(Self.name, "Cannot use stripes with linear type.")
     }
     self.init(group: group, request: request)
   }
 
-  private static func checkSign(
-    of size: SizeArgument?, _ arguments: CommandArguments
-  ) throws(CommandLineError) {
-    let forbidden: SizeArgument.Sign? =
-      switch direction {
-      case .extend: .decrease
-      case .reduce: .increase
-      case .either: nil
-      }
-    guard let size, size.sign == forbidden else { return }
-    let option = arguments.has("size") ? "size" : "extents"
-    let word = size.sign == .decrease ? "negative" : "positive"
-    throw CommandLineError(
-      "\(option == "size" ? "Size" : "Extents") may not be \(word).",
-      "Invalid argument for --\(option): \(arguments.value(option) ?? "")",
-      "Error during parsing of command line.")
+  /// `-L` or `-l`, after LVM's word on what may not be zero.
+  private static func sizes(_ arguments: CommandArguments) throws(CommandLineError) -> SizeArgument?
+  {
+    try arguments.refuseZero(["extents", "poolmetadatasize", "size", "stripes", "stripesize"])
+    guard !arguments.has("size") || !arguments.has("extents") else {
+      throw .usage(Self.name, "Please specify either size or extents but not both.")
+    }
+    return try arguments.sizeArgument(Self.name)
   }
 
   public func apply(to edit: inout GroupEdit) throws(VolumeGroupRefusal) {
@@ -66,6 +62,7 @@ private let sizingOptions: [CommandOption] = [
   .value("extents", "l", "The same in extents, or as a percentage of VG, FREE, PVS, LV, ORIGIN."),
   .flag("force", "f", "Override what is only a precaution."),
   .flag("nofsck", "n", "No effect."),
+  .flag("resizefs", "r", "Refused: the file system is resized by its own tools."),
 ]
 
 private let growingOptions: [CommandOption] = [
@@ -74,6 +71,7 @@ private let growingOptions: [CommandOption] = [
   .value("stripesize", "I", "Size of a stripe, KiB if no unit is given."),
   .value("alloc", nil, "contiguous, cling, cling_by_tags, normal, anywhere or inherit."),
   .flag("nosync", nil, "Take new extents of a mirror for equal."),
+  .value("type", nil, "The volume's type, which it must have."),
 ]
 
 /// lvextend.
@@ -82,7 +80,10 @@ public struct ExtendCommand: SizingCommand {
   public static let summary = "Make a logical volume larger."
   public static let usage = "lvextend -L|-l [+]SIZE [OPTIONS] VG/LV [PV[:RANGE …] …]"
   public static let ownOptions =
-    sizingOptions + growingOptions + [.value("mirrors", "m", "Copies: as many as there are.")]
+    sizingOptions + growingOptions + [
+      .value("mirrors", "m", "Copies: as many as there are."),
+      .flag("usepolicies", nil, "By the policy of lvm.conf, of a pool or a snapshot."),
+    ]
   static let direction = ResizeRequest.Direction.extend
   let group: String
   let request: ResizeRequest

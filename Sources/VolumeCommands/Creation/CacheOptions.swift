@@ -66,20 +66,10 @@ extension CommandArguments {
     var options = CacheOptions()
     options.chunkSectors = try size("chunksize", unit: "k")
     options.metadataSectors = try size("poolmetadatasize", unit: "m")
-    if let mode = value("cachemode") {
-      guard ["writethrough", "writeback", "passthrough"].contains(mode) else {
-        throw .invalidArgument("cachemode", mode, "Unknown cache mode: \(mode).")
-      }
-      options.mode = mode
-    }
+    options.mode = value("cachemode")?.lowercased()
     options.policy = value("cachepolicy")
-    switch value("cachemetadataformat") {
-    case nil, "auto": break
-    case "1": options.metadataFormat = 1
-    case "2": options.metadataFormat = 2
-    case let text?:
-      throw .invalidArgument(
-        "cachemetadataformat", text, "Selected cache metadata format \(text) is not supported.")
+    options.metadataFormat = value("cachemetadataformat").flatMap(Int.init).flatMap {
+      $0 == 0 ? nil : $0
     }
     options.settings = try cacheSettings()
     return options

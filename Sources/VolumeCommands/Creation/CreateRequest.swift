@@ -96,6 +96,9 @@ public struct CreateRequest: Sendable {
   /// `--minrecoveryrate` and `--maxrecoveryrate` of a RAID volume, in KiB a second and device.
   public var recoveryRates: (minimum: Int?, maximum: Int?) = (nil, nil)
 
+  /// The metadata profile to attach.
+  var profile: String?
+
   public init() {}
 
   /// LVM zeroes through the active volume, and says so when it cannot do what was asked for.

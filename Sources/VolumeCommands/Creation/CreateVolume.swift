@@ -184,6 +184,7 @@ extension GroupEdit {
   func topVolume(_ request: CreateRequest, name: String) -> LogicalVolume {
     var volume = makeVolume(name, isVisible: true, isWritable: request.isWritable)
     volume.allocationPolicy = request.allocation?.policy
+    volume.profile = request.profile
     for tag in request.tags where !volume.tags.contains(tag) { volume.tags.append(tag) }
     if !request.autoactivates { volume.flags.insert(.noAutoactivation) }
     if request.skipsActivation == true { volume.flags.insert(.activationSkip) }

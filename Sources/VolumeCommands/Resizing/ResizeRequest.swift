@@ -28,6 +28,12 @@ public struct ResizeRequest: Sendable {
   /// In the order of the command line; nil stands for all PVs.
   public var physicalVolumes: [PhysicalVolumeArgument]?
   public var isSynchronised = true
+  /// `--type`; the LV must have it.
+  public var type: String?
+  /// `--usepolicies`: lvm.conf says whether and how much.
+  public var followsPolicy = false
+  /// `--resizefs`.
+  public var resizesFileSystem = false
   /// Asks nothing.
   public var isForced = false
 

@@ -6,6 +6,20 @@ extension GroupEdit {
   public mutating func resize(_ request: ResizeRequest) throws(VolumeGroupRefusal) {
     try group.checkChangeable()
     let volume = try resizableVolume(request.volume)
+    if request.poolMetadataSize != nil || request.type != nil || request.followsPolicy {
+      // Names of PVs are looked at before what these ask of the LV.
+      _ = try allocatableExtents(request.physicalVolumes)
+    }
+    if let type = request.type { try check(type, of: volume) }
+    if request.followsPolicy { return try resizeByPolicy(volume) }
+    if request.resizesFileSystem {
+      // What is wrong with the size is told first.
+      var trial = self
+      var plain = request
+      plain.resizesFileSystem = false
+      try trial.resize(plain)
+      throw fileSystemRefusal(volume)
+    }
     var resized = request.volume
     if let size = request.poolMetadataSize {
       guard let metadata = volume.segments.first?.volumeName("metadata"),
@@ -32,6 +46,42 @@ extension GroupEdit {
     }
     if context.isActive(volume.id) { reloads.append(volume.name) }
     print("Logical volume \(group.name)/\(resized) successfully resized.")
+  }
+
+  private func check(_ type: String, of volume: LogicalVolume) throws(VolumeGroupRefusal) {
+    let actual = volume.segments.first?.baseType ?? "striped"
+    let asked = type == "linear" ? "striped" : type
+    guard asked == (actual == "linear" ? "striped" : actual) else {
+      throw VolumeGroupRefusal("VolumeType does not match (\(type)).")
+    }
+  }
+
+  /// Only an active pool or snapshot tells how full it is.
+  private mutating func resizeByPolicy(_ volume: LogicalVolume) throws(VolumeGroupRefusal) {
+    let path = "\(group.name)/\(volume.name)"
+    guard
+      volume.segments.first?.baseType == "thin-pool"
+        || group.snapshotBinding(ofStore: volume.name) != nil
+    else {
+      throw VolumeGroupRefusal(
+        "Policy-based resize is supported only for snapshot, thin pool and vdo pool volumes.")
+    }
+    guard !context.isActive(volume.id) else {
+      throw VolumeGroupRefusal(
+        "clvm lvextend does not do --usepolicies: use LVM's own lvextend for \(path).")
+    }
+    isUnchanged = true
+  }
+
+  private func fileSystemRefusal(_ volume: LogicalVolume) -> VolumeGroupRefusal {
+    let path = "\(group.name)/\(volume.name)"
+    guard context.isActive(volume.id) else {
+      return VolumeGroupRefusal(
+        "Logical volume \(path) must be activated before resizing filesystem.")
+    }
+    return VolumeGroupRefusal(
+      "clvm does not do --resizefs: resize \(path) without it, and the file system with its own "
+        + "tools.")
   }
 
   /// The spare is as large as the largest metadata of a pool; that it cannot be so stops nothing.
