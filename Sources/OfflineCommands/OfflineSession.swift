@@ -53,6 +53,8 @@ public final class OfflineSession {
   let commandLine: String
   let isTest: Bool
   let writesBackups: Bool
+  /// It has been told that there is no backup of what was changed.
+  var hasToldOfNoBackup = false
   private let print: (CommandMessage) -> Void
   private let ask: (String) -> Bool
   /// What the disks said under the last lock that was taken.
@@ -105,7 +107,9 @@ public final class OfflineSession {
   }
 
   /// Whether `--select` leaves a group, an LV or a PV among what the command is about.
-  func isSelected(_ id: LVMIdentifier) -> Bool { selectedIdentifiers?.contains(id) ?? true }
+  func isSelected(_ id: LVMIdentifier) -> Bool {
+    selected == nil || selectedIdentifiers?.contains(id) ?? false
+  }
 
   func output(_ text: String) { print(CommandMessage(.output, text)) }
 

@@ -51,6 +51,7 @@ extension OfflineSession {
       }
     }
     var seen: Set<String> = []
+    var used: [String] = []
     for device in devices {
       guard let disk = disk(device) else { throw CommandStop("No device found for \(device).") }
       guard seen.insert(disk.device.name).inserted else {
@@ -59,11 +60,13 @@ extension OfflineSession {
       guard let volume = physicalVolume(on: disk), let owner = group(of: volume.label.id) else {
         continue
       }
-      throw CommandStop(
+      used += [
         "Physical volume '\(device)' is already in volume group '\(owner.volumeGroup.name)'",
         "Unable to add physical volume '\(device)' to volume group '\(owner.volumeGroup.name)'",
-        "\(device): physical volume not initialized.")
+        "\(device): physical volume not initialized.",
+      ]
     }
+    guard used.isEmpty else { throw CommandStop(messages: used) }
     var group = current.volumeGroup
     var extended = current
     var labels: [(Disk, PhysicalVolumeLabel)] = []

@@ -52,7 +52,10 @@ extension OfflineSession {
   func backup(_ group: VolumeGroup, replacing old: VolumeGroup) throws(CommandStop) {
     do {
       let path = try writesBackups ? backups.backup(group, commandLine: commandLine) : nil
-      if path == nil { error("WARNING: This metadata update is NOT backed up.") }
+      if path == nil, !hasToldOfNoBackup {
+        error("WARNING: This metadata update is NOT backed up.")
+        hasToldOfNoBackup = true
+      }
       if old.name != group.name { backups.removeBackup(of: old.name) }
     } catch {
       // The change is done; LVM only warns, too.

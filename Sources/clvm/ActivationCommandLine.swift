@@ -38,8 +38,10 @@ struct ActivationCommandLine {
     .value("socket", nil, ""), .flag("json", nil, ""), .select,
   ]
 
+  /// Nil when tags and `--select` leave nothing to be done: no names would stand for all groups.
+  ///
   /// - Throws: `CommandFailure` when the command line cannot be carried out.
-  func words() throws -> [String] {
+  func words() throws -> [String]? {
     guard !arguments.has("test") else {
       throw CommandFailure(
         "clvm \(arguments.command) does not do --test with --activate or --refresh.",
@@ -57,6 +59,9 @@ struct ActivationCommandLine {
         "Invalid activation mode given.",
         "Run `\(arguments.command) --help' for more information.", status: .invalidCommandLine)
     }
+    if arguments.has("partial") || arguments.value("activationmode") == "partial" {
+      Output.error("  PARTIAL MODE. Incomplete logical volumes will be processed.")
+    }
     var words = [arguments.command]
     for given in arguments.inOrder {
       switch given.name {
@@ -73,7 +78,8 @@ struct ActivationCommandLine {
       default: break
       }
     }
-    return words + ["--"] + (try names())
+    guard let names = try names() else { return nil }
+    return words + ["--"] + names
   }
 
   private static func activation(_ word: String) -> String {
@@ -89,17 +95,21 @@ struct ActivationCommandLine {
   }
 
   /// The arguments, or what tags and `--select` mean. Those that have another meaning once the locks are
-  /// taken are not found then.
-  private func names() throws -> [String] {
+  /// taken are not found then. Nil when they mean none.
+  private func names() throws -> [String]? {
     let selection = try ObjectSelection(arguments)
     let hasTags = arguments.positional.contains { $0.hasPrefix("@") }
     guard selection != nil || hasTags else { return arguments.positional }
     let scan = MetadataScanner.scan(try DeviceChoice(arguments).open(.readOnly))
     let selected = selection?.identifiers(in: scan)
     let groups = scan.groups.map(\.volumeGroup)
+    let isSelected: (LVMIdentifier) -> Bool = { selected?.contains($0) ?? true }
+    let names: [String]
     if arguments.command == "vgchange" {
-      return try arguments.groups(among: groups) { selected?.contains($0) ?? true }
+      names = try arguments.groups(among: groups, where: isSelected)
+    } else {
+      names = try arguments.volumes(of: groups, where: isSelected)
     }
-    return try arguments.volumes(of: groups) { selected?.contains($0) ?? true }
+    return names.isEmpty ? nil : names
   }
 }

@@ -32,7 +32,7 @@ enum VolumeCommandLine {
           Output.error(
             "  WARNING: Combining activation change with other commands is not advised.")
         }
-        return .words(try activation.words())
+        return try activation.words().map { .words($0) } ?? .done(.success)
       }
     } catch let error as CommandLineError {
       return .done(error.show(name))

@@ -76,6 +76,13 @@ final class ComparedDisks {
     return result
   }
 
+  /// Lets a disk of LVM's, or of ours, be no PV any more.
+  func wipeLabel(on index: Int, ofOurs: Bool) throws {
+    let device = try disks(ofOurs ? "ours" : "lvm")[index].device
+    try device.write([UInt8](repeating: 0, count: 4096), at: 0)
+    try device.flush()
+  }
+
   /// Puts a profile where both sides look for it.
   func addProfile(_ name: String, _ text: String) throws {
     _ = try real.run("/bin/mkdir", ["-p", "\(real.folder)/profile"])

@@ -112,6 +112,7 @@ struct OptionTests {
     vgcreate --pvmetadatacopies 3 vg3 pv3
     vgcreate -l -1 vg3 pv3
     vgcreate --norestorefile vg3 pv3
+    vgextend vg pv0 pv1
     vgchange --addtag q @vt
     vgchange --addtag q @nosuch
     vgchange --addtag q vg/a
@@ -120,6 +121,7 @@ struct OptionTests {
     vgchange -x maybe vg
     vgchange --systemid h vg wg
     vgextend vg
+    vgextend --labelsector 9 vg pv3
     vgreduce vg
     vgreduce --all
     vgreduce --all vg pv1
@@ -139,6 +141,32 @@ struct OptionTests {
     pvchange pv0
     pvchange -u -x y
     """.split(separator: "\n").map(String.init)
+
+  /// Nothing is touched in a group that lacks PVs, not even a device that would become one.
+  @Test func incompleteGroupsAreLeftAlone() throws {
+    let disks = try ComparedDisks(sizes: [64, 64, 64])
+    for line in ["vgcreate vg pv0 pv1", "lvcreate -an -Zn -n a -l 3 vg"] {
+      _ = try disks.lvm(line.split(separator: " ").map(String.init))
+    }
+    try disks.copy(from: "lvm")
+    for side in [0, 1] { try disks.wipeLabel(on: 1, ofOurs: side == 1) }
+    for line in ["lvextend -l +1 vg/a", "lvrename vg a b"] {
+      let words = line.split(separator: " ").map(String.init)
+      let theirs = try disks.lvm(words)
+      let ours = try disks.ours(words)
+      #expect(ours.status == theirs.status, "\(line)")
+      #expect(ours.output == theirs.output, "\(line)")
+      #expect(ours.errors.suffix(3) == theirs.errors.suffix(3), "\(line)")
+    }
+    // LVM does these; we leave them to it.
+    for line in ["vgextend vg pv2", "lvchange --addtag t vg/a", "vgreduce vg pv0"] {
+      let ours = try disks.ours(line.split(separator: " ").map(String.init))
+      #expect(ours.status == 5, "\(line)")
+      #expect(ours.output == [], "\(line)")
+      #expect(ours.errors.contains("Cannot change VG vg while PVs are missing."), "\(line)")
+    }
+    #expect(try disks.ourBytes(at: 512, count: 8, on: 2) == [UInt8](repeating: 0, count: 8))
+  }
 
   @Test func detachedAndAttachedProfilesAreTheSame() throws {
     let disks = try ComparedDisks(sizes: [64])

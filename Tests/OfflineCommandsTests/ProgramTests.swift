@@ -37,6 +37,17 @@ struct ProgramTests {
     _ = try clvm("lvrename vg a c")
     _ = try clvm("lvchange --addtag t vg/c")
     #expect(try lvm.succeed(["vgck", "vg"]) == "")
+    // A selection that leaves nothing is not all there is.
+    for nothing in ["-S vg_name=nosuch", "@nosuch", "-S vg_name=vg @nosuch"] {
+      for change in ["vgchange -ay", "vgchange -an", "vgchange --addtag q", "vgremove -y"] {
+        #expect(try clvm("\(change) \(nothing)") == "", "\(change) \(nothing)")
+      }
+    }
+    for nothing in ["-S lv_name=nosuch vg", "@nosuch"] {
+      for change in ["lvchange -ay", "lvchange -an", "lvchange --addtag q", "lvremove -y"] {
+        #expect(try clvm("\(change) \(nothing)") == "", "\(change) \(nothing)")
+      }
+    }
     let words = "-o lv_name,lv_size,lv_tags --noheadings"
     #expect(
       try clvm("lvs \(words) vg")

@@ -22,7 +22,7 @@ import Testing
     "lvchange --addtag t --deltag u vg/a @t", "lvchange -S lv_name=a -pr", "lvremove -ffy vg",
     "lvextend -r -L+1g /dev/vg/a", "lvresize --poolmetadatasize +4m vg/pool",
     "lvrename vg a b", "vgchange --resizable n", "vgchange --metadatacopies all vg",
-    "lvconvert --type thin-pool vg/a", "lvcreate -l1 -- vg",
+    "lvconvert --type thin-pool vg/a", "lvconvert -H --cachepool p vg/a", "lvcreate -l1 -- vg",
   ]) func isTaken(line: String) throws {
     #expect(try refusal(line) == [], "\(line)")
   }

@@ -29,6 +29,7 @@ public struct ConvertCommand: GroupCommand {
       .value("poolmetadatasize", nil, "Of a pool, MiB if no unit is given."),
       .value("poolmetadataspare", nil, "y or n."),
       .flag("thin", "T", "Make a thin volume over the volume named."),
+      .flag("cache", "H", "Like --type cache."),
       .value("thinpool", nil, "The thin pool, or the volume that becomes one."),
       .value("originname", nil, "How the origin of a thin volume is called from then on."),
       .value("discards", nil, "passdown, nopassdown or ignore."),
@@ -116,7 +117,7 @@ public struct ConvertCommand: GroupCommand {
       guard let metadata = arguments.value("poolmetadata") else { throw .noSyntax(name) }
       return .swapMetadata(volume: bareName(metadata))
     }
-    let type = arguments.value("type")
+    let type = Self.requestedType(arguments)
     if arguments.has("snapshot") || type == "snapshot" { return try attachedSnapshot(arguments) }
     if let cache = arguments.value("cachevol") {
       return .cache(try cacheRequest(arguments, over: cache))
@@ -148,6 +149,10 @@ public struct ConvertCommand: GroupCommand {
         zeroesMetadata: try arguments.bool("zero"))
     default: throw .unsupported
     }
+  }
+
+  private static func requestedType(_ arguments: CommandArguments) -> String? {
+    arguments.value("type") ?? (arguments.has("cache") ? "cache" : nil)
   }
 
   /// What LVM takes the options for when there is no `--type`.
@@ -208,7 +213,7 @@ public struct ConvertCommand: GroupCommand {
     _ arguments: CommandArguments, over cache: String
   ) throws(CommandLineError) -> CacheRequest {
     var request: CacheRequest
-    switch arguments.value("type") {
+    switch Self.requestedType(arguments) {
     case "cache": request = CacheRequest(.cache, over: bareName(cache))
     case "writecache": request = CacheRequest(.writecache, over: bareName(cache))
     default: throw .unsupported

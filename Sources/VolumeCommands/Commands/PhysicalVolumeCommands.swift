@@ -41,7 +41,8 @@ public struct PhysicalVolumeOptions: Sendable {
     }
     layout.alignmentOffset = try arguments.size("dataalignmentoffset", unit: "k") ?? 0
     layout.bootloaderSize = try arguments.size("bootloaderareasize", unit: "m") ?? 0
-    labelSector = try arguments.number("labelsector", in: 0...3) ?? 1
+    labelSector = try arguments.number("labelsector", in: 0...Int(Int32.max)) ?? 1
+    guard labelSector < 4 else { throw .usage(command, "labelsector must be less than 4.") }
     guard (arguments.value("metadatatype") ?? "2").hasSuffix("2") else {
       throw .invalidArgument("metadatatype", arguments.value("metadatatype") ?? "")
     }
