@@ -261,6 +261,9 @@ final class Daemon: ClusterObserver {
     status.isHeard = { [network] in network.isHeard($0) }
     status.fenceDevices = { [fenceDevices] in fenceDevices.reports }
     lockDaemon.started = { [leftovers] in leftovers.started($0) }
+    lockDaemon.settle = { [leftovers] in
+      leftovers.settle(volumeGroup: $0, leftByProcess: $1, completion: $2)
+    }
     lockDaemon.quit = { [requestEnd] in requestEnd(0) }
     if let posixLocks {
       kernel?.posixLocks = posixLocks

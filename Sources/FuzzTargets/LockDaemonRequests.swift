@@ -154,6 +154,7 @@ private struct LockDaemonWorld {
         throw FuzzFailure("lock \(token) is released, not held")
       }
       inputs.append(.lockGranted(token, valueBlock: nil))
+    case .settle(let question, _, _): inputs.append(.settled(question, hasEnded: true))
     case .reload(let question, _): inputs.append(.reloaded(question, failures: [:]))
     case .findHolders(let question, _, _): inputs.append(.holders(question, []))
     case .checkSharing(let question, _, _):

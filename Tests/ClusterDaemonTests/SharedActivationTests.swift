@@ -11,72 +11,16 @@ extension ClusterTests {
   @Suite struct SharedActivationTests {
     private static let names = ["a", "b", "c"]
 
-    private func group() throws -> VolumeGroup {
-      var generator = SystemRandomNumberGenerator()
-      var group = VolumeGroup(name: "vg1", id: LVMIdentifier(using: &generator))
-      group.lockType = "dlm"
-      group.lockArguments = "1.0.0:loopback"
-      let disk = PhysicalVolume(
-        label: "pv0", id: LVMIdentifier(using: &generator), extentStartSectors: 2048,
-        extentCount: 20)
-      group.physicalVolumes.append(disk)
-      for (index, name) in Self.names.enumerated() {
-        var volume = LogicalVolume(name: name, id: LVMIdentifier(using: &generator))
-        let area = SegmentArea.physicalVolume(disk.id, firstExtent: 4 * index)
-        volume.segments = [
-          Segment(startExtent: 0, extentCount: 4, kind: .striped(StripedLayout(areas: [area])))
-        ]
-        group.logicalVolumes.append(volume)
-      }
-      return group
-    }
-
     /// Daemons of three nodes, with the group started on those of `started`.
     private func withGroup(
       provider: DaemonConfiguration.MembershipProvider = .external, started: Int = 3,
       _ body: (TestCluster, [LoopbackNode], VolumeGroup) async throws -> Void
     ) async throws {
-      let group = try group()
+      let group = try SharedGroup.make(volumes: Self.names)
       try await TestCluster.with(provider: provider, volumeGroup: group) { cluster in
         let nodes = try await cluster.startAll()
-        for node in nodes.prefix(started) { try await start(group, on: node) }
+        for node in nodes.prefix(started) { try await SharedGroup.start(group, on: node) }
         try await body(cluster, nodes, group)
-      }
-    }
-
-    private func start(_ group: VolumeGroup, on node: LoopbackNode) async throws {
-      let command = try await LockDaemonCommand(on: node)
-      try await eventually("the group starts on node \(node.node)") {
-        let result = try await command.ask(
-          "start_vg",
-          [
-            "vg_name": "vg1", "vg_lock_type": "dlm", "vg_lock_args": "1.0.0:loopback",
-            "vg_uuid": group.id.dashed,
-          ])
-        return [0, -17].contains(result)
-      }
-      #expect(try await command.ask("start_wait") == 0)
-      try await command.close()
-    }
-
-    /// The final reply.
-    private func activate(
-      _ action: VolumeActivationRequest.Action, _ volumes: [String] = [],
-      on nodes: VolumeActivationRequest.Nodes = .all, asking node: LoopbackNode
-    ) async throws -> AdminReply {
-      let client = try await SocketClient.connect(to: node.adminSocket)
-      try await client.send(
-        AdminRequest.activation(
-          VolumeActivationRequest(
-            command: "lvchange", action: action, volumeGroup: "vg1", logicalVolumes: volumes,
-            nodes: nodes)
-        ).encode())
-      while true {
-        let reply = try await client.nextReply()
-        if reply.isFinal {
-          try? await client.close()
-          return reply
-        }
       }
     }
 
@@ -120,7 +64,7 @@ extension ClusterTests {
       try await withGroup(provider: provider) { cluster, nodes, group in
         let all = Self.names.map { "vg1-\($0)" }
         #expect(
-          try await activate(.activate, asking: nodes[1])
+          try await SharedGroup.activate(.activate, asking: nodes[1])
             == .activated(
               VolumeActivationOutcome(
                 volumeGroup: "vg1", action: .activate, logicalVolumes: Self.names,
@@ -132,12 +76,15 @@ extension ClusterTests {
         #expect(try await lvm("sh", "a", on: nodes[2], group) == -114)
         #expect(try await lvm("ex", "a", on: nodes[2], group) == -11)
         // Who is active already stays so, and what is missing is added.
-        guard case .activated = try await activate(.activateShared, ["b"], asking: nodes[0]) else {
+        guard
+          case .activated = try await SharedGroup.activate(.activateShared, ["b"], asking: nodes[0])
+        else {
           Issue.record("active volumes are refused")
           return
         }
         guard
-          case .activated = try await activate(.deactivate, ["b", "c"], asking: nodes[0])
+          case .activated = try await SharedGroup.activate(
+            .deactivate, ["b", "c"], asking: nodes[0])
         else {
           Issue.record("they are not deactivated")
           return
@@ -149,10 +96,11 @@ extension ClusterTests {
 
     @Test func `named nodes only, and without names the own one exclusively`() async throws {
       try await withGroup { cluster, nodes, group in
-        _ = try await activate(
+        _ = try await SharedGroup.activate(
           .activateShared, ["a"], on: .named(["node2", "3"]), asking: nodes[0])
-        _ = try await activate(.activate, ["b"], on: .local, asking: nodes[0])
-        _ = try await activate(.activateExclusively, ["c"], on: .named(["2"]), asking: nodes[0])
+        _ = try await SharedGroup.activate(.activate, ["b"], on: .local, asking: nodes[0])
+        _ = try await SharedGroup.activate(
+          .activateExclusively, ["c"], on: .named(["2"]), asking: nodes[0])
         #expect(
           try devices(cluster) == [["vg1-b"], ["vg1-a", "vg1-c"], ["vg1-a"]])
         #expect(
@@ -161,7 +109,7 @@ extension ClusterTests {
           ])
         for unknown in ["4", "node", ""] {
           guard
-            case .failed(let failure) = try await activate(
+            case .failed(let failure) = try await SharedGroup.activate(
               .deactivate, on: .named([unknown]), asking: nodes[0])
           else {
             Issue.record("node '\(unknown)' is none")
@@ -170,7 +118,7 @@ extension ClusterTests {
           #expect(failure.reason == .notFound)
         }
         guard
-          case .failed(let failure) = try await activate(
+          case .failed(let failure) = try await SharedGroup.activate(
             .activateExclusively, ["a"], asking: nodes[0])
         else {
           Issue.record("exclusive on several nodes")
@@ -186,7 +134,9 @@ extension ClusterTests {
     {
       try await withGroup { cluster, nodes, group in
         #expect(try await lvm("ex", "c", on: nodes[1], group) == 0)
-        guard case .failed(let failure) = try await activate(.activate, asking: nodes[0]) else {
+        guard
+          case .failed(let failure) = try await SharedGroup.activate(.activate, asking: nodes[0])
+        else {
           Issue.record("an exclusive volume becomes shared")
           return
         }
@@ -200,12 +150,15 @@ extension ClusterTests {
 
     @Test func `what fails on one node is undone on all, locks included`() async throws {
       try await withGroup { cluster, nodes, group in
-        _ = try await activate(.activateExclusively, ["a"], on: .named(["1"]), asking: nodes[0])
-        _ = try await activate(.activateShared, ["b"], on: .named(["1"]), asking: nodes[0])
+        _ = try await SharedGroup.activate(
+          .activateExclusively, ["a"], on: .named(["1"]), asking: nodes[0])
+        _ = try await SharedGroup.activate(
+          .activateShared, ["b"], on: .named(["1"]), asking: nodes[0])
         let third = try #require(cluster.loopback.devices(of: Name.three))
         third.fail(.create, afterSkipping: 1)
         guard
-          case .failed(let failure) = try await activate(.activate, ["b", "c"], asking: nodes[0])
+          case .failed(let failure) = try await SharedGroup.activate(
+            .activate, ["b", "c"], asking: nodes[0])
         else {
           Issue.record("a device that is not made")
           return
@@ -214,7 +167,8 @@ extension ClusterTests {
         #expect(try devices(cluster) == [["vg1-a", "vg1-b"], [], []])
         // What was active before is, and has its locks as they were.
         #expect(try await locks(nodes[0], group) == ["a": ["1 EX"], "b": ["1 PR"]])
-        guard case .activated = try await activate(.activate, ["b"], asking: nodes[1]) else {
+        guard case .activated = try await SharedGroup.activate(.activate, ["b"], asking: nodes[1])
+        else {
           Issue.record("the next one fails, too")
           return
         }
@@ -225,7 +179,7 @@ extension ClusterTests {
       async throws
     {
       try await withGroup(started: 1) { cluster, nodes, group in
-        _ = try await activate(.activateShared, ["a"], on: .local, asking: nodes[0])
+        _ = try await SharedGroup.activate(.activateShared, ["a"], on: .local, asking: nodes[0])
         let file = "\(cluster.loopback.stateDirectory(of: Name.one))/lv-locks"
         try await cluster.kill(Name.one)
         // As if it had died while it made `a` and `b` active: `b` has only its lock.
@@ -249,7 +203,8 @@ extension ClusterTests {
           (nodes[0], .named(["3"]), ["a"]), (nodes[0], .local, ["z"]),
         ] {
           guard
-            case .failed(let failure) = try await activate(.activate, volumes, on: on, asking: node)
+            case .failed(let failure) = try await SharedGroup.activate(
+              .activate, volumes, on: on, asking: node)
           else {
             Issue.record("activated \(volumes) on \(on)")
             return
@@ -258,7 +213,8 @@ extension ClusterTests {
         }
         // All are those on which it is started.
         guard
-          case .activated(let outcome) = try await activate(.activate, ["a"], asking: nodes[0])
+          case .activated(let outcome) = try await SharedGroup.activate(
+            .activate, ["a"], asking: nodes[0])
         else {
           Issue.record("not activated")
           return

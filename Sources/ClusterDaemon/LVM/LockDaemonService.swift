@@ -48,6 +48,11 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
   var reclaimed: (LockspaceName) -> Void = { _ in }
   /// The client asked the daemon to quit and no lockspace is left.
   var quit: () -> Void = {}
+  /// Settles what an lvm command that has ended left of a volume group on this node; says whether it had
+  /// ended.
+  var settle: (_ vg: String, _ processID: Int32, _ completion: @escaping (Bool) -> Void) -> Void = {
+    $2(false)
+  }
   /// A volume group's lockspace has been joined here.
   var started: (_ lockspace: LockspaceName) -> Void = { _ in }
 
@@ -162,6 +167,8 @@ final class LockDaemonService: LockDaemonCluster, ClusterObserver {
       convert(token, to: mode, isQueued: isQueued, writing: writing)
     case .cancel(let token): if let lock = clusterLocks[token] { locks.cancel(lock.handle) }
     case .unlock(let token): if let lock = clusterLocks[token] { locks.unlock(lock.handle) }
+    case .settle(let question, let vg, let processID):
+      settle(vg, processID) { [self] in handle(.settled(question, hasEnded: $0)) }
     case .reload(let question, let vg): reload(question, vg)
     case .persist(let lock): change("store") { try $0.insert(lock) }
     case .forget(let lock): change("remove") { try $0.remove(lock) }

@@ -110,6 +110,38 @@ final class LeftoverRecovery {
     }
   }
 
+  /// The connection of an lvm command that held the exclusive lock of a volume group is gone. If the command
+  /// itself has ended, it may have left devices suspended, on either side of its commit: they go by what
+  /// the disk says. The group's lock is still held for it until `completion`, so that nobody else is at work.
+  ///
+  /// - Parameter completion: gets whether the process has ended; nothing is done for one that has not.
+  func settle(
+    volumeGroup name: String, leftByProcess process: Int32,
+    completion: @escaping (_ hasEnded: Bool) -> Void
+  ) {
+    pool.runIfActive(eventLoop: loop) { [workers] in
+      guard ProcessState(of: process).isOver else { return EndedCommand?.none }
+      return EndedCommand(inspection: try workers.inspect(volumeGroup: name))
+    }.assumeIsolated().whenComplete { [self] result in
+      switch result {
+      case .success(nil): completion(false)
+      case .success(let ended?):
+        guard let inspection = ended.inspection, !inspection.activeVolumes.isEmpty else {
+          return completion(true)
+        }
+        settle(name, inspection.volumeGroupID) { completion(true) }
+      case .failure(let error):
+        logger.error("the devices of volume group \(name) cannot be looked at: \(error)")
+        guard let id = volumes.volumeGroupIDs[name] else { return completion(true) }
+        settle(name, id) { completion(true) }
+      }
+    }
+  }
+
+  private struct EndedCommand: Sendable {
+    let inspection: VolumeWorkers.Inspection?
+  }
+
   /// A member of the lockspace has died and is fenced; `start` lets the others go on. If a command
   /// of this node holds the volume group's lock, nobody else has changed the group, and the command
   /// itself is at work on the devices: they are left to it.

@@ -65,7 +65,7 @@ extension LockDaemonMachine {
       log(
         .warning,
         "\(request.label) waits for \(described(address)): \(described(strongestFirst))")
-    case nil, .members, .reloadBeforeRelease, .refresh, .sharing: return
+    case nil, .members, .settleBeforeRelease, .reloadBeforeRelease, .refresh, .sharing: return
     }
   }
 

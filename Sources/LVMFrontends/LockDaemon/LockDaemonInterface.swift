@@ -136,6 +136,8 @@ extension LockDaemonMachine {
     case lockGranted(LockToken, valueBlock: [UInt8]?)
     /// The operation failed; the lock is as before it.
     case lockRefused(LockToken, ClusterLockRefusal)
+    /// What the command left is settled; or nothing was done, because it has not ended.
+    case settled(ClusterQuestionID, hasEnded: Bool)
     /// The nodes that failed to load what was changed, with their reasons; empty when all did.
     case reloaded(ClusterQuestionID, failures: [NodeID: String])
 
@@ -188,6 +190,12 @@ extension LockDaemonMachine {
     /// `sharingChecked`.
     case checkSharing(ClusterQuestionID, vg: String, lvUUID: String)
 
+    /// A client went away with the VG's exclusive lock. If its process has ended, brings the VG's devices on
+    /// this node onto the committed metadata: none may stay suspended. Nobody gets the lock before that.
+    /// Answered by `settled`.
+    ///
+    /// - Parameter processID: 0 when it is not known.
+    case settle(ClusterQuestionID, vg: String, processID: Int32)
     /// Every other node that has a changed LV of the VG active loads the committed metadata.
     /// Answered by `reloaded` when each has, has failed, or has been fenced.
     case reload(ClusterQuestionID, vg: String)

@@ -168,6 +168,7 @@ extension LockDaemonMachine {
         }
       case .cluster(let operation): effects.append(effect(of: operation, token, address))
       case .record(let mode, let processID): record(mode, by: processID, at: address)
+      case .settle(let processID): beginSettlement(at: address, processID)
       case .reload: beginReload(at: address)
       case .explainWait(let request): explainWait(of: request, at: address)
       case .log(let level, let text): log(level, "\(address.lockspace): \(text)")

@@ -61,8 +61,11 @@ struct Lockspace {
   /// A client may be writing metadata, or has written some that the other nodes have not loaded.
   var isBeingChanged: Bool {
     guard let resource = resources[.volumeGroup] else { return false }
-    if case .reloading = resource.activity { return true }
-    return resource.heldMode == .exclusive
+    switch resource.activity {
+    case .settling, .reloading: return true
+    case .none, .acquiring, .upgrading, .lowering, .loweringAgain:
+      return resource.heldMode == .exclusive
+    }
   }
 }
 

@@ -10,6 +10,8 @@ import ClusterTypes
 /// What it promises:
 /// - every request is answered exactly once, or its client's connection is closed;
 /// - transient locks end with their client's connection, persistent ones only when asked;
+/// - the exclusive VG lock of a command that ended without giving it up is released only after this node's
+///   devices of the VG were brought onto the committed metadata: none stays suspended;
 /// - the VG lock under which metadata was changed is released, and its release answered, only after
 ///   every other node has reloaded the change, has failed to, or has been fenced;
 /// - clients of one node queue without limit, first come first served; for another node they wait
@@ -125,6 +127,7 @@ public struct LockDaemonMachine: Sendable {
     case .lockRefused(let token, let refusal):
       guard let address = addresses[token] else { break }
       withResource(address) { $0.refused(refusal, $1) }
+    case .settled(let question, let hasEnded): settlementEnded(question, hasEnded: hasEnded)
     case .reloaded(let question, let failures): reloadEnded(question, failures)
     case .holders(let question, let holders): holdersFound(question, holders)
     case .sharingChecked(let question, let refusal): sharingChecked(question, refusal)
@@ -191,14 +194,15 @@ extension LockDaemonMachine {
   }
 
   private mutating func close(_ client: ClientID) {
-    guard clients.removeValue(forKey: client) != nil else { return }
+    let label = described(client)
+    guard let processID = clients.removeValue(forKey: client)?.processID else { return }
     startWaits.removeAll { $0 == client }
     awaitingLease.removeAll { $0 == client }
     stopRequests.removeAll { $0.client == client }
     for name in lockspaces.keys {
       lockspaces[name]?.latecomers.removeAll { $0.owner == .client(client) }
     }
-    forEachResource { $0.withdraw(client, $1) }
+    forEachResource { $0.withdraw(client, label: label, processID: processID, $1) }
   }
 
   /// The reply to a granted persistent lock was lost: its command cannot know that it has it.

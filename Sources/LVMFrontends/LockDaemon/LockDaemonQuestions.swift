@@ -4,6 +4,8 @@ import ClusterTypes
 enum ClusterQuestion {
   /// How many other nodes are in a lockspace.
   case members(LockspaceName, MembersPurpose)
+  /// What an ended command left is settled before this lock is lowered.
+  case settleBeforeRelease(ResourceAddress)
   /// The other nodes reload before this lock is lowered.
   case reloadBeforeRelease(ResourceAddress)
   /// `refresh_lv` of a client.
@@ -96,8 +98,22 @@ extension LockDaemonMachine {
   }
 }
 
-/// Reloading on the other nodes what was changed here.
+/// Settling what an ended command left, and reloading on the other nodes what was changed here.
 extension LockDaemonMachine {
+  /// The lock at `address` was held exclusively by a client that is gone.
+  mutating func beginSettlement(at address: ResourceAddress, _ processID: Int32) {
+    guard let vg = lockspaces[address.lockspace]?.vg else { return }
+    let question = ClusterQuestionID(nextIdentifier())
+    questions[question] = .settleBeforeRelease(address)
+    effects.append(.settle(question, vg: vg, processID: processID))
+  }
+
+  mutating func settlementEnded(_ question: ClusterQuestionID, hasEnded: Bool) {
+    guard case .settleBeforeRelease(let address)? = questions[question] else { return }
+    questions[question] = nil
+    withResource(address) { $0.settled(hasEnded: hasEnded, $1) }
+  }
+
   /// The lock at `address` was held while metadata was written, and is about to be lowered.
   mutating func beginReload(at address: ResourceAddress) {
     guard let vg = lockspaces[address.lockspace]?.vg else { return }
@@ -119,7 +135,7 @@ extension LockDaemonMachine {
 
   mutating func reloadEnded(_ question: ClusterQuestionID, _ failures: [NodeID: String]) {
     switch questions[question] {
-    case nil, .members, .refusal, .volumeLockRefusal, .wait, .sharing: return
+    case nil, .members, .settleBeforeRelease, .refusal, .volumeLockRefusal, .wait, .sharing: return
     case .reloadBeforeRelease(let address):
       questions[question] = nil
       noteReload(of: address.lockspace, failures)

@@ -27,6 +27,9 @@ struct LockRequest: Equatable {
   var label = ""
   /// The command; 0 for the daemon itself.
   var processID: Int32 = 0
+  /// The client went away with the exclusive lock of the VG: its command may have ended in the middle of a
+  /// change.
+  var isWithdrawal = false
   /// The LV's name, where the command told it.
   var volume: String?
   var notice = Notice.none

@@ -19,6 +19,9 @@ struct LockResource {
     case lowering(to: ClusterLockMode?)
     /// The cluster lock could not be brought down; it is tried again at that moment.
     case loweringAgain(at: Timestamp)
+    /// What a command that ended with the lock has left of its change on this node is settled, before the
+    /// request may go on.
+    case settling(LockRequest)
     /// The other nodes load what was changed under this lock, before the request may lower it.
     case reloading(LockRequest)
   }
@@ -31,6 +34,8 @@ struct LockResource {
     ///
     /// - Parameter by: the command that asked for it; 0 for the daemon itself.
     case record(LockMode?, by: Int32)
+    /// Settle what the command of that process has left, if it has ended; `settled` must follow.
+    case settle(processID: Int32)
     /// Have the other nodes reload; `reloaded` must follow.
     case reload
     /// The request waits for long: somebody should hear for whom.

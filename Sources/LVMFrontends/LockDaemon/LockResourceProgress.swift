@@ -33,14 +33,14 @@ extension LockResource {
   /// While an owner's mode is being raised, nothing: its outcome decides.
   private mutating func performWhileBusy(_ actions: inout [Action]) {
     switch activity {
-    case .none, .upgrading(.some), .reloading: return
+    case .none, .upgrading(.some), .settling, .reloading: return
     case .acquiring, .lowering, .loweringAgain, .upgrading(nil): break
     }
     for request in queue {
       let isHarmless =
         switch decision(on: request) {
         case .answer, .abandonAdoption: true
-        case .release: !mustReload
+        case .release: !mustReload && !request.isWithdrawal
         case .convert, .makePersistent, .wait: false
         }
       guard isHarmless, let index = queue.firstIndex(of: request) else { continue }
@@ -67,9 +67,13 @@ extension LockResource {
     }
   }
 
-  /// What was changed under the lock reaches the other nodes before the lock does.
+  /// What was changed under the lock reaches the other nodes before the lock does, and what was left half
+  /// done is settled before that.
   private mutating func release(_ request: LockRequest, _ actions: inout [Action]) {
-    if mustReload {
+    if request.isWithdrawal {
+      activity = .settling(request)
+      actions.append(.settle(processID: request.processID))
+    } else if mustReload {
       activity = .reloading(request)
       actions.append(.reload)
     } else {
@@ -227,7 +231,7 @@ extension LockResource {
     switch activity {
     case .acquiring, .upgrading, .lowering, .loweringAgain: waitsForOthers = true
     case .none: waitsForOthers = !conditions.isJoined
-    case .reloading: waitsForOthers = false
+    case .settling, .reloading: waitsForOthers = false
     }
     let limit = conditions.now + conditions.waitLimit
     for index in queue.indices where queue[index].isLimited {

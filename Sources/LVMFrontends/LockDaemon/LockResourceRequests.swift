@@ -11,18 +11,28 @@ extension LockResource {
     return actions
   }
 
-  /// `client` is gone: its requests are dropped, what it holds is released.
-  mutating func withdraw(_ client: ClientID, _ conditions: Conditions) -> [Action] {
+  /// `client` is gone: its requests are dropped, what it holds is released; a VG's exclusive lock only after
+  /// what its command may have left half done was settled.
+  ///
+  /// - Parameters:
+  ///   - label: the client in words, such as `lvextend[817]`.
+  ///   - processID: its process; 0 when that is not known.
+  mutating func withdraw(
+    _ client: ClientID, label: String, processID: Int32, _ conditions: Conditions
+  ) -> [Action] {
     var actions: [Action] = []
     queue.removeAll { $0.owner == .client(client) }
     if case .upgrading(let request?) = activity, request.owner == .client(client) {
       activity = .upgrading(nil)
     }
-    if transients[client] != nil {
-      let unlock = LockRequest(owner: .client(client), purpose: .unlock, isPersistent: false)
+    if let mode = transients[client] {
+      var unlock = LockRequest(
+        owner: .client(client), purpose: .unlock, isPersistent: false, label: label,
+        processID: processID)
       if case .reloading(let request) = activity, request.owner == .client(client) {
         activity = .reloading(unlock)
       } else {
+        unlock.isWithdrawal = name == .volumeGroup && mode == .exclusive
         queue.insert(unlock, at: 0)
       }
     }
@@ -40,6 +50,27 @@ extension LockResource {
       writtenVersion = version
       return .success
     }
+  }
+
+  /// What the command left on this node is settled. If it has ended, it may have committed metadata
+  /// without a word: the other nodes load what is on disk in any case.
+  mutating func settled(hasEnded: Bool, _ conditions: Conditions) -> [Action] {
+    guard case .settling(let request) = activity else { return [] }
+    var actions: [Action] = []
+    activity = .none
+    if hasEnded {
+      actions.append(
+        .log(.warning, "\(request.label) ended while it held \(name.text): its devices are settled")
+      )
+    }
+    if hasEnded || mustReload {
+      activity = .reloading(request)
+      actions.append(.reload)
+    } else {
+      lower(for: request)
+    }
+    advance(conditions, &actions)
+    return actions
   }
 
   /// The other nodes have loaded what was changed, or failed to: the lock may go.
@@ -136,7 +167,8 @@ extension LockResource {
     var actions: [Action] = []
     var requests = queue + releases
     switch activity {
-    case .upgrading(let request?), .reloading(let request): requests.append(request)
+    case .upgrading(let request?), .settling(let request), .reloading(let request):
+      requests.append(request)
     case .none, .acquiring, .upgrading(nil), .lowering, .loweringAgain: break
     }
     transients = [:]
@@ -179,7 +211,7 @@ extension LockResource {
       clusterMode = mode
       unpublished = nil
       loweringFailures = 0
-    case .none, .reloading, .loweringAgain:
+    case .none, .settling, .reloading, .loweringAgain:
       activity = ended
       return [.log(.error, "a grant of \(name.text) that nobody asked for")]
     }
@@ -209,7 +241,7 @@ extension LockResource {
         .log(.error, "\(name.text) could not be released and is tried again: \(refusal)"))
       // Whoever gave it up must not wait for ever; it hears that the cluster still has the lock.
       if loweringFailures >= Self.loweringPatience { answerReleases(&actions, with: .failed) }
-    case .none, .reloading, .loweringAgain:
+    case .none, .settling, .reloading, .loweringAgain:
       activity = ended
       return [.log(.error, "a refusal of \(name.text) that nobody asked for")]
     }

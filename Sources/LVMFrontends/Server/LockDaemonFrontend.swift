@@ -66,8 +66,9 @@ public final class LockDaemonFrontend: FramedTextServerDelegate {
     case .sendDump(let text): server?.sendDump(text)
     case .closeClient(let client): server?.close(client)
     case .log(let level, let text): logger.log(level: level.loggerLevel, "\(text)")
-    case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload, .persist,
-      .forget, .adoptionFailed, .quit, .describe, .findHolders, .checkSharing, .volumeLockEnded:
+    case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .settle, .reload,
+      .persist, .forget, .adoptionFailed, .quit, .describe, .findHolders, .checkSharing,
+      .volumeLockEnded:
       cluster?.carryOut(effect)
     }
   }

@@ -140,7 +140,21 @@ struct Simulation {
     if Int.random(in: 0..<4, using: &random) == 0 {
       send { $0.send(.replyUndelivered(client.id), to: client.node) }
     }
+    noteEnd(of: client)
     send { $0.close(client) }
+  }
+
+  /// Half of the clients close their connection because their process has ended. With a VG's exclusive lock it
+  /// may have committed something: its devices are settled, and the other nodes reload.
+  private mutating func noteEnd(of client: TestClient) {
+    guard Bool.random(using: &random), let process = cluster.processID(of: client) else { return }
+    cluster.manager.endedProcesses.insert(process)
+    for lockspace in (cluster.nodes[client.node]?.machine.lockspaces ?? [:]).values {
+      guard lockspace.resources[.volumeGroup]?.transients[client.id] == .exclusive,
+        let vg = lockspace.vg
+      else { continue }
+      unreloaded[client.node, default: []].insert(vg)
+    }
   }
 
   private mutating func pass(_ duration: Duration) {

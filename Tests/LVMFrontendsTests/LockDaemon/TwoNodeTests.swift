@@ -155,10 +155,64 @@ import Testing
     #expect(cluster.ask(Request.vg("sh"), from: waiter) == nil)
     cluster.isHeldBack = true
     cluster.close(writer)
-    #expect(cluster.manager.reloads.count == 1)
     #expect(cluster.reply(to: waiter) == nil)
     cluster.settle()
+    #expect(cluster.manager.reloads.count == 1)
     #expect(cluster.reply(to: waiter)?.result == 0)
+  }
+
+  @Test func lockOfAnEndedCommandIsReleasedOnlyAfterItsDevicesAreSettled() throws {
+    var cluster = started()
+    let writer = cluster.connect(to: node1)
+    let waiter = cluster.connect(to: node2)
+    let neighbour = cluster.connect(to: node1)
+    #expect(cluster.ask(Request.vg("ex"), from: writer) == 0)
+    #expect(cluster.ask(Request.vg("sh"), from: waiter) == nil)
+    #expect(cluster.ask(Request.vg("ex"), from: neighbour) == nil)
+    cluster.manager.endedProcesses = [try #require(cluster.processID(of: writer))]
+    cluster.isHeldBack = true
+    cluster.close(writer)
+    #expect(cluster.manager.settlements.map(\.node) == [node1])
+    #expect(cluster.ask(Request.simple("stop_vg"), from: cluster.connect(to: node1)) == -16)
+    #expect(cluster.reply(to: waiter) == nil)
+    #expect(cluster.manager.reloads.isEmpty, "settled here first")
+    cluster.settle()
+    #expect(
+      cluster.manager.reloads.count == 1, "it may have committed without a word: others reload")
+    #expect(cluster.nodes[node1]?.logs.contains { $0.contains("ended while it held") } == true)
+    #expect(cluster.reply(to: waiter)?.result == 0)
+    #expect(cluster.ask(Request.vg("un"), from: waiter) == 0)
+    #expect(cluster.reply(to: neighbour)?.result == 0)
+  }
+
+  @Test func nothingIsSettledAfterACommandThatLivesOrHeldTheLockShared() throws {
+    var cluster = started()
+    let living = cluster.connect(to: node1)
+    let reader = cluster.connect(to: node1)
+    let ended = try #require(cluster.processID(of: reader))
+    cluster.manager.endedProcesses = [ended]
+    #expect(cluster.ask(Request.vg("ex"), from: living) == 0)
+    cluster.close(living)
+    #expect(cluster.ask(Request.vg("sh"), from: reader) == 0)
+    cluster.close(reader)
+    #expect(cluster.manager.settlements.isEmpty)
+    #expect(cluster.manager.reloads.isEmpty)
+    #expect(cluster.ask(Request.vg("ex"), from: cluster.connect(to: node2)) == 0)
+  }
+
+  @Test func commandThatDiesWhileItsReleaseReloadsIsNotSettled() throws {
+    var cluster = started()
+    let writer = cluster.connect(to: node1)
+    cluster.manager.endedProcesses = [try #require(cluster.processID(of: writer))]
+    #expect(cluster.ask(Request.vg("ex"), from: writer) == 0)
+    #expect(cluster.ask(Request.update(7), from: writer) == 0)
+    cluster.isHeldBack = true
+    #expect(cluster.ask(Request.vg("un"), from: writer) == nil)
+    cluster.close(writer)
+    cluster.settle()
+    #expect(cluster.manager.settlements.isEmpty, "it had resumed what it had suspended")
+    #expect(cluster.manager.reloads.count == 1)
+    #expect(cluster.ask(Request.vg("ex"), from: cluster.connect(to: node2)) == 0)
   }
 
   @Test func loweringTheVGLockAfterAChangeReloadsToo() {

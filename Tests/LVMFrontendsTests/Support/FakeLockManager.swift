@@ -38,6 +38,10 @@ struct FakeLockManager {
   var uses: [Handle: LockUse] = [:]
   /// Why LVs, by VG/UUID, must not be shared.
   var unshareable: [String: String] = [:]
+  /// Processes that are not there any more when their connection is gone.
+  var endedProcesses: Set<Int32> = []
+  /// What was settled after commands that had ended, in that order.
+  var settlements: [(node: NodeID, vg: String)] = []
   /// Reload requests that came, in their order.
   var reloads: [(node: NodeID, vg: String)] = []
   /// What the nodes say to reload requests.
@@ -78,6 +82,10 @@ struct FakeLockManager {
       resources[place]?.granted[handle] = nil
       answers.append((node, .lockGranted(token, valueBlock: nil)))
       grant(at: place)
+    case .settle(let question, let vg, let processID):
+      let hasEnded = endedProcesses.contains(processID)
+      if hasEnded { settlements.append((node, vg)) }
+      answers.append((node, .settled(question, hasEnded: hasEnded)))
     case .reload(let question, let vg):
       reloads.append((node, vg))
       answers.append((node, .reloaded(question, failures: reloadFailures)))

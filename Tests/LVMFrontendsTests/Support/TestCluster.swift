@@ -67,8 +67,8 @@ struct TestCluster {
       case .volumeLockEnded(let id, let answer): nodes[node]?.volumeLocks[id] = answer
       case .quit: nodes[node]?.hasQuit = true
       case .log(_, let text): nodes[node]?.logs.append(text)
-      case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .reload, .describe,
-        .findHolders, .checkSharing:
+      case .join, .leave, .countMembers, .lock, .convert, .cancel, .unlock, .settle, .reload,
+        .describe, .findHolders, .checkSharing:
         break
       }
     }
@@ -94,6 +94,10 @@ struct TestCluster {
 
   mutating func send(_ text: String, from client: TestClient) {
     send(.received(client.id, Array(text.utf8)), to: client.node)
+  }
+
+  func processID(of client: TestClient) -> Int32? {
+    nodes[client.node]?.machine.clients[client.id]?.processID
   }
 
   mutating func close(_ client: TestClient) { send(.clientClosed(client.id), to: client.node) }
