@@ -148,13 +148,14 @@ expect_true_answer() {
   ((status != 0)) || [[ $outcome == new ]] || fail "clvm lvextend claims to have grown $volume"
 }
 
-# replace_the_node BYTES: it is switched off for certain, and boots while the others miss it. Called dead,
-# it must be missed by nobody: the others go on without it. Then it comes back.
+# replace_the_node BYTES: it is switched off for certain. Called dead, it must be missed by nobody: the others go
+# on without it while it boots, and then it comes back. It boots only when the others miss it: to the embedded
+# provider a machine that answers without a daemon is one whose daemon is being restarted.
 replace_the_node() {
   local witness=3
   node_kill "$victim"
-  node_power_on "$victim"
   wait_until 60 "n$witness to miss n$victim" misses_the_victim "$witness"
+  node_power_on "$victim"
   node_run "$witness" "clvm node fenced $victim --yes"
   wait_until 60 "the others to run on $1 bytes" follow "${live_nodes[*]/#$victim/}" "$1"
   node_await_boot "$victim"
