@@ -79,7 +79,7 @@ public struct BlockDeviceScanner: Sendable {
     self.deviceDirectory = deviceDirectory
   }
 
-  /// Every candidate, ordered by device number.
+  /// Every candidate, in LVM's order.
   public func candidates() -> [BlockDeviceCandidate] {
     candidates(DeviceNodes(below: deviceDirectory))
   }
@@ -97,11 +97,9 @@ public struct BlockDeviceScanner: Sendable {
       }
     case .listed(let file):
       return assignments(file, nodes).compactMap(\.candidate)
-        .sorted { ($0.number ?? Self.noNumber) < ($1.number ?? Self.noNumber) }
+        .inScanningOrder()
     }
   }
-
-  private static let noNumber = DeviceNumber(major: 0, minor: 0)
 
   /// The device that each entry of a devices file means, in the file's order.
   public func assignments(_ file: DevicesFile) -> [DeviceAssignment] {
@@ -133,7 +131,7 @@ public struct BlockDeviceScanner: Sendable {
         found[device.number] = device
       }
     }
-    return found.sorted { $0.key < $1.key }.map(\.value)
+    return found.sorted { $0.key.scanningOrder < $1.key.scanningOrder }.map(\.value)
   }
 
   private func device(_ folder: String, _ nodes: DeviceNodes) -> FoundDevice? {
@@ -182,5 +180,23 @@ public struct BlockDeviceScanner: Sendable {
       return uuid?.hasPrefix("mpath-") == true
         || Directory.firstLine(of: "\(folder)/holders/\(holder)/md/level") != nil
     }
+  }
+}
+
+extension DeviceNumber {
+  /// Devices are read by LVM in ascending order of this: their 32-bit number (`makedev`) from its
+  /// lowest byte on. The first one of duplicates, and the order of groups, come from it.
+  var scanningOrder: UInt32 {
+    let number = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)
+    return number.byteSwapped
+  }
+}
+
+extension [BlockDeviceCandidate] {
+  /// In LVM's order; when some are files, which have no number, as they are.
+  public func inScanningOrder() -> [BlockDeviceCandidate] {
+    let numbers = compactMap { $0.number?.scanningOrder }
+    guard numbers.count == count else { return self }
+    return zip(numbers, self).sorted { $0.0 < $1.0 }.map(\.1)
   }
 }

@@ -50,7 +50,7 @@ extension OfflineSession {
       case .foreign, .shared: false
       case .local, .exported, .clustered: true
       }
-    }.map(\.name).sorted()
+    }.map(\.name)
   }
 
   private func run(_ command: any GroupCommand, on name: String) throws(CommandStop) {

@@ -46,7 +46,7 @@ struct DeviceChoice {
   /// False when the machine is to be searched.
   var isGiven: Bool { !list.isEmpty }
 
-  /// The devices listed, in that order; without a list all that may be physical volumes.
+  /// The devices listed, without a list all that may be physical volumes; in LVM's order.
   func candidates() throws -> [BlockDeviceCandidate] {
     guard isGiven else { return BlockDeviceScanner(selection: try selection()).candidates() }
     guard devicesFile == nil else {
@@ -63,7 +63,7 @@ struct DeviceChoice {
       }
       candidates.append(candidate)
     }
-    return candidates
+    return candidates.inScanningOrder()
   }
 
   /// What LVM's configuration lets commands use; what it says about itself is printed.

@@ -65,9 +65,8 @@ struct GroupSelection {
   ///   - names: as on the command line; empty for all groups that this host may use.
   ///   - includesForeign: groups of other hosts, too.
   init(_ names: [String], _ scan: MetadataScan, includesForeign: Bool, hostSystemID: String?) {
-    let sorted = scan.groups.sorted { $0.volumeGroup.name < $1.volumeGroup.name }
     guard !names.isEmpty else {
-      for group in sorted {
+      for group in scan.groups {
         switch group.volumeGroup.accessClass(hostSystemID: hostSystemID) {
         case .foreign where !includesForeign: break
         case .clustered:
@@ -79,7 +78,7 @@ struct GroupSelection {
     }
     for text in names {
       let name = VolumePath.volumeGroup(text) ?? text
-      let found = sorted.filter { $0.volumeGroup.name == name }
+      let found = scan.groups(named: name)
       if found.isEmpty {
         failures += ["Volume group \"\(name)\" not found", "Cannot process volume group \(name)"]
       }

@@ -132,6 +132,7 @@ struct ReportOptions {
   ///
   /// - Parameter needsGroups: rows are about members of groups, whatever the columns are.
   func report(_ kind: ReportKind, needsGroups: Bool = false) throws -> Report {
+    let style = try style()
     var request = ReportRequest(kind)
     request.columns = values("options", about: kind.reportNames, isOwn: true)
     if let usual = setting(kind, "cols") { request.columns.insert(usual, at: 0) }
@@ -145,6 +146,7 @@ struct ReportOptions {
     do {
       report = try Report(request)
     } catch {
+      Output.bytes(ReportWriter.empty(style))
       throw CommandFailure(error)
     }
     for warning in report.warnings { Output.error("  \(warning)") }

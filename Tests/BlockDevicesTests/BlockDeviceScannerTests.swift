@@ -52,6 +52,20 @@ struct BlockDeviceScannerTests {
     #expect(found.map(\.number) == [number(0), number(1), number(5), number(8)])
   }
 
+  /// As LVM 2.03.16 read them.
+  @Test("devices come by the bytes of their numbers, the lowest first")
+  func ordersAsLVM() {
+    func candidate(_ number: DeviceNumber?) -> BlockDeviceCandidate {
+      BlockDeviceCandidate(name: "x", path: "/dev/x", number: number)
+    }
+    let loops: [UInt32] = [5, 6, 7, 256, 262, 300, 513]
+    let candidates = loops.map { candidate(DeviceNumber(major: 7, minor: $0)) }
+    #expect(
+      candidates.inScanningOrder().map(\.number?.minor) == [256, 513, 5, 6, 262, 7, 300])
+    let withFile = [candidates[1], candidate(nil), candidates[0]]
+    #expect(withFile.inScanningOrder() == withFile)
+  }
+
   @Test("the filter sees all names")
   func filtersByEveryName() throws {
     let folder = try sysfs()

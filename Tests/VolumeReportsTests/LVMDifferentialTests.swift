@@ -38,6 +38,28 @@ struct LVMDifferentialTests {
     for invocation in Self.styles { try comparison.expectSame(invocation) }
   }
 
+  @Test func groupsComeInTheOrderOfTheirDevices() throws {
+    let comparison = try Comparison("vg-split-merge/01-split")
+    for invocation in [
+      "vgs --unbuffered", "lvs --unbuffered", "pvs --unbuffered", "vgs -O vg_extent_size",
+      "vgs --unbuffered vg vg2", "vgs --unbuffered vg2 vg", "lvs --rows --unbuffered vg vg2",
+    ] {
+      try comparison.expectSame(invocation)
+    }
+  }
+
+  /// The header of the only metadata area is gone.
+  @Test func volumesOfAGroupThatIsNotFound() throws {
+    let devices = try RecordedReports("linear-life/03-extended-gap").devices()
+    for device in devices { device.store([UInt8](repeating: 0, count: 512), at: 4096) }
+    let comparison = try Comparison(devices, "no metadata")
+    for invocation in [
+      "pvs", "pvs -v", "pvs --segments", "pvs -o+vg_attr,vg_fmt -S vg_name=[unknown]", "vgs",
+    ] {
+      try comparison.expectSame(invocation)
+    }
+  }
+
   @Test func selections() throws {
     let comparison = try Comparison("linear-attrs/01-changed")
     for selection in Self.selections {
@@ -59,7 +81,10 @@ struct LVMDifferentialTests {
     "lvs -o+pv_name", "pvs -o pv_name", "pvs -o pv_uuid,pv_mda_free -O -pv_name",
     "lvs -a -o+selected -S lv_size>20m", "lvs -S lv_name=none --reportformat json",
     "lvs vg", "lvs vg/t1", "lvs vg/none", "lvs none", "lvs @none", "vgs none", "vgs vg",
-    "lvs vg/p_tmeta",
+    "lvs vg/p_tmeta", "lvs -a --unbuffered", "lvs -a --unbuffered --rows",
+    "lvs -a --unbuffered --reportformat json",
+    "lvs -o name,origin -o #origin,data_percent --unbuffered", "pvs -O -pv_minor",
+    "lvs -o pv_size,lv_size --reportformat json", "lvs -O foo --reportformat json",
   ]
 
   private static let selections = [
@@ -73,7 +98,8 @@ struct LVMDifferentialTests {
     "lv_suspended=unknown", "vg_extent_size=4m", "vg_tags=\"\"", "devices=~loop",
     "lv_time>\"2 days ago\"", "lv_time<\"2 days ago\"", "lv_time since 2026", "lv_time=2026-11-22",
     "lv_time before \"22 Nov 2026\"", "lv_time>\"2026-11-22 20:00 +0100\"", "lv_time>@1000",
-    "lv_time=garbage", "all", "(lv_name=a", "lv_name=a lv_name=b", "lv_allocation_policy=inherit",
+    "lv_time=garbage", "lv_name=~\"\"", "all", "(lv_name=a", "lv_name=a lv_name=b",
+    "lv_allocation_policy=inherit",
   ]
 }
 
@@ -205,7 +231,8 @@ private struct Invocation {
         status: failures.isEmpty ? 0 : 5,
         output: String(decoding: writer.bytes, as: UTF8.self), errors: "")
     } catch {
-      return RealLVM.Output(status: 5, output: "", errors: "")
+      let output = String(decoding: ReportWriter.empty(style), as: UTF8.self)
+      return RealLVM.Output(status: 5, output: output, errors: "")
     }
   }
 }

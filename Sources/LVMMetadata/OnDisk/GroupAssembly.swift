@@ -25,7 +25,8 @@ struct GroupAssembly {
             volumeIndex: volumeIndex, areaIndex: areaIndex, text: text, location: location))
       }
     }
-    for id in order {
+    // LVM puts each group that it meets before those it has met.
+    for id in order.reversed() {
       guard let group = group(of: findings[id] ?? []) else { continue }
       scan.groups.append(group)
     }

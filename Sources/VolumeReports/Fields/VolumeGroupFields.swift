@@ -9,7 +9,9 @@ enum VolumeGroupFields {
     field("vg_uuid", "VG UUID", width: 38, "Unique identifier") {
       .text($0.isPlaceholder ? "" : $0.group.id.dashed)
     },
-    field("vg_name", "VG", "Name") { .text($0.group.name) },
+    ReportField("vg_name", "VG", .volumeGroup, .string, "Name") { row in
+      .text(row.isInUnknownGroup ? "[unknown]" : row.facts.group.name)
+    },
     field(
       "vg_attr", "Attr", width: 5,
       "Six characters: permissions, resizeable, exported, partial, allocation policy, clustered "
@@ -156,4 +158,12 @@ extension GroupFacts {
 extension AllocationPolicy {
   /// LVM has one policy with two names, and shows the first.
   var shownName: String { self == .clingByTags ? AllocationPolicy.cling.rawValue : rawValue }
+}
+
+extension ReportRow {
+  /// The row is about a PV that is in use, while no group that lists it was found. Rows about
+  /// extents do not tell.
+  fileprivate var isInUnknownGroup: Bool {
+    facts.isPlaceholder && facts.hasFormat && physicalVolume?.scanned?.label.isUsed == true
+  }
 }

@@ -33,7 +33,7 @@ public struct FullReport {
       writer.line("\"report\": [", 4)
     }
     var subjects: [GroupFacts] = []
-    for group in RowBuilder.sorted(source.scan.groups) {
+    for group in arguments.inOrder(source.scan.groups) {
       let isWanted =
         arguments.volumeGroups.isEmpty
         || arguments.volumeGroups.contains(group.volumeGroup.name)

@@ -62,7 +62,7 @@ extension RowBuilder {
 
   mutating func addDevices() {
     var found: Set<String> = []
-    for scanned in Self.sorted(source.scan.groups) {
+    for scanned in source.scan.groups {
       let facts = GroupFacts(scanned, in: source.scan)
       let isHidden = obstacle(facts.group) != nil
       for member in Self.members(of: facts) where isWanted(member) {

@@ -5,8 +5,14 @@ public struct ReportArguments: Sendable {
   /// Device names; only for reports about physical volumes.
   public var devices: [String] = []
   /// Volume groups, by name.
-  public var volumeGroups: [String] = []
-  public var logicalVolumes: [(group: String, volume: String)] = []
+  public var volumeGroups: [String] = [] {
+    didSet { noteGroups(volumeGroups) }
+  }
+  public var logicalVolumes: [(group: String, volume: String)] = [] {
+    didSet { noteGroups(logicalVolumes.map(\.group)) }
+  }
+  /// The groups above in the order in which they were named first.
+  private var groupOrder: [String] = []
   /// Without their `@`.
   public var tags: [String] = []
   /// `-a`: also volumes that LVM made for itself, and devices that are no physical volumes.
@@ -29,4 +35,21 @@ public struct ReportArguments: Sendable {
 
   /// Groups are named, or volumes in them.
   var namesGroups: Bool { !volumeGroups.isEmpty || !logicalVolumes.isEmpty }
+
+  private mutating func noteGroups(_ names: [String]) {
+    for name in names where !groupOrder.contains(name) { groupOrder.append(name) }
+  }
+
+  /// As LVM goes through groups: as they are named, but for tags, which may be anywhere.
+  func inOrder(_ groups: [ScannedVolumeGroup]) -> [ScannedVolumeGroup] {
+    guard namesGroups, tags.isEmpty else { return groups }
+    let places = Dictionary(
+      zip(groupOrder, groupOrder.indices), uniquingKeysWith: { first, _ in first })
+    func place(_ group: ScannedVolumeGroup) -> Int {
+      places[group.volumeGroup.name] ?? places.count
+    }
+    return groups.enumerated().sorted {
+      (place($0.element), $0.offset) < (place($1.element), $1.offset)
+    }.map(\.element)
+  }
 }

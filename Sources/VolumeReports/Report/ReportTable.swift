@@ -102,7 +102,17 @@ struct ReportTable {
     }
 
     mutating func append(_ value: ReportValue) {
-      if isText { texts.append(value.sortText) } else { numbers.append(value.bits ?? 0) }
+      if isText {
+        texts.append(value.bits.map(Self.sortable) ?? value.sortText)
+      } else {
+        numbers.append(value.bits ?? 0)
+      }
+    }
+
+    /// Numbers of devices stand in columns of texts.
+    private static func sortable(_ number: UInt64) -> String {
+      let digits = String(number, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// Nil when the rows are equal.

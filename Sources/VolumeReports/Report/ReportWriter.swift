@@ -3,13 +3,21 @@ public struct ReportWriter {
   public private(set) var bytes: [UInt8] = []
   private let style: ReportStyle
   private let source: ReportSource
-  /// Rows are written as they are found, without sorting.
+  /// False writes rows as they are found, each by itself.
   private let isBuffered: Bool
+  private let isSorted: Bool
 
   public init(_ style: ReportStyle, _ source: ReportSource, isBuffered: Bool = true) {
     self.style = style
     self.source = source
     self.isBuffered = isBuffered || style.format != .basic
+    isSorted = isBuffered
+  }
+
+  /// What is left of a report that cannot be made: whoever parses JSON gets JSON.
+  public static func empty(_ style: ReportStyle) -> [UInt8] {
+    guard style.format != .basic else { return [] }
+    return Array("  {\n      \"report\": [\n      ]\n  }\n".utf8)
   }
 
   /// Writes the report with the arguments' rows.
@@ -44,7 +52,7 @@ public struct ReportWriter {
       }
       return
     }
-    let table = ReportTable(report, rows, isSorted: true, style, source)
+    let table = ReportTable(report, rows, isSorted: isSorted, style, source)
     guard !table.rows.isEmpty else { return }
     write(table, report, withHeadings: style.hasHeadings)
   }
@@ -81,9 +89,10 @@ public struct ReportWriter {
     }
   }
 
-  /// Columns that are not to be left out.
+  /// Columns that are not to be left out: none may be when rows are written as they are found.
   private func shown(_ table: ReportTable, _ report: Report) -> [Int] {
-    table.fields.indices.filter {
+    guard isBuffered || style.showsColumnsAsRows else { return Array(table.fields.indices) }
+    return table.fields.indices.filter {
       table.isFilled[$0] || !report.compacted.contains(table.fields[$0].name)
     }
   }
@@ -169,7 +178,7 @@ public struct ReportWriter {
   /// The rows as the array of their kind.
   mutating func writeArray(_ report: Report, _ rows: [ReportRow]) {
     line("\"\(report.kind.jsonKey)\": [", 12)
-    let table = ReportTable(report, rows, isSorted: true, style, source)
+    let table = ReportTable(report, rows, isSorted: isSorted, style, source)
     let shown = shown(table, report)
     let keys = table.fields.map { Array("\"\($0.name)\":".utf8) }
     for (number, row) in table.rows.enumerated() {

@@ -45,7 +45,7 @@ struct RowBuilder {
   // MARK: - Groups
 
   mutating func addGroups() {
-    for scanned in Self.sorted(source.scan.groups) {
+    for scanned in arguments.inOrder(source.scan.groups) {
       let group = scanned.volumeGroup
       let isNamed =
         arguments.volumeGroups.contains(group.name)
@@ -65,10 +65,6 @@ struct RowBuilder {
         "Volume group \"\(name)\" not found", "Cannot process volume group \(name)",
       ]
     }
-  }
-
-  static func sorted(_ groups: [ScannedVolumeGroup]) -> [ScannedVolumeGroup] {
-    groups.sorted { $0.volumeGroup.name < $1.volumeGroup.name }
   }
 
   /// Why the group is left out, in the words for somebody who named it; nil when it is not.

@@ -8,7 +8,7 @@ final class RegularExpression {
 
   /// Nil when it is not well-formed.
   init?(_ text: String) {
-    guard let extended = Self.extended(Array(text.utf8)) else { return nil }
+    guard !text.isEmpty, let extended = Self.extended(Array(text.utf8)) else { return nil }
     let result = (extended + [0]).withUnsafeBytes { bytes in
       regcomp(
         &compiled, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), REG_EXTENDED | REG_NOSUB)
