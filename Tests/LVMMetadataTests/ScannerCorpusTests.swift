@@ -10,11 +10,9 @@ import Testing
     }
   }()
 
-  /// LVM fills in what a minimal text leaves out, and the path under which it saw a device.
+  /// LVM fills in the path under which it saw a device.
   private func filledIn(_ group: VolumeGroup, like backup: VolumeGroup) -> VolumeGroup {
     var group = group
-    group.format = backup.format
-    group.metadataCopies = backup.metadataCopies
     for index in group.physicalVolumes.indices {
       group.physicalVolumes[index].device =
         backup.physicalVolume(id: group.physicalVolumes[index].id)?.device

@@ -79,7 +79,8 @@ extension StackBuilder {
     }
   }
 
-  /// Throws unless the images that are there hold all data.
+  /// Throws unless the images that are there hold all data. Of volumes without redundancy LVM
+  /// gives what is left, as long as that is anything.
   func checkRedundancy(_ layout: RAIDLayout) throws(ActivationRefusal) {
     let partial = layout.images.map { image in
       isPartial(image.data) || image.metadata.map { isPartial($0) } ?? false
@@ -90,11 +91,11 @@ extension StackBuilder {
     }
     guard missingCount > 0, options.mode != .partial else { return }
     let suffices: Bool =
-      if options.mode == .complete || layout.level.isRAID0 {
+      if options.mode == .complete {
         false
       } else if layout.level.isRAID10 {
         hasEveryBlock(layout, partial)
-      } else if layout.level == .raid1 {
+      } else if layout.level == .raid1 || layout.level.isRAID0 {
         missingCount < layout.images.count
       } else {
         missingCount <= layout.level.parityCount

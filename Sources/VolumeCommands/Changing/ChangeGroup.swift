@@ -203,9 +203,10 @@ extension GroupEdit {
     }
     let old = group.extentSizeSectors
     guard size != old else {
-      throw VolumeGroupRefusal(
+      warn(
         "Physical extent size of VG \(group.name) is already "
           + "\(DisplayUnit.message(sectors: size)).")
+      return
     }
     try ExtentSize.check(size)
     guard size < old || (UInt64(group.extentCount) * old).isMultiple(of: size) else {

@@ -29,6 +29,9 @@ extension GroupEdit {
 
   private func refuseInternal(_ volume: LogicalVolume) throws(VolumeGroupRefusal) {
     let path = "\(group.name)/\(volume.name)"
+    guard volume.segments.first?.baseType != "snapshot" else {
+      throw VolumeGroupRefusal("Failed to find logical volume \"\(path)\"")
+    }
     guard
       let user = group.logicalVolumes.first(where: {
         $0.referencedNames.contains(volume.name)

@@ -17,20 +17,13 @@ extension GroupEdit {
     var result = CreateSize(extentCount: 0, isApproximate: false)
     switch size.amount {
     case .extents(let count): result.extentCount = count
-    case .sectors(let sectors):
-      let (whole, rest) = sectors.quotientAndRemainder(dividingBy: group.extentSizeSectors)
-      guard whole < UInt32.max else {
-        throw VolumeGroupRefusal("Size exceeds the \(UInt32.max) extents that LVM can number.")
-      }
-      result.extentCount = Int(whole) + (rest > 0 ? 1 : 0)
-      if rest > 0 {
-        print("Rounding up size to full physical extent \(self.size(extents: result.extentCount))")
-      }
+    case .sectors(let sectors): result.extentCount = try wholeExtents(sectors)
     case .percentage(let percent, let base):
       result = CreateSize(
         extentCount: try extentCount(percent, base, request, parameters, extents),
         isApproximate: true)
     }
+    let isEmpty = result.extentCount == 0
     limitStripeSize(&parameters)
     result.extentCount = try roundedToStripes(result, parameters)
     if case .snapshot(let origin) = request.kind {
@@ -38,9 +31,29 @@ extension GroupEdit {
     }
     guard result.extentCount > 0 else {
       throw VolumeGroupRefusal(
-        "Calculated size of logical volume is 0 extents. Needs to be larger.")
+        "\(isEmpty ? "Calculated" : "Adjusted") size of logical volume is 0 extents. Needs to be "
+          + "larger.")
     }
     return result
+  }
+
+  private mutating func wholeExtents(_ sectors: UInt64) throws(VolumeGroupRefusal) -> Int {
+    let (whole, rest) = sectors.quotientAndRemainder(dividingBy: group.extentSizeSectors)
+    guard whole < UInt32.max else {
+      throw VolumeGroupRefusal("Size exceeds the \(UInt32.max) extents that LVM can number.")
+    }
+    let count = Int(whole) + (rest > 0 ? 1 : 0)
+    if rest > 0 { print("Rounding up size to full physical extent \(size(extents: count))") }
+    return count
+  }
+
+  /// The request with its size in extents, if it is no percentage: LVM says what it makes of it
+  /// before it looks at PVs.
+  mutating func inExtents(_ request: CreateRequest) throws(VolumeGroupRefusal) -> CreateRequest {
+    guard case .sectors(let sectors)? = request.size?.amount else { return request }
+    var request = request
+    request.size?.amount = .extents(try wholeExtents(sectors))
+    return request
   }
 
   private mutating func extentCount(

@@ -33,6 +33,10 @@ extension GroupEdit {
       metadata =
         (given + group.extentSizeSectors - 1) / group.extentSizeSectors
         * group.extentSizeSectors
+      if metadata != given, announces {
+        print(
+          "Rounding up size to full physical extent \(DisplayUnit.message(sectors: metadata))")
+      }
       let suggested = suggestedChunk(data: data, metadata: metadata)
       chunk = request.pool.chunkSectors ?? suggested
       if chunk < suggested, announces {
@@ -209,6 +213,9 @@ extension GroupEdit {
     let existing = group.logicalVolumes.first { $0.isPoolSpare }
     let missing = extentCount - (existing?.extentCount ?? 0)
     guard missing > 0 else { return }
+    if existing == nil {
+      try checkFreeSpace(CreateSize(extentCount: missing, isApproximate: false))
+    }
     var spare =
       existing ?? makeVolume(generatedName("lvol", suffix: "_pmspare"), isVisible: false)
     var allocation = AllocationRequest(
@@ -258,7 +265,9 @@ extension GroupEdit {
     request.skipsActivation = request.skipsActivation ?? true
     request.activates = request.activates && request.skipsActivation == false
     try addThin(
-      request, name: name, pool: pool, origin: origin, extentCount: volume.extentCount)
+      request, name: name, pool: pool, origin: origin,
+      externalOrigin: volume.segments.first?.volumeName("external_origin"),
+      extentCount: volume.extentCount)
     warnOfOvercommitment(pool)
   }
 

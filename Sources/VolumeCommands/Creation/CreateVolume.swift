@@ -28,6 +28,7 @@ extension GroupEdit {
     case .unmapped(let type): try createUnmapped(type, request, name: name)
     case .cachePool, .cachePoolOver: name = try createCachePool(request)
     case .striped, .raid, .mirror, .snapshot, .thinPool, .cached:
+      let request = try inExtents(request)
       let extents = try allocatableExtents(request.physicalVolumes)
       let size = try createSize(for: request, &parameters, extents)
       let policy = request.allocation?.policy ?? group.allocationPolicy
