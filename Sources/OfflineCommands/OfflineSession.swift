@@ -172,7 +172,7 @@ public final class OfflineSession {
     let name = group.volumeGroup.name
     switch group.volumeGroup.accessClass(hostSystemID: settings.systemID) {
     case .local: break
-    case .exported: throw CommandStop("Volume group \"\(name)\" is exported")
+    case .exported: throw CommandStop("Volume group \(name) is exported")
     case .foreign(let systemID):
       let own = settings.systemID.map { "local system ID \($0)" } ?? "unknown local system ID"
       throw CommandStop("Cannot access VG \(name) with system ID \(systemID) with \(own).")

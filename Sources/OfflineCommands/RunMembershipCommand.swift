@@ -25,7 +25,10 @@ extension OfflineSession {
   }
 
   func run(_ command: ExtendGroupCommand) throws(CommandStop) {
-    try underLock(ofGroups: command.group) { () throws(CommandStop) in try extend(command) }
+    try underLock(ofGroups: command.group) { () throws(CommandStop) in
+      if command.restoresMissing { return try restoreMissing(command) }
+      try extend(command)
+    }
   }
 
   private func extend(_ command: ExtendGroupCommand) throws(CommandStop) {
@@ -143,22 +146,15 @@ extension OfflineSession {
   // MARK: - Leaving
 
   func run(_ command: ReduceGroupCommand) throws(CommandStop) -> Int32 {
-    try underLock(ofGroups: command.group) { () throws(CommandStop) in try reduce(command) }
+    try underLock(ofGroups: command.group) { () throws(CommandStop) in
+      command.removesMissing ? try removeMissing(command) : try reduce(command)
+    }
   }
 
   private func reduce(_ command: ReduceGroupCommand) throws(CommandStop) -> Int32 {
     var status: Int32 = 0
     let first = try group(named: command.group)
     showWarnings(of: first)
-    if command.removesMissing {
-      guard first.missingPhysicalVolumes.isEmpty else {
-        throw CommandStop(
-          "clvm vgreduce does not do --removemissing for volume group \(command.group), which has "
-            + "missing physical volumes: use LVM's own vgreduce.")
-      }
-      output("Volume group \"\(command.group)\" is already consistent.")
-      return 0
-    }
     let devices =
       command.devices ?? first.members.map { deviceName(of: $0.id) }
     for device in devices {
@@ -202,7 +198,7 @@ extension OfflineSession {
   }
 
   /// After the commit that left a PV out: its areas point nowhere, and its label says so.
-  private func release(_ volume: ScannedPhysicalVolume, _ disk: Disk) throws(CommandStop) {
+  func release(_ volume: ScannedPhysicalVolume, _ disk: Disk) throws(CommandStop) {
     do {
       try PhysicalVolumeWriter.clearAreas(of: volume)
     } catch {
@@ -236,7 +232,7 @@ extension OfflineSession {
     let count = group.logicalVolumes.filter(\.isVisible).count
     guard current.missingPhysicalVolumes.isEmpty else {
       throw CommandStop(
-        "Volume group \"\(name)\" has missing physical volumes: use LVM's vgreduce "
+        "Volume group \"\(name)\" has missing physical volumes: use vgreduce "
           + "--removemissing first.")
     }
     if count > 0 {

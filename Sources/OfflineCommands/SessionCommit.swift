@@ -67,7 +67,7 @@ extension OfflineSession {
   /// their new tables with it: loaded before, suspended during, resumed after the commit.
   func write(
     _ group: VolumeGroup, from current: ScannedVolumeGroup, reloading names: [String] = [],
-    areaUse: [LVMIdentifier: Bool] = [:]
+    areaUse: [LVMIdentifier: Bool] = [:], purpose: MetadataCommit.Purpose = .change
   ) throws(CommandStop) {
     var group = group
     group.seqno = current.volumeGroup.seqno + 1
@@ -75,7 +75,8 @@ extension OfflineSession {
       volumeGroup: group, provenance: MetadataProvenance(description: "Write from \(commandLine)."))
     do {
       var change = try MetadataCommit(
-        from: current, to: text, changesIdentifier: group.id != current.volumeGroup.id,
+        from: current, to: text, purpose: purpose,
+        changesIdentifier: group.id != current.volumeGroup.id,
         areaUse: areaUse)
       let signals = HeldSignals()
       defer { signals.release() }

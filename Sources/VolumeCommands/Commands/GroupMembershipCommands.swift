@@ -83,13 +83,19 @@ public struct ExtendGroupCommand: Sendable {
   public static let name = "vgextend"
   public static let summary = "Add physical volumes to a volume group."
   public static let usage = "vgextend [OPTIONS] VG DEVICE …"
-  public static let ownOptions = PhysicalVolumeOptions.options
+  public static let ownOptions =
+    PhysicalVolumeOptions.options + [
+      .flag("restoremissing", nil, "Take back physical volumes that were missing in a change.")
+    ]
 
   public var group: String
   public var devices: [String]
   public var options: PhysicalVolumeOptions
+  /// The devices are PVs of the group already, marked as missing.
+  public let restoresMissing: Bool
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
+    restoresMissing = arguments.has("restoremissing")
     guard arguments.positional.count >= 2 else { throw .noSyntax(Self.name) }
     group = try CommandArguments.existingGroupName(arguments.positional[0])
     devices = Array(arguments.positional.dropFirst())
@@ -101,22 +107,26 @@ public struct ExtendGroupCommand: Sendable {
 public struct ReduceGroupCommand: Sendable {
   public static let name = "vgreduce"
   public static let summary = "Remove unused physical volumes from a volume group."
-  public static let usage = "vgreduce [-a] VG [DEVICE …]"
+  public static let usage = "vgreduce VG DEVICE … | -a VG | --removemissing [--force] VG"
   public static let ownOptions: [CommandOption] = [
-    .flag("all", "a", "All that hold nothing."), .flag("force", "f", "No effect."),
-    .flag("removemissing", nil, "Refused when there are missing ones."),
+    .flag("all", "a", "All that hold nothing."),
+    .flag("removemissing", nil, "All that are missing."),
+    .flag("force", "f", "With --removemissing: first the logical volumes that lie on them."),
   ]
 
   public var group: String
   /// Nil stands for all that hold nothing.
   public var devices: [String]?
   /// Those that are missing, and no others.
-  public var removesMissing: Bool
+  public let removesMissing: Bool
+  /// Logical volumes on missing PVs go, too.
+  public let isForced: Bool
 
   public init(_ arguments: CommandArguments) throws(CommandLineError) {
     guard let first = arguments.positional.first else { throw .noSyntax(Self.name) }
     group = try CommandArguments.existingGroupName(first)
     removesMissing = arguments.has("removemissing")
+    isForced = arguments.has("force")
     if removesMissing, arguments.has("mirrorsonly") {
       throw CommandLineError(
         "clvm vgreduce does not do --mirrorsonly: use LVM's own vgreduce.")
