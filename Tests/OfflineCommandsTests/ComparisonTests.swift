@@ -78,6 +78,7 @@ struct ComparisonTests {
     lvchange --alloc cling vg/a
     lvchange --alloc cling vg/a
     lvchange -Cn vg/a
+    lvchange -Mn vg/a
     lvchange -r 64k vg/a
     lvchange -r 64k vg/a
     lvchange vg/a
@@ -104,6 +105,7 @@ struct ComparisonTests {
     vgchange -p 1 vg
     vgchange -l 50 vg
     vgchange --uuid vg
+    vgchange -s 2m vg
     vgchange -s 2m vg
     vgchange -s 64m vg
     vgchange vg

@@ -24,8 +24,11 @@ import VolumeCommands
   ) throws -> GroupEdit {
     let words = line.split(separator: " ").map(String.init)
     let command: any GroupCommand =
-      words.first == "lvcreate"
-      ? try CreateCommand(words: Array(words.dropFirst())) : try ConvertCommand(words: words)
+      switch words.first {
+      case "lvcreate": try CreateCommand(words: Array(words.dropFirst()))
+      case "lvchange": try ChangeCommand(words: Array(words.dropFirst()))
+      default: try ConvertCommand(words: words)
+      }
     var generator = SystemRandomNumberGenerator()
     let context = CommandContext(
       settings: CommandSettings(), hostName: "host", now: 1,
@@ -245,11 +248,51 @@ import VolumeCommands
       made.logicalVolumes[index].segments[0].kind = .other(type: type, section)
     }
     try expectSame(made, "thin-external-origin/01-converted")
+    let inherited = try convert(made, "lvcreate -s -n later vg/conv").group
+    #expect(
+      inherited.logicalVolume(named: "later")?.segments.first?.volumeName("external_origin")
+        == "conv_o", "blocks that nobody has written still come from there")
     let snapshot = try convert(made, "lvcreate -s --thinpool p -n again vg/e").group
     #expect(
       snapshot.logicalVolume(named: "again")?.segments.first?.typeName == "thin")
     #expect(throws: Refused.self, "its blocks could change") {
       try convert(before, "lvcreate -s --thinpool p -n again vg/conv")
+    }
+  }
+
+  @Test func cachesAreChanged() throws {
+    let before = try group("cache-pool/01-cached")
+    let changed = try convert(before, "lvchange --cachemode writeback vg/o", active: ["o"])
+    #expect(changed.messages.map(\.text) == ["Logical volume vg/o changed."])
+    #expect(changed.reloads == ["o"])
+    let settled = try convert(
+      changed.group, "lvchange --cachesettings migration_threshold=4096 vg/o")
+    try expectSame(settled.group, "cache-pool/02-writeback")
+    let again = try convert(
+      settled.group, "lvchange --cachesettings migration_threshold=default vg/o")
+    #expect(text(again.group).difference(from: text(changed.group)).isEmpty)
+    // The cache may have what the origin lacks.
+    let refused = try convert(changed.group, "lvchange --cachemode writethrough vg/o")
+    #expect(refused.messages.first?.text.contains("refusing to switch cache mode") == true)
+    #expect(text(refused.group).difference(from: text(changed.group)).isEmpty)
+    let volume = try group("cache-vol/00-cached")
+    let cleaner = try convert(
+      volume, "lvchange --cachepolicy cleaner --cachesettings a=1 vg/o"
+    ).group
+    guard case .other(_, let section)? = cleaner.logicalVolume(named: "o")?.segments.first?.kind
+    else {
+      Issue.record("no cache")
+      return
+    }
+    #expect(
+      section.entries.map(\.name) == [
+        "cache_pool", "origin", "metadata_format", "chunk_size", "cache_mode", "policy",
+        "policy_settings", "metadata_start", "metadata_len", "data_start", "data_len",
+      ])
+    for name in ["vg/none", "vg/fast_cvol"] {
+      let refused = try convert(volume, "lvchange --cachemode writeback \(name)")
+      #expect(refused.messages.last?.stream == .error, "\(name)")
+      #expect(text(refused.group).difference(from: text(volume)).isEmpty, "\(name)")
     }
   }
 

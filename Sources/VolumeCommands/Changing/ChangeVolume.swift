@@ -21,6 +21,7 @@ public struct VolumeAttributes: Sendable {
   var profile: ProfileChange?
   /// The names of all options given: some are not for all LVs.
   var options: [String] = []
+  public var cache = CacheChange()
 
   public init() {}
 
@@ -35,7 +36,7 @@ public struct VolumeAttributes: Sendable {
     addedTags.isEmpty && removedTags.isEmpty && isWritable == nil && allocation == nil
       && readAhead == nil && skipsActivation == nil && autoactivates == nil && minor == nil
       && failsWhenFull == nil && zeroesNewBlocks == nil && discards == nil && profile == nil
-      && !hasRecoveryRate
+      && !hasRecoveryRate && cache.isEmpty
   }
 
   var hasRecoveryRate: Bool { recoveryRates.min != nil || recoveryRates.max != nil }
@@ -76,6 +77,7 @@ extension GroupEdit {
       || attributes.zeroesNewBlocks != nil || attributes.failsWhenFull != nil
       || attributes.hasRecoveryRate
     update(name) { $0 = changed }
+    if !attributes.cache.isEmpty { try changeCache(name, attributes.cache) }
     if needsReload, context.isActive(volume.id), !reloads.contains(name) { reloads.append(name) }
     if !attributes.isMinorOnly { print("Logical volume \(path) changed.") }
     return true
@@ -108,6 +110,9 @@ extension GroupEdit {
       volume.flags.set(.noAutoactivation, !autoactivates)
     }
     if let minor = attributes.minor {
+      guard minor != nil || volume.status.contains(.fixedMinor) else {
+        throw VolumeGroupRefusal("Minor number is already not persistent for \(path).")
+      }
       volume.status.set(.fixedMinor, minor != nil)
       volume.major = minor == nil ? nil : Self.deviceMapperMajor
       volume.minor = minor

@@ -163,6 +163,9 @@ public struct ChangeCommand: GroupCommand {
       .value("major", nil, "Ignored, as by LVM."), .value("errorwhenfull", nil, "y or n."),
       .value("zero", "Z", "y or n, of a thin pool."),
       .value("discards", nil, "passdown, nopassdown or ignore, of a thin pool."),
+      .value("cachemode", nil, "writethrough, writeback or passthrough, of a cache."),
+      .value("cachepolicy", nil, "The policy of a cache."),
+      .value("cachesettings", nil, "Settings of a cache: KEY=NUMBER …, or KEY=default."),
       .value("minrecoveryrate", nil, "Of a RAID volume, KiB a second and device; 0 for none."),
       .value("maxrecoveryrate", nil, "The same."),
       .value("activate", "a", "y, n, ay, ey, sy …: whether they are active afterwards."),
@@ -199,6 +202,7 @@ public struct ChangeCommand: GroupCommand {
       try arguments.rate("minrecoveryrate"), try arguments.rate("maxrecoveryrate")
     )
     attributes.profile = arguments.profileChange
+    attributes.cache = try arguments.cacheChange()
     guard !attributes.isEmpty else { throw .notDone(arguments) }
   }
 

@@ -105,15 +105,38 @@ extension CommandArguments {
 
   func cacheSettings() throws(CommandLineError) -> [CacheOptions.Setting] {
     var settings: [CacheOptions.Setting] = []
+    for (key, value, text) in try cacheSettingsOrDefaults() {
+      guard let value else { throw .invalidArgument("cachesettings", text) }
+      settings.append(.init(key: key, value: value))
+    }
+    return settings
+  }
+
+  /// The keys, their values, nil for "default", and the arguments that they stand in.
+  private func cacheSettingsOrDefaults() throws(CommandLineError) -> [(String, Int64?, String)] {
+    var settings: [(String, Int64?, String)] = []
     for text in allValues("cachesettings") {
       for setting in text.split(separator: " ") {
         let parts = setting.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let value = Int64(parts[1]), value >= 0 else {
+        guard parts.count == 2, !parts[0].isEmpty else {
           throw .invalidArgument("cachesettings", text)
         }
-        settings.append(.init(key: String(parts[0]), value: value))
+        let value = Int64(parts[1])
+        guard value ?? -1 >= 0 || parts[1] == "default" else {
+          throw .invalidArgument("cachesettings", text)
+        }
+        settings.append((String(parts[0]), value, text))
       }
     }
     return settings
+  }
+
+  /// What lvchange is told about a cache.
+  func cacheChange() throws(CommandLineError) -> CacheChange {
+    var change = CacheChange()
+    change.mode = value("cachemode")?.lowercased()
+    change.policy = value("cachepolicy")
+    change.settings = try cacheSettingsOrDefaults().map { ($0.0, $0.1) }
+    return change
   }
 }
