@@ -192,7 +192,9 @@ final class ComparedDisks {
 
   private func withNames(_ line: Substring) -> String {
     var text = String(line.drop { $0 == " " })
-    for (index, loop) in real.paths.enumerated().reversed() {
+    // The longest first: /dev/loop1 is the beginning of /dev/loop10.
+    let loops = real.paths.enumerated().sorted { $0.element.utf8.count > $1.element.utf8.count }
+    for (index, loop) in loops {
       var parts: [Substring] = []
       var rest = text[...]
       while let range = rest.firstRange(of: loop) {

@@ -49,6 +49,7 @@ struct ComparisonTests {
     lvcreate -an -Zn -i 3 -I 3k -l 3 vg
     lvcreate -an -Zn -i 200 -l 3 vg
     lvcreate -an -Zn -i 5 -l 3 vg
+    lvcreate -an -Zn -L 4100k vg pv0:3-900
     lvcreate -an -Zn -l 3 --addtag t1 --addtag @t2 vg
     lvcreate -an -Zn --type raid0 -i 2 -l 4 -n r0 vg
     lvcreate -an -l 1 -pr -r 64k -ky --setautoactivation n -Cy -n attrs vg
@@ -98,6 +99,9 @@ struct ComparisonTests {
     vgrename wg wg
     vgrename wg vg
     vgchange --alloc cling vg
+    vgchange --alloc cling vg
+    vgchange --alloc anywhere vg
+    lvcreate -an -Zn -i 9 -l 9 vg
     vgchange --alloc cling vg
     vgchange -x n vg
     vgchange -l 5 vg

@@ -54,6 +54,28 @@ struct ActivationPlannerTests {
     #expect(plan.volume == "vg/a")
   }
 
+  @Test("RAID0 volumes without redundancy give what is left of them, unless nothing is")
+  func plansWhatIsLeftOfRAID0() throws {
+    let array = Segment(
+      startExtent: 0, extentCount: 4,
+      kind: .other(
+        type: "raid0",
+        try ConfigSection(
+          parsing: "stripe_count = 2 stripe_size = 128 raid0_lvs = [\"a_rimage_0\", \"a_rimage_1\"]"
+        )))
+    var images = [
+      Sample.volume("a_rimage_0", id: "i0", Sample.linear(from: 0, count: 2)),
+      Sample.volume("a_rimage_1", id: "i1", Sample.linear(Sample.secondPV, from: 0, count: 2)),
+    ]
+    for index in images.indices { images[index].status.remove(.visible) }
+    let group = Sample.group([Sample.volume("a", array)] + images)
+    var devices = Sample.devices
+    devices[Sample.secondPV] = nil
+    let reason = refusal(in: group, devices: devices)
+    #expect(reason == nil, "LVM activates it in degraded mode, too")
+    #expect(refusal(in: group, devices: [:]) != nil)
+  }
+
   @Test("a group that is exported, foreign or clustered is refused as a whole")
   func refusesGroups() {
     var group = plain

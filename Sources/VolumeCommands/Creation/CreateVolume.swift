@@ -31,10 +31,10 @@ extension GroupEdit {
       let request = try inExtents(request)
       let extents = try allocatableExtents(request.physicalVolumes)
       let size = try createSize(for: request, &parameters, extents)
-      let policy = request.allocation?.policy ?? group.allocationPolicy
+      // LVM asks for the command line's policy, and not for that of the group.
       guard
-        parameters.areaCount <= extents.listedCount || parameters.stripeCount == 1
-          || policy == .anywhere || parameters.stripeCount <= extents.listedCount
+        parameters.stripeCount == 1 || request.allocation?.policy == .anywhere
+          || parameters.stripeCount <= extents.listedCount
       else {
         throw VolumeGroupRefusal(
           "Number of stripes (\(parameters.stripeCount)) must not exceed number of physical "
