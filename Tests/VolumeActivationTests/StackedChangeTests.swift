@@ -190,6 +190,40 @@ struct StackedChangeTests {
     #expect(changed.devices.allSatisfy { !$0.isReadOnly })
   }
 
+  @Test("a merge into an active origin begins when nobody has it or the snapshot open")
+  func beginsMerge() throws {
+    let merging = try Stacked.origin(hasSnapshot: true, isMerging: true)
+    let planner = Stacked.planner(merging)
+    var mapper = try active("o", Stacked.origin(hasSnapshot: true))
+    let tops = try #require(planner.topDevices(ofVolumeNamed: "o"))
+    #expect(tops.count == 2)
+    func mayBegin() throws -> Bool {
+      let state = try #require(try mapper.state(of: tops[0]))
+      #expect(try mapper.options(for: "o", state, planner).merge == .pending)
+      return try mapper.mayBeginMerge(into: "o", state, planner)
+    }
+    for device in tops {
+      mapper.setOpenCount(1, of: device)
+      #expect(try !mayBegin())
+      mapper.setOpenCount(0, of: device)
+    }
+    #expect(try mayBegin())
+    var options = ActivationOptions()
+    options.merge = .running
+    var change = try MappingChange(
+      preparing: [try planner.plan(named: "o", options)], on: &mapper)
+    try change.suspend(on: &mapper)
+    _ = try change.resume(on: &mapper)
+    // As the original leaves them (clvmd recording lvconvert-merge-snapshot-exclusive).
+    #expect(
+      mapper.mapped.values.map { "\($0.name) \($0.live?.table.lines[0].target.type ?? "none")" }
+        .sorted() == ["vg-o snapshot-merge", "vg-o-real linear", "vg-s error", "vg-s-cow linear"])
+    #expect(mapper.suspendedDevices.isEmpty)
+    let plain = try Stacked.origin(hasSnapshot: true)
+    let state = try #require(try mapper.state(of: tops[0]))
+    #expect(try !mapper.mayBeginMerge(into: "o", state, Stacked.planner(plain)))
+  }
+
   @Test("an origin and its snapshots are deactivated together, unless one is in use")
   func deactivatesOrigin() throws {
     let group = try Stacked.origin(hasSnapshot: true)

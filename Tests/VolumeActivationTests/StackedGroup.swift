@@ -22,7 +22,9 @@ enum Stacked {
   /// A linear volume `o` of ten extents, with a snapshot `s` or without.
   ///
   /// - Parameter isVirtual: nobody sees the origin, only the snapshot.
-  static func origin(hasSnapshot: Bool, isVirtual: Bool = false) throws -> VolumeGroup {
+  static func origin(
+    hasSnapshot: Bool, isVirtual: Bool = false, isMerging: Bool = false
+  ) throws -> VolumeGroup {
     let origin = part("o", "pv0", first: 0, extents: 10, isVisible: !isVirtual)
     guard hasSnapshot else { return try group(origin) }
     return try group(
@@ -31,7 +33,7 @@ enum Stacked {
       \(part("s", "pv1", first: 0, extents: 2, isVisible: !isVirtual))
       snapshot0 { id = "\(id("snapshot0"))" status = ["READ", "WRITE", "VISIBLE"] flags = []
         segment_count = 1 segment1 { start_extent = 0 extent_count = 10 type = "snapshot"
-          chunk_size = 8 origin = "o" cow_store = "s" } }
+          chunk_size = 8 origin = "o" \(isMerging ? "merging_store" : "cow_store") = "s" } }
       """)
   }
 

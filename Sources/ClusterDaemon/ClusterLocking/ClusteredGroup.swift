@@ -253,6 +253,11 @@ final class ClusteredGroup: Sendable {
     _ state: inout State
   ) throws -> PlannedVolume {
     var options = try state.mapper.options(for: name, device, planners.new)
+    if options.merge == .pending,
+      try state.mapper.mayBeginMerge(into: name, device, planners.new)
+    {
+      options.merge = .running
+    }
     // The command may be about this very permission.
     options.isReadOnly =
       planners.new.volumeGroup.logicalVolume(named: name).map {
