@@ -190,6 +190,22 @@ struct StackedChangeTests {
     #expect(changed.devices.allSatisfy { !$0.isReadOnly })
   }
 
+  @Test("an image that was split off a mirror takes its new name, and nothing else happens to it")
+  func namesSplitImage() throws {
+    var mapper = try active("m", Stacked.mirror())
+    let planner = Stacked.planner(try Stacked.mirror(split: "n"))
+    let image = try #require(planner.topDevices(ofVolumeNamed: "n")?.first)
+    #expect(try mapper.state(of: image)?.device.name == "vg-m_mimage_1")
+    for _ in 0..<2 {
+      try mapper.takeNewName("n", try #require(try mapper.state(of: image)), planner)
+    }
+    #expect(try mapper.state(of: image)?.device.name == "vg-n")
+    let steps = transcript(mapper)
+    #expect(steps.filter { $0.hasPrefix("rename") }.count == 1)
+    #expect(!steps.contains { $0.hasPrefix("load") || $0.hasPrefix("remove") })
+    #expect(mapper.suspendedDevices.isEmpty)
+  }
+
   @Test("a merge into an active origin begins when nobody has it or the snapshot open")
   func beginsMerge() throws {
     let merging = try Stacked.origin(hasSnapshot: true, isMerging: true)

@@ -19,6 +19,21 @@ enum Stacked {
       """)
   }
 
+  /// A mirror `m` of ten extents without a log, and `split` instead of its second image if given.
+  static func mirror(split: String? = nil) throws -> VolumeGroup {
+    let second = split ?? "m_mimage_1"
+    return try group(
+      """
+      m { id = "\(id("m"))" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+        segment1 { start_extent = 0 extent_count = 10 type = "mirror" region_size = 1024
+          mirror_count = \(split == nil ? 2 : 1)
+          mirrors = ["m_mimage_0", 0\(split == nil ? ", \"m_mimage_1\", 0" : "")] } }
+      \(part("m_mimage_0", "pv0", first: 0, extents: 10))
+      \(part(second, "pv1", first: 0, extents: 10, isVisible: split != nil)
+        .replacing(id(second), with: id("m_mimage_1")))
+      """)
+  }
+
   /// A linear volume `o` of ten extents, with a snapshot `s` or without.
   ///
   /// - Parameter isVirtual: nobody sees the origin, only the snapshot.

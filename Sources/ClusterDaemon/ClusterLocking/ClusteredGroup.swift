@@ -85,8 +85,12 @@ final class ClusteredGroup: Sendable {
     return try state.withLock { state in
       if let present = try state.mapper.state(of: top), present.hasLiveTable {
         // Its resume, which is to come, or that of what it is a part of, makes it what it shall be.
-        if state.suspension(covering: top) == nil, present.isSuspended {
-          try recover(planner, &state)
+        if state.suspension(covering: top) == nil {
+          if present.isSuspended {
+            try recover(planner, &state)
+          } else {
+            try state.mapper.takeNewName(described.name, present, planner)
+          }
         }
         return WorkResult(isActive: true)
       }
