@@ -158,7 +158,15 @@ public struct BlockDeviceScanner: Sendable {
     guard selection.requirements.allowsLogicalVolumes, let device = MappedDeviceUUID(uuid) else {
       return true
     }
-    return device.suffix != nil || isSuspended(folder, depth: 0)
+    return device.suffix != nil || isPart(folder, device) || isSuspended(folder, depth: 0)
+  }
+
+  /// A part of another volume of its own group, such as a mirror's image: the same content.
+  private func isPart(_ folder: String, _ device: MappedDeviceUUID) -> Bool {
+    Directory.entries(of: "\(folder)/holders").contains { holder in
+      Directory.firstLine(of: "\(folder)/holders/\(holder)/dm/uuid")
+        .flatMap { MappedDeviceUUID($0) }?.volumeGroup == device.volumeGroup
+    }
   }
 
   /// Suspended itself, or on top of a device that is.

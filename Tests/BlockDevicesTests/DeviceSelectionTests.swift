@@ -77,6 +77,12 @@ struct DeviceSelectionTests {
     let scanning = try selection(folder, "devices { scan_lvs = 1 }")
     #expect(candidates(folder, nodes, scanning) == [number(0), number(2), number(5)])
     try map("sdc", uuid)
+    // Below a volume of another group, and below one of its own, whose content it shares.
+    try folder.write("LVM-" + String(repeating: "c", count: 64), to: "block/sda/holders/x/dm/uuid")
+    #expect(candidates(folder, nodes, scanning).contains(number(0)))
+    try folder.write(uuid, to: "block/sdd/holders/y/dm/uuid")
+    #expect(!candidates(folder, nodes, scanning).contains(number(4)))
+    try folder.write("CRYPT-1", to: "block/sdd/holders/y/dm/uuid")
     #expect(
       candidates(folder, nodes, scanning)
         == [number(0), number(2), number(3), number(4), number(5)])
