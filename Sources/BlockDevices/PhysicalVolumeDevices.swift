@@ -10,7 +10,8 @@ extension ScannedVolumeGroup {
       let number = (scanned.device as? BlockDevice)?.number
       devices[member.id] = PhysicalVolumeDevice(
         number: number, sizeSectors: scanned.device.sizeBytes / 512,
-        isPersistentMemory: number.map { PersistentMemory.contains($0) } ?? false)
+        isPersistentMemory: number.map { PersistentMemory.contains($0) } ?? false,
+        readAheadSectors: number.map { DeviceReadAhead.sectors(of: $0) } ?? 0)
     }
     return devices
   }
@@ -35,5 +36,18 @@ enum PersistentMemory {
     let folder = "\(systemDirectory)/dev/block/\(number)"
     return Directory.firstLine(of: "\(folder)/queue/dax") == "1"
       || Directory.firstLine(of: "\(folder)/../queue/dax") == "1"
+  }
+}
+
+/// How far the kernel reads ahead on a block device; `blockdev --getra`.
+enum DeviceReadAhead {
+  /// 0 when sysfs does not tell.
+  static func sectors(of number: DeviceNumber, systemDirectory: String = "/sys") -> UInt32 {
+    let folder = "\(systemDirectory)/dev/block/\(number)"
+    // A partition has its disk's.
+    let kibibytes = ["\(folder)/queue", "\(folder)/../queue"].lazy
+      .compactMap { Directory.firstLine(of: "\($0)/read_ahead_kb") }.first
+      .flatMap { UInt32($0) }
+    return UInt32(clamping: UInt64(kibibytes ?? 0) * 2)
   }
 }

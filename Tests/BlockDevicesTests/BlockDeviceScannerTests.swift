@@ -75,6 +75,18 @@ struct BlockDeviceScannerTests {
     #expect(found.map(\.path) == ["/dev/disk/by-id/first", "/dev/mapper/mpatha"])
   }
 
+  @Test("how far the kernel reads ahead on a disk")
+  func readAhead() throws {
+    let folder = try TemporaryFolder()
+    defer { folder.remove() }
+    try folder.write("384\n", to: "dev/block/8:0/queue/read_ahead_kb")
+    func sectors(_ minor: UInt32) -> UInt32 {
+      DeviceReadAhead.sectors(of: number(minor), systemDirectory: folder.path)
+    }
+    #expect(sectors(0) == 768)
+    #expect(sectors(2) == 0)
+  }
+
   @Test("a machine without sysfs has no candidates")
   func findsNothing() {
     #expect(BlockDeviceScanner(systemDirectory: "/nonexistent").candidates().isEmpty)

@@ -76,6 +76,24 @@ struct ActivationPlannerTests {
     #expect(refusal(in: group, devices: [:]) != nil)
   }
 
+  @Test("without stripes a volume reads ahead as far as the disks below it")
+  func inheritsReadAhead() throws {
+    let devices = [
+      Sample.firstPV: PhysicalVolumeDevice(
+        number: Sample.firstDevice, sizeSectors: Sample.deviceSize, readAheadSectors: 768),
+      Sample.secondPV: PhysicalVolumeDevice(
+        number: Sample.secondDevice, sizeSectors: Sample.deviceSize, readAheadSectors: 1024),
+    ]
+    let linear = Sample.group(
+      Sample.volume(
+        "a", Sample.linear(from: 0, count: 2),
+        Sample.linear(Sample.secondPV, from: 0, count: 2, start: 2)))
+    #expect(
+      try ActivationPlanner(linear, devices: devices).plan(named: "a").readAhead == .atLeast(768))
+    let mirror = try ActivationPlanner(Stacked.mirror(), devices: devices).plan(named: "m")
+    #expect(mirror.readAhead == .atLeast(1024))
+  }
+
   @Test("a group that is exported, foreign or clustered is refused as a whole")
   func refusesGroups() {
     var group = plain

@@ -8,11 +8,17 @@ public struct PhysicalVolumeDevice: Hashable, Sendable {
   public let sizeSectors: UInt64
   /// The device is memory that keeps its content.
   public let isPersistentMemory: Bool
+  /// How far the kernel reads ahead on the device, in 512-byte sectors; 0 when not known.
+  public let readAheadSectors: UInt32
 
-  public init(number: DeviceNumber?, sizeSectors: UInt64, isPersistentMemory: Bool = false) {
+  public init(
+    number: DeviceNumber?, sizeSectors: UInt64, isPersistentMemory: Bool = false,
+    readAheadSectors: UInt32 = 0
+  ) {
     self.number = number
     self.sizeSectors = sizeSectors
     self.isPersistentMemory = isPersistentMemory
+    self.readAheadSectors = readAheadSectors
   }
 }
 

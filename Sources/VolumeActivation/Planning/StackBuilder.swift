@@ -181,14 +181,31 @@ struct StackBuilder {
   }
 
   /// dm-activation, section 8: automatic means at least two stripes of every area of the widest
-  /// segment.
+  /// segment, or without stripes as much as the disks below have.
   func readAhead(of volume: LogicalVolume, widestStripe: UInt64) -> ReadAhead {
     switch volume.readAheadSectors {
     case .some(let sectors) where sectors < 0: .none
     case .some(let sectors) where sectors > 0: .exactly(UInt32(sectors))
-    default: .atLeast(UInt32(clamping: 2 * widestStripe))
+    default:
+      .atLeast(widestStripe > 0 ? UInt32(clamping: 2 * widestStripe) : readAhead(below: volume))
     }
   }
+
+  /// The most of the disks on which the volume, and those that it consists of, begin.
+  private func readAhead(below volume: LogicalVolume, depth: Int = 0) -> UInt32 {
+    var sectors: UInt32 = 0
+    if case .physicalVolume(let id)? = volume.segments.first?.stripedLayout?.areas.first?.source {
+      sectors = physicalDevices[id]?.readAheadSectors ?? 0
+    }
+    guard depth < Self.stackHeightMax else { return sectors }
+    for index in volume.referencedNames.compactMap({ topology.index(named: $0) }) {
+      sectors = max(sectors, readAhead(below: group.logicalVolumes[index], depth: depth + 1))
+    }
+    return sectors
+  }
+
+  /// Metadata may be malformed and lead in a circle.
+  private static let stackHeightMax = 8
 
   private static func fixedMinor(of volume: LogicalVolume) -> UInt32? {
     guard volume.status.contains(.fixedMinor) else { return nil }
