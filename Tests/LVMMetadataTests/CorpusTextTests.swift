@@ -77,6 +77,26 @@ import Testing
     }
   }
 
+  /// Found by fuzzing: the value that stands for what is left out hid what was kept.
+  @Test(
+    "what is left out is filled in, what has another type is kept",
+    arguments: [
+      "", "format = 7\nmetadata_copies = e0", "metadata_copies { }", "format { }",
+    ])
+  func fillsInWhatIsLeftOut(lines: String) throws {
+    let text = String(
+      decoding: try Fixture.bytes("lvm2/texts/linear-life/01-created.vg.disk"), as: UTF8.self)
+    let changed = text.replacing("format = \"lvm2\"\n", with: "")
+      .replacing("metadata_copies = 0", with: lines)
+    #expect(changed != text)
+    let group = try MetadataText(parsing: changed.utf8).volumeGroup
+    #expect(group.format == (lines.contains("format") ? nil : "lvm2"))
+    #expect(group.metadataCopies == (lines.contains("metadata_copies") ? nil : 0))
+    let again = try MetadataText(
+      parsing: try MetadataText(parsing: changed.utf8).bytes(form: .disk))
+    #expect(again.volumeGroup == group)
+  }
+
   /// Found by fuzzing.
   @Test func lockArgumentsWithoutALockTypeAreNotLost() throws {
     let text = String(

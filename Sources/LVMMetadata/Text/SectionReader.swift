@@ -91,7 +91,7 @@ struct SectionReader {
     return nil
   }
 
-  private func has(_ name: StaticString) -> Bool {
+  func has(_ name: StaticString) -> Bool {
     guard document.mayHave(name, in: self.node) else { return false }
     var node = children.lowerBound
     while node < children.upperBound {

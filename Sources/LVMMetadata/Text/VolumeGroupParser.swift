@@ -18,8 +18,8 @@ struct VolumeGroupParser {
       seqno: try reader.requiredUnsigned32("seqno"), status: try reader.status(&status),
       flags: try reader.flags(&flags),
       extentSizeSectors: UInt64(try reader.requiredUnsigned32("extent_size")))
-    // What a text may leave out, LVM writes the next time.
-    group.format = reader.string("format") ?? "lvm2"
+    // What a text leaves out, LVM writes the next time; what has another type is kept as it is.
+    group.format = reader.has("format") ? reader.string("format") : "lvm2"
     if let format = group.format, format != "lvm2" {
       throw reader.failure("the format '\(format)' is unknown")
     }
@@ -34,7 +34,7 @@ struct VolumeGroupParser {
     group.physicalVolumeLimit = try reader.requiredUnsigned32("max_pv")
     group.allocationPolicy = try reader.allocationPolicy() ?? .normal
     group.profile = reader.string("profile")
-    group.metadataCopies = reader.unsigned32("metadata_copies") ?? 0
+    group.metadataCopies = reader.has("metadata_copies") ? reader.unsigned32("metadata_copies") : 0
     guard let physicalVolumes = reader.subsection("physical_volumes") else {
       throw reader.failure("section 'physical_volumes' is missing")
     }
