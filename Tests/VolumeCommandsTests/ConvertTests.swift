@@ -1,3 +1,4 @@
+import ConfigText
 import Glibc
 import LVMMetadata
 import Testing
@@ -90,6 +91,20 @@ import VolumeCommands
     }
     #expect(section.string("merge") == section.string("origin"))
     #expect(!merged.isVisible)
+  }
+
+  /// Blocks that the volume has never written are the external origin's, in its snapshot as well.
+  @Test func thinSnapshotKeepsTheExternalOrigin() throws {
+    let before = try group("thin-external-origin/00-external")
+    let volume = try #require(
+      before.logicalVolumes.first {
+        $0.segments.first?.section?.string("external_origin") != nil
+      })
+    let edit = try convert(before, "lvcreate -s -n copy vg/\(volume.name)")
+    let copy = try #require(edit.group.logicalVolume(named: "copy")?.segments.first?.section)
+    #expect(copy.string("origin") == volume.name)
+    #expect(
+      copy.string("external_origin") == volume.segments.first?.section?.string("external_origin"))
   }
 
   @Test func cacheVolumeComesAndGoes() throws {
@@ -399,5 +414,13 @@ import VolumeCommands
         try ConvertCommand(words: line.split(separator: " ").map(String.init))
       }
     }
+  }
+}
+
+extension Segment {
+  /// What a type that is kept as text has.
+  fileprivate var section: ConfigSection? {
+    guard case .other(_, let section) = kind else { return nil }
+    return section
   }
 }
