@@ -187,6 +187,7 @@ struct ComparisonTests {
     lvcreate -s -l 4 vg/a -c 0
     lvcreate --type thin-pool -l 4 vg --errorwhenfull y
     lvcreate --type thin-pool -l 4 vg -p r
+    lvcreate --type thin-pool -l 3 -i 3 -I 64k vg pv0:0
     lvcreate -T -l 4 vg/np -c 3k
     lvcreate -T -l 4 vg/np -n nn
     lvcreate -T -l 4 vg/np --minor 5

@@ -158,6 +158,8 @@ extension GroupEdit {
     let parameters = try poolParameters(
       request, dataExtentCount: size.extentCount, announces: true)
     try provideSpare(request, extentCount: parameters.metadataExtentCount)
+    let extents = try allocatableExtents(request.physicalVolumes, warns: false)
+    try checkStripes(request, stripes, extents)
     try checkFreeSpace(size)
     let name = name ?? generatedName("lvol")
     var allocation = AllocationRequest(
@@ -167,8 +169,7 @@ extension GroupEdit {
     allocation.logExtentCount = parameters.metadataExtentCount
     allocation.needsSeparateLog = settings.allocation.separatesPoolMetadata
     allocation.isApproximate = size.isApproximate
-    let found = try group.allocate(
-      allocation, from: try allocatableExtents(request.physicalVolumes, warns: false))
+    let found = try group.allocate(allocation, from: extents)
     guard let metadataArea = found.log else {
       throw VolumeGroupRefusal("No extents were found for the metadata of \(group.name)/\(name).")
     }

@@ -31,15 +31,8 @@ extension GroupEdit {
       let request = try inExtents(request)
       let extents = try allocatableExtents(request.physicalVolumes)
       let size = try createSize(for: request, &parameters, extents)
-      // LVM asks for the command line's policy, and not for that of the group.
-      guard
-        parameters.stripeCount == 1 || request.allocation?.policy == .anywhere
-          || parameters.stripeCount <= extents.listedCount
-      else {
-        throw VolumeGroupRefusal(
-          "Number of stripes (\(parameters.stripeCount)) must not exceed number of physical "
-            + "volumes (\(extents.listedCount))")
-      }
+      // A pool's spare comes first.
+      if request.kind != .thinPool { try checkStripes(request, parameters, extents) }
       switch request.kind {
       // They say first what they make of their options.
       case .raid, .mirror, .thinPool: break
@@ -100,6 +93,20 @@ extension GroupEdit {
   }
 
   // MARK: - Checks
+
+  /// LVM asks for the command line's policy, and not for that of the group.
+  func checkStripes(
+    _ request: CreateRequest, _ parameters: StripeParameters, _ extents: AllocatableExtents
+  ) throws(VolumeGroupRefusal) {
+    guard
+      parameters.stripeCount == 1 || request.allocation?.policy == .anywhere
+        || parameters.stripeCount <= extents.listedCount
+    else {
+      throw VolumeGroupRefusal(
+        "Number of stripes (\(parameters.stripeCount)) must not exceed number of physical "
+          + "volumes (\(extents.listedCount))")
+    }
+  }
 
   private func checkCreatable(_ request: CreateRequest) throws(VolumeGroupRefusal) {
     try group.checkChangeable()
