@@ -1,14 +1,21 @@
 import ClusterTypes
 
-/// Between its admission and its first lease a member cannot grant anything yet. Whoever would be told
-/// that no lock manager runs waits for that lease, for a bounded time.
+/// Between the daemon's start, or its admission, and its first lease it cannot grant anything yet. Whoever would
+/// be told that no lock manager runs waits for that lease, for a bounded time.
 extension LockDaemonMachine {
+  /// The daemon has just started: it hears soon whether it is a member.
+  mutating func beginFirstLeaseWait() {
+    guard !hasStarted else { return }
+    hasStarted = true
+    leaseWait = now + configuration.leaseWaitLimit
+  }
+
   /// A node that has become a member waits for its lease; one that has lost its lease does not: nobody
   /// knows when that comes back.
   mutating func leaseMayHaveChanged(wasRunning: Bool) {
     if isClusterRunning, !isQuorate {
       if !wasRunning { leaseWait = now + configuration.leaseWaitLimit }
-    } else {
+    } else if isClusterRunning || wasRunning {
       endLeaseWait()
     }
   }

@@ -27,8 +27,8 @@ public struct LockDaemonMachine: Sendable {
     /// How long a request for the global or a VG lock waits for another node, for a lockspace, or
     /// for a recovery of the lock manager, before it is answered -11 (or -211). lvm asks four times.
     public var lockWaitLimit: Duration
-    /// How long a request that needs the cluster waits for the lease of a node that has just become
-    /// a member, before it is answered that there is no lock manager.
+    /// How long a request that needs the cluster waits for the lease of a daemon that has just started, or of
+    /// a node that has just become a member, before it is answered that there is no lock manager.
     public var leaseWaitLimit: Duration
 
     public init(
@@ -76,7 +76,8 @@ public struct LockDaemonMachine: Sendable {
   var stopRequests: [StopRequest] = []
   var isClusterRunning = false
   var isQuorate = false
-  /// This node has become a member, and its first lease is waited for until then.
+  var hasStarted = false
+  /// The daemon has just started, or this node has become a member: its first lease is waited for until then.
   var leaseWait: Timestamp?
   /// Whose requests wait for that lease.
   var awaitingLease: [ClientID] = []
@@ -110,6 +111,7 @@ public struct LockDaemonMachine: Sendable {
   /// Takes one event in and says what to do. `now` never goes back.
   public mutating func handle(_ input: Input, at now: Timestamp) -> [Effect] {
     self.now = now
+    beginFirstLeaseWait()
     switch input {
     case .clientConnected(let client, let processID):
       clients[client] = Client(processID: processID)

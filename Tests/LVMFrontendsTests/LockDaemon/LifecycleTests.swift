@@ -112,6 +112,24 @@ import Testing
     #expect(cluster.manager.members.count == 2, "vg1 and the global lockspace")
   }
 
+  /// Seen with a suite that starts a volume group as soon as the socket is there.
+  @Test func startedDaemonLetsStartsWaitForTheCluster() {
+    var cluster = TestCluster(hasStarted: false)
+    let early = cluster.connect()
+    #expect(cluster.ask(start("vg1"), from: early) == nil)
+    cluster.send(.clusterChanged(isRunning: false, isQuorate: false), to: node1)
+    #expect(cluster.reply(to: early) == nil)
+    cluster.send(.clusterChanged(isRunning: true, isQuorate: true), to: node1)
+    #expect(cluster.reply(to: early)?.result == 0)
+    // Where no cluster comes, nobody waits for longer than for a lease.
+    cluster = TestCluster(hasStarted: false)
+    let other = cluster.connect()
+    #expect(cluster.ask(start("vg1"), from: other) == nil)
+    cluster.pass(.seconds(10))
+    #expect(cluster.reply(to: other)?.result == -214)
+    #expect(cluster.ask(start("vg1"), from: cluster.connect()) == -214)
+  }
+
   @Test func leaseThatDoesNotComeIsNotWaitedForLonger() {
     var cluster = newMember()
     let early = cluster.connect()

@@ -38,10 +38,15 @@ struct TestCluster {
   /// Answers of the cluster wait until `settle` is called.
   var isHeldBack = false
 
-  init(nodes count: Int32 = 1, clusterName: String = "lab", isQuorate: Bool = true) {
+  /// - Parameter hasStarted: otherwise the daemons have heard nothing of the cluster yet.
+  init(
+    nodes count: Int32 = 1, clusterName: String = "lab", isQuorate: Bool = true,
+    hasStarted: Bool = true
+  ) {
     for number in 1...count {
       guard let id = NodeID(number) else { continue }
       nodes[id] = Node(machine: LockDaemonMachine(configuration: .init(clusterName: clusterName)))
+      guard hasStarted else { continue }
       send(.clusterChanged(isRunning: true, isQuorate: true), to: id)
       if !isQuorate { send(.clusterChanged(isRunning: true, isQuorate: false), to: id) }
     }
