@@ -335,19 +335,20 @@ extension OfflineSession {
     var label = volume.label
     if command.getsNewIdentifier { label.id = makeIdentifier() }
     guard let scanned = group(of: volume.label.id) else {
-      guard command.getsNewIdentifier else {
-        if let ignored = command.ignoresAreas, command.isAllocatable == nil,
-          command.addedTags.isEmpty, command.removedTags.isEmpty
-        {
-          try change(volume, on: disk, ignoresAreas: ignored)
-          return output("Physical volume \"\(name)\" changed")
-        }
-        let what = command.isAllocatable == nil ? "Tag" : "Allocatability"
+      guard command.addedTags.isEmpty, command.removedTags.isEmpty else {
         throw CommandStop(
-          "\(what) not supported by orphan lvm2 format PV \(name)",
+          "Can't change tag on Physical Volume \(name) not in volume group",
           "Physical volume \(name) not changed")
       }
-      if !isTest {
+      guard command.isAllocatable == nil else {
+        throw CommandStop(
+          "Allocatability not supported by orphan lvm2 format PV \(name)",
+          "Physical volume \(name) not changed")
+      }
+      if let ignored = command.ignoresAreas {
+        try change(volume, on: disk, ignoresAreas: ignored)
+      }
+      if command.getsNewIdentifier, !isTest {
         try writeLabel(label, on: disk)
         rescan()
       }

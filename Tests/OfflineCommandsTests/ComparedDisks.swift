@@ -3,6 +3,7 @@ import LVMMetadata
 import LVMSystemDirectory
 import OfflineCommands
 import RealLVM
+import Testing
 import VolumeActivation
 import VolumeCommands
 
@@ -74,6 +75,28 @@ final class ComparedDisks {
     }
     result.text = try text("ours")
     return result
+  }
+
+  /// Runs a command on both sides and records what differs; our disks are LVM's then, for what comes next.
+  ///
+  /// - Parameter comparable: what of a result is compared.
+  func compare(
+    _ line: String, _ note: String = "", _ comparable: (Result) -> Result = { $0 },
+    at location: SourceLocation = #_sourceLocation
+  ) throws {
+    let words = line.split(separator: " ").map(String.init)
+    let theirs = comparable(try lvm(words))
+    let ours = comparable(try ours(words))
+    guard ours != theirs else { return }
+    Issue.record(
+      """
+      \(line) \(note)
+      status \(ours.status), LVM's \(theirs.status)
+      output \(ours.output), LVM's \(theirs.output)
+      errors \(ours.errors), LVM's \(theirs.errors)
+      text \(ours.text.difference(from: theirs.text))
+      """, sourceLocation: location)
+    try copy(from: "lvm")
   }
 
   /// Lets a disk of LVM's, or of ours, be no PV any more.

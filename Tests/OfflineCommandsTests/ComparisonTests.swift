@@ -8,25 +8,9 @@ import Testing
     if: ComparedDisks.obstacle == nil,
     "SKIPPED, not compared with LVM itself: \(ComparedDisks.obstacle ?? "")"))
 struct ComparisonTests {
-  private func compare(_ disks: ComparedDisks, _ line: String, _ note: String = "") throws {
-    let words = line.split(separator: " ").map(String.init)
-    let theirs = try disks.lvm(words)
-    let ours = try disks.ours(words)
-    guard ours != theirs else { return }
-    Issue.record(
-      """
-      \(line) \(note)
-      status \(ours.status), LVM's \(theirs.status)
-      output \(ours.output), LVM's \(theirs.output)
-      errors \(ours.errors), LVM's \(theirs.errors)
-      text \(ours.text.difference(from: theirs.text))
-      """)
-    try disks.copy(from: "lvm")
-  }
-
   @Test func commandsSayAndWriteTheSame() throws {
     let disks = try ComparedDisks(sizes: [64, 64, 64, 64, 64])
-    for line in Self.commands { try compare(disks, line) }
+    for line in Self.commands { try disks.compare(line) }
   }
 
   /// What needs no device-mapper of LVM: it refuses to shrink RAID volumes and to make most of them.
@@ -148,7 +132,7 @@ struct ComparisonTests {
   /// Options that do not go together, with the type or at all: LVM's words and status for each.
   @Test func wrongOptionsAreRefusedAlike() throws {
     let disks = try ComparedDisks(sizes: [64, 64, 64])
-    for line in Self.wrongLines { try compare(disks, line) }
+    for line in Self.wrongLines { try disks.compare(line) }
   }
 
   private static let wrongLines = """
@@ -208,26 +192,24 @@ struct ComparisonTests {
     let note = "seed \(seed)"
     let extentSize = ["1m", "64k", "2m"].randomElement(using: &random) ?? "1m"
     let names = (0..<count).map { "pv\($0)" }
-    try compare(disks, "vgcreate -s \(extentSize) vg \(names.joined(separator: " "))", note)
+    try disks.compare("vgcreate -s \(extentSize) vg \(names.joined(separator: " "))", note)
     for name in names where random.chance(50) {
-      try compare(
-        disks, "pvchange --addtag s\(Int.random(in: 1...2, using: &random)) \(name)", note)
+      try disks.compare(
+        "pvchange --addtag s\(Int.random(in: 1...2, using: &random)) \(name)", note)
     }
     var volumes: [String] = []
     for round in 0..<14 {
       if volumes.isEmpty || random.chance(50) {
         let name = "l\(round)"
         let type = random.chance(20) ? "--type raid0 -i 2" : Self.stripes(count, &random)
-        try compare(
-          disks,
+        try disks.compare(
           "lvcreate -an -Zn -n \(name) \(type) \(Self.options(count, &random, sign: "")) vg"
             + Self.physicalVolumes(count, &random), note)
         volumes.append(name)
       } else {
         let name = volumes.randomElement(using: &random) ?? ""
         let sign = random.chance(80) ? "+" : ""
-        try compare(
-          disks,
+        try disks.compare(
           "lvextend \(Self.options(count, &random, sign: sign)) vg/\(name)"
             + Self.physicalVolumes(count, &random), note)
       }
@@ -269,7 +251,7 @@ struct ComparisonTests {
   @Test func metadataAreasInUse() throws {
     let disks = try ComparedDisks(sizes: [17, 17, 17, 17, 17])
     for line in Self.areaCommands {
-      try compare(disks, line)
+      try disks.compare(line)
       let counts = try disks.areaCounts()
       #expect(counts.ours == counts.lvm, "\(line)")
     }
@@ -299,6 +281,13 @@ struct ComparisonTests {
     pvcreate --metadataignore y pv4
     pvchange --metadataignore n pv4
     pvchange --metadataignore y pv4
+    pvchange --uuid --metadataignore n pv4
+    pvchange --metadataignore n pv4
+    pvchange --uuid --metadataignore y pv4
+    pvchange --metadataignore y pv4
+    pvchange --uuid --addtag t pv4
+    pvchange --uuid -x n pv4
+    pvchange --addtag t -x n pv4
     vgextend vg pv4
     vgchange --metadatacopies 2 vg
     vgreduce vg pv4
@@ -307,8 +296,8 @@ struct ComparisonTests {
   /// Caches, which LVM makes with the kernel only: it must accept ours.
   @Test func lvmAcceptsOurCaches() throws {
     let disks = try ComparedDisks(sizes: [65, 65])
-    try compare(disks, "vgcreate vg pv0 pv1")
-    for name in ["o", "fast"] { try compare(disks, "lvcreate -an -Zn -n \(name) -l 5 vg") }
+    try disks.compare("vgcreate vg pv0 pv1")
+    for name in ["o", "fast"] { try disks.compare("lvcreate -an -Zn -n \(name) -l 5 vg") }
     for line in [
       "lvconvert -y --type cache --cachevol fast vg/o", "lvconvert --splitcache vg/o",
       "lvconvert -y --type writecache --cachevol fast --cachesettings block_size=512 vg/o",
@@ -325,7 +314,7 @@ struct ComparisonTests {
   /// LVM cannot make these here, but it must accept ours and extend them as we do.
   @Test func lvmTakesOverWhatWeMade() throws {
     let disks = try ComparedDisks(sizes: [33, 33, 33, 33, 33, 33])
-    try compare(disks, "vgcreate -s 1m vg pv0 pv1 pv2 pv3 pv4 pv5")
+    try disks.compare("vgcreate -s 1m vg pv0 pv1 pv2 pv3 pv4 pv5")
     for type in ["raid1 -m 2", "raid5 -i 2", "raid10 -i 2", "raid6 -i 3", "mirror -m 1"] {
       let name = String(type.prefix { $0 != " " })
       let made = try disks.ours(
@@ -335,9 +324,9 @@ struct ComparisonTests {
       let check = try disks.lvm(["vgck", "vg"])
       #expect(check.status == 0 && check.errors.isEmpty, "\(check.errors)")
       #expect(check.text == made.text)
-      try compare(disks, "lvextend -l +5 vg/\(name)")
-      try compare(disks, "lvrename vg \(name) x\(name)")
+      try disks.compare("lvextend -l +5 vg/\(name)")
+      try disks.compare("lvrename vg \(name) x\(name)")
     }
-    try compare(disks, "lvremove -y vg/xraid5 vg/xmirror")
+    try disks.compare("lvremove -y vg/xraid5 vg/xmirror")
   }
 }

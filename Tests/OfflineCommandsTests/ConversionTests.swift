@@ -58,21 +58,12 @@ struct ConversionTests {
     let check = try disks.lvm(["vgck", "vg"])
     #expect(check.status == 0 && check.errors.isEmpty, "\(check.errors)")
     for line in Self.compared {
-      let words = line.split(separator: " ").map(String.init)
-      var (theirs, ours) = (try disks.lvm(words), try disks.ours(words))
-      // LVM takes more steps.
-      theirs.text.removeAll { $0.hasPrefix("seqno") }
-      ours.text.removeAll { $0.hasPrefix("seqno") }
-      guard ours != theirs else { continue }
-      Issue.record(
-        """
-        \(line)
-        status \(ours.status), LVM's \(theirs.status)
-        output \(ours.output), LVM's \(theirs.output)
-        errors \(ours.errors), LVM's \(theirs.errors)
-        text \(ours.text.difference(from: theirs.text))
-        """)
-      try disks.copy(from: "lvm")
+      try disks.compare(line) { result in
+        var result = result
+        // LVM takes more steps.
+        result.text.removeAll { $0.hasPrefix("seqno") }
+        return result
+      }
     }
   }
 }

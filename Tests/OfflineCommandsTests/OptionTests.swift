@@ -10,21 +10,7 @@ import Testing
 struct OptionTests {
   @Test func linesAreTakenAndRefusedAlike() throws {
     let disks = try ComparedDisks(sizes: [64, 64, 64, 64])
-    for line in Self.lines {
-      let words = line.split(separator: " ").map(String.init)
-      let theirs = try disks.lvm(words)
-      let ours = try disks.ours(words)
-      guard ours != theirs else { continue }
-      Issue.record(
-        """
-        \(line)
-        status \(ours.status), LVM's \(theirs.status)
-        output \(ours.output), LVM's \(theirs.output)
-        errors \(ours.errors), LVM's \(theirs.errors)
-        text \(ours.text.difference(from: theirs.text))
-        """)
-      try disks.copy(from: "lvm")
-    }
+    for line in Self.lines { try disks.compare(line) }
   }
 
   private static let lines = """
