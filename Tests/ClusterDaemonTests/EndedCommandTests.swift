@@ -37,17 +37,24 @@ extension ClusterTests {
       }
     }
 
-    @Test func `a killed command leaves nothing suspended, and its lock waits for that`()
-      async throws
-    {
+    /// Daemons with an active volume, and the device-mapper of the first node, which has its device.
+    private func withActiveVolume(
+      _ body: ([LoopbackNode], LoopbackMapper, MappedDeviceUUID) async throws -> Void
+    ) async throws {
       let group = try SharedGroup.make(volumes: ["a"])
       try await TestCluster.with(volumeGroup: group) { cluster in
         let nodes = try await cluster.startAll()
         for node in nodes { try await SharedGroup.start(group, on: node) }
         _ = try await SharedGroup.activate(.activateShared, asking: nodes[0])
         let mapper = LoopbackMapper(kernel: try #require(cluster.loopback.devices(of: Name.one)))
-        let device = try #require(try mapper.devices().first?.uuid)
+        try await body(nodes, mapper, try #require(try mapper.devices().first?.uuid))
+      }
+    }
 
+    @Test func `a killed command leaves nothing suspended, and its lock waits for that`()
+      async throws
+    {
+      try await withActiveVolume { nodes, mapper, device in
         let process = try spawnCommand(on: nodes[0])
         try await eventually("the command holds the lock") {
           try await isHeldExclusively(nodes[0], by: process)
@@ -64,13 +71,7 @@ extension ClusterTests {
     }
 
     @Test func `a device is left to a command that lives on without its connection`() async throws {
-      let group = try SharedGroup.make(volumes: ["a"])
-      try await TestCluster.with(volumeGroup: group) { cluster in
-        let nodes = try await cluster.startAll()
-        for node in nodes { try await SharedGroup.start(group, on: node) }
-        _ = try await SharedGroup.activate(.activateShared, asking: nodes[0])
-        let mapper = LoopbackMapper(kernel: try #require(cluster.loopback.devices(of: Name.one)))
-        let device = try #require(try mapper.devices().first?.uuid)
+      try await withActiveVolume { nodes, mapper, device in
         // Of this very process.
         let command = try await LockDaemonCommand(on: nodes[0])
         #expect(try await command.ask("lock_vg", ["mode": "ex", "vg_name": "vg1"]) == 0)

@@ -192,20 +192,27 @@ struct StackBuilder {
   }
 
   /// The most of the disks on which the volume, and those that it consists of, begin.
-  private func readAhead(below volume: LogicalVolume, depth: Int = 0) -> UInt32 {
-    var sectors: UInt32 = 0
-    if case .physicalVolume(let id)? = volume.segments.first?.stripedLayout?.areas.first?.source {
-      sectors = physicalDevices[id]?.readAheadSectors ?? 0
-    }
-    guard depth < Self.stackHeightMax else { return sectors }
-    for index in volume.referencedNames.compactMap({ topology.index(named: $0) }) {
-      sectors = max(sectors, readAhead(below: group.logicalVolumes[index], depth: depth + 1))
+  private func readAhead(below volume: LogicalVolume) -> UInt32 {
+    var sectors = readAheadOfFirstDisk(volume)
+    var pending = volume.referencedNames.compactMap { topology.index(named: $0) }
+    // Many may consist of the same ones.
+    var seen = Set(pending)
+    while let index = pending.popLast() {
+      let part = group.logicalVolumes[index]
+      sectors = max(sectors, readAheadOfFirstDisk(part))
+      for below in part.referencedNames.compactMap({ topology.index(named: $0) })
+      where seen.insert(below).inserted {
+        pending.append(below)
+      }
     }
     return sectors
   }
 
-  /// Metadata may be malformed and lead in a circle.
-  private static let stackHeightMax = 8
+  private func readAheadOfFirstDisk(_ volume: LogicalVolume) -> UInt32 {
+    guard case .physicalVolume(let id)? = volume.segments.first?.stripedLayout?.areas.first?.source
+    else { return 0 }
+    return physicalDevices[id]?.readAheadSectors ?? 0
+  }
 
   private static func fixedMinor(of volume: LogicalVolume) -> UInt32? {
     guard volume.status.contains(.fixedMinor) else { return nil }

@@ -5,17 +5,15 @@ extension CommandForm {
     + "metadataprofile minor monitor name nosync noudevsync permission persistent readahead "
     + "reportformat setactivationskip wipesignatures zero setautoactivation"
 
-  private static let newCache =
-    "cachemode cachepolicy cachesettings chunksize cachemetadataformat"
+  private static let newCache = "cachemode cachepolicy cachesettings chunksize cachemetadataformat"
 
-  private static let newPool =
-    "poolmetadatasize poolmetadataspare chunksize"
+  private static let newPool = "poolmetadatasize poolmetadataspare chunksize"
 
-  private static let newThinPool =
-    "discards errorwhenfull"
+  private static let newThinPool = newPool + " discards errorwhenfull"
 
-  private static let newVDO =
-    "compression deduplication vdosettings"
+  private static let newCachePool = newPool + " " + newCache
+
+  private static let newVDO = "compression deduplication vdosettings"
 
   /// lvcreate(8).
   static let lvcreate: [CommandForm] = [
@@ -57,26 +55,24 @@ extension CommandForm {
       then: "PV ..."),
     CommandForm(
       "--type=thin-pool --size VG",
-      with: "thinpool stripes stripesize thin " + newThinPool + " " + newPool + " " + creating,
+      with: "thinpool stripes stripesize thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0"),
     CommandForm(
       "--thin --size VG",
-      with: "stripes stripesize " + newThinPool + " " + newPool + " " + creating, then: "PV ...",
+      with: "stripes stripesize " + newThinPool + " " + creating, then: "PV ...",
       ignoring: "mirrors=0", types: ["thin-pool"]),
     CommandForm(
       "--size --thinpool VG",
-      with: "stripes stripesize thin " + newThinPool + " " + newPool + " " + creating,
+      with: "stripes stripesize thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0", types: ["thin-pool"]),
     CommandForm(
       "--type=cache-pool --size VG",
-      with: "stripes stripesize cache " + newCache + " " + newPool + " " + creating,
-      then: "PV "
-        + "..."),
+      with: "stripes stripesize cache " + newCachePool + " " + creating,
+      then: "PV ..."),
     CommandForm(
       "--type=cache-pool --size --cachepool VG",
-      with: "stripes stripesize cache " + newCache + " " + newPool + " " + creating,
-      then: "PV "
-        + "..."),
+      with: "stripes stripesize cache " + newCachePool + " " + creating,
+      then: "PV ..."),
     CommandForm(
       "--type=thin --virtualsize --thinpool VG", with: "thin " + creating, ignoring: "mirrors=0"),
     CommandForm("--type=thin --virtualsize LV", with: "thin " + creating, ignoring: "mirrors=0"),
@@ -102,39 +98,37 @@ extension CommandForm {
       then: "PV ...", ignoring: "mirrors=0", types: ["vdo"]),
     CommandForm(
       "--type=thin --virtualsize --size --thinpool VG",
-      with: "stripes stripesize thin " + newThinPool + " " + newPool + " " + creating,
+      with: "stripes stripesize thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0"),
     CommandForm(
       "--virtualsize --size --thinpool VG",
-      with: "stripes stripesize thin " + newThinPool + " " + newPool + " " + creating,
+      with: "stripes stripesize thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0", types: ["thin"]),
     CommandForm(
       "--type=thin --virtualsize --size VG|LV_new",
-      with: "stripes stripesize thin " + newThinPool + " " + newPool + " " + creating,
+      with: "stripes stripesize thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0"),
     CommandForm(
       "--thin --virtualsize --size VG|LV_new",
-      with: "stripes stripesize " + newThinPool + " " + newPool + " " + creating, then: "PV ...",
+      with: "stripes stripesize " + newThinPool + " " + creating, then: "PV ...",
       ignoring: "mirrors=0", types: ["thin"]),
     CommandForm(
       "--size --virtualsize VG",
-      with: "stripes stripesize snapshot thin " + newThinPool + " " + newPool + " " + creating,
+      with: "stripes stripesize snapshot thin " + newThinPool + " " + creating,
       then: "PV ...", ignoring: "mirrors=0", types: ["thin", "snapshot"]),
     CommandForm(
       "--type=cache --size --cachepool VG",
-      with: "stripes stripesize cache " + newCache + " " + newPool + " " + creating,
-      then: "PV "
-        + "..."),
+      with: "stripes stripesize cache " + newCachePool + " " + creating,
+      then: "PV ..."),
     CommandForm(
       "--size --cachepool VG", with: "stripes stripesize cache " + newCache + " " + creating,
       then: "PV ...", types: ["cache"]),
     CommandForm(
       "--type=cache --size LV",
-      with: "stripes stripesize cache " + newCache + " " + newPool + " " + creating,
-      then: "PV "
-        + "..."),
+      with: "stripes stripesize cache " + newCachePool + " " + creating,
+      then: "PV ..."),
     CommandForm(
-      "--cache --size LV", with: "stripes stripesize " + newCache + " " + newPool + " " + creating,
+      "--cache --size LV", with: "stripes stripesize " + newCachePool + " " + creating,
       then: "PV ...", types: ["cache"]),
     CommandForm(
       "--type=cache --size --cachevol VG", with: "stripes stripesize " + newCache + " " + creating,
